@@ -1,0 +1,80 @@
+"""The handler with its clients on moto's Secrets Manager; ECR is a stub, as moto's token has always expired."""
+
+import base64
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+ACCOUNT = "123456789012"
+HOST = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
+PASSWORD = "s3cr+t/PASSWORD=="
+SECRET_NAME = "airflow/connections/docker_default"
+
+
+class Context:
+    """What Lambda tells a run about itself. The schedule starts $LATEST, a deploy the version that it published."""
+
+    def __init__(self, function_version: str = "$LATEST") -> None:
+        self.function_version = function_version
+
+
+@pytest.fixture(scope="session")
+def handler() -> Iterator[ModuleType]:
+    """The deployed module, imported once: it makes its clients on import."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("AWS_"):
+                patch.delenv(name)
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("SECRET_ARN", SECRET_NAME)
+        patch.setenv("REGISTRY_HOST", HOST)
+        patch.setenv("NEW_RIGHTS_WAIT_SECONDS", "60")
+        from refresh_docker_login import handler
+
+        yield handler
+
+
+@pytest.fixture
+def secrets(handler: ModuleType) -> Iterator[Any]:
+    """Secrets Manager with the connection's secret, whose current login is `old`."""
+    with mock_aws():
+        handler.secrets_manager.create_secret(Name=SECRET_NAME, SecretString="old")
+        yield handler.secrets_manager
+
+
+@pytest.fixture
+def ecr_answers(handler: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let ECR answer as told: a dict of changes to a good answer, or an exception."""
+
+    def answers(changes: dict[str, Any] | Exception | None = None) -> None:
+        def get_authorization_token() -> dict[str, Any]:
+            if isinstance(changes, Exception):
+                raise changes
+            return {
+                "authorizationData": [
+                    {
+                        "authorizationToken": base64.b64encode(f"AWS:{PASSWORD}".encode()).decode(),
+                        "expiresAt": datetime.now(UTC) + timedelta(hours=12),
+                        "proxyEndpoint": f"https://{HOST}",
+                        **(changes or {}),
+                    }
+                ]
+            }
+
+        monkeypatch.setattr(handler.ecr, "get_authorization_token", get_authorization_token)
+
+    answers()
+    return answers
+
+
+@pytest.fixture
+def current_login(secrets: Any) -> Any:
+    """What an Airflow reader gets."""
+    return lambda: secrets.get_secret_value(SecretId=SECRET_NAME)["SecretString"]
