@@ -1,0 +1,239 @@
+"""The settings of one environment, checked before anything is synthesized.
+
+What AWS would refuse half-way through a deploy is refused here, one line per problem. The limits are those of the API
+references of ECR, IAM, IAM Identity Center and Secrets Manager, CloudFormation's quotas and Airflow's connection table.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import pydantic
+from aws_cdk.region_info import RegionInfo
+from pydantic import AfterValidator, Field
+
+T = TypeVar("T")
+Problem = tuple[str, str]  # (key, "what is wrong; how to mend")
+
+
+def pascal_case(name: str) -> str:
+    """The name in CloudFormation's alphabet, letters and digits: `docker_default` becomes `DockerDefault`."""
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
+
+
+@cache
+def _regions() -> dict[str, RegionInfo]:
+    return {info.name: info for info in RegionInfo.regions}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    return "".join(f"did you mean {near}? " for near in get_close_matches(word.lower(), known, n=1))
+
+
+# Kinds of values
+
+
+def _only(holds: Callable[[Any], object], refusal: str) -> AfterValidator:
+    def check(value: T) -> T:
+        if not holds(value):
+            raise ValueError(f"{value!r} {refusal}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _like(pattern: str, refusal: str) -> AfterValidator:
+    return _only(re.compile(pattern).fullmatch, refusal)
+
+
+def _known_region(value: str) -> str:
+    if value not in _regions():
+        mend = did_you_mean(value, _regions()).rstrip() or "write a region's code, such as eu-west-1"
+        raise ValueError(f"{value!r} is no AWS region; {mend}")
+    return value
+
+
+def _no_session(arn: str) -> str:
+    if session := re.fullmatch(r"arn:([a-z-]+):sts::([0-9]+):assumed-role/([^/]+).*", arn):
+        role = "arn:{}:iam::{}:role/{}".format(*session.groups())
+        raise ValueError(f"{arn!r} is one session of a role; write the ARN of the role itself, {role}")
+    return arn
+
+
+def _no_repeats(entries: tuple[T, ...]) -> tuple[T, ...]:
+    if repeated := sorted({repr(entry) for entry in entries if entries.count(entry) > 1}):
+        raise ValueError(f"{', '.join(repeated)} stands there more than once; keep one")
+    return entries
+
+
+_NAME, _NAME_MEND = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "use lower-case letters, digits, single hyphens, a letter first"
+_ECR, _ECR_MEND = r"[a-z0-9]+(?:[._-][a-z0-9]+)*", "use lower-case letters and digits with a single . _ - or / between"
+_SECRET, _SECRET_MEND = "[A-Za-z0-9_+=.@-]+", "use letters, digits and _+=.@- with single slashes between"
+_IAM = "[A-Za-z0-9+=,.@_-]"
+_ARN = rf"arn:[a-z-]+:iam::[0-9]{{12}}:%s/(?:{_IAM}+/)*{_IAM}{{1,64}}"
+_ROLE_MEND = "write it like arn:aws:iam::123456789012:role/name, without wildcards"
+_USER_MEND = "write it like arn:aws:iam::123456789012:user/name, without wildcards"
+_SET_MEND = "write its name in IAM Identity Center, not that of its AWSReservedSSO_ role"
+_ID_MEND = "write docker_ and then a-z, 0-9, _, 250 characters at most"
+
+Listed = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(_no_repeats)]
+EnvironmentName = Annotated[str, _like(_NAME, f"cannot name an environment; rename the file: {_NAME_MEND}")]
+Account = Annotated[str, _like("[0-9]{12}", "is no AWS account; write its 12 digits, in quotes")]
+Region = Annotated[str, AfterValidator(_known_region)]
+ConnectionsPrefix = Annotated[str, _like(f"{_SECRET}(?:/{_SECRET})*", f"cannot start a secret's name; {_SECRET_MEND}")]
+TeamName = Annotated[str, _like(_NAME, f"cannot name a team; {_NAME_MEND}")]
+RepositoryName = Annotated[str, _like(f"{_ECR}(?:/{_ECR})*", f"cannot name an ECR repository; {_ECR_MEND}")]
+TagPattern = Annotated[
+    str,
+    _like(r"[A-Za-z0-9._*-]{1,128}", "is no tag pattern; use 1 to 128 letters, digits and ._-*"),
+    _only(lambda pattern: pattern.count("*") <= 2, "is too open a tag pattern; use two * at most"),
+]
+PermissionSet = Annotated[str, _like(f"{_IAM}{{1,32}}", f"is no permission set; {_SET_MEND}")]
+RoleArn = Annotated[str, AfterValidator(_no_session), _like(_ARN % "role", f"is no role's ARN; {_ROLE_MEND}")]
+UserArn = Annotated[str, AfterValidator(_no_session), _like(_ARN % "user", f"is no user's ARN; {_USER_MEND}")]
+ConnectionId = Annotated[str, _like("docker_[a-z0-9_]{1,243}", f"is no id of a docker connection; {_ID_MEND}")]
+Images = Annotated[int, _only(range(1, 10_001).__contains__, "is out of range; write 1 to 10000")]
+Minutes = Annotated[int, _only(range(10, 181).__contains__, "is out of range; write 10 to 180")]
+Email = Annotated[str, _like(r"[^@\s]+@[^@\s]+\.[^@\s.]+", "is no e-mail address; write it like team@example.com")]
+
+
+# Tables
+
+
+class _Table(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Push(_Table):
+    """Who may assume a team's push role."""
+
+    permission_sets: Listed[PermissionSet] = ()
+    role_arns: Listed[RoleArn] = ()
+    user_arns: Listed[UserArn] = ()
+    require_mfa: bool = False
+
+    @pydantic.field_validator("require_mfa")
+    @classmethod
+    def _locks_nobody_out(cls, require_mfa: bool, info: pydantic.ValidationInfo) -> bool:
+        """A role's session carries no dependable aws:MultiFactorAuthPresent."""
+        if require_mfa and (info.data.get("permission_sets") or info.data.get("role_arns")):
+            mend = "name users only, or remove it and ask for MFA in IAM Identity Center or the role's own trust"
+            raise ValueError(f"would lock permission_sets and role_arns out, their sessions show no MFA; {mend}")
+        return require_mfa
+
+    @pydantic.model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if not (self.permission_sets or self.role_arns or self.user_arns):
+            raise ValueError("names nobody; add permission_sets, role_arns or user_arns")
+        return self
+
+
+class RepositoryDefaults(_Table):
+    """What holds for each repository of a team. Tags are immutable, except where one of `mutable_tags` matches."""
+
+    mutable_tags: Listed[TagPattern] = Field(default=(), max_length=5)
+    keep_images: Images = 50
+
+
+class Team(_Table):
+    repositories: Listed[RepositoryName] = Field(min_length=1, examples=['repositories = ["web-scraper"]'])
+    push: Push = Field(examples=["a table with permission_sets, role_arns or user_arns"])
+    repository_defaults: RepositoryDefaults = RepositoryDefaults()
+
+
+class Connection(_Table):
+    """An Airflow connection, logged in to the repositories of its teams."""
+
+    teams: Listed[str] = Field(min_length=1, examples=['teams = ["analytics"]'])
+    refresh_every_minutes: Minutes = 30
+
+
+class Workers(_Table):
+    """The roles of the Airflow workers."""
+
+    role_arns: Listed[RoleArn] = ()
+    pull_directly: bool = False
+
+
+class Alerts(_Table):
+    emails: Listed[Email] = Field(min_length=1, examples=['emails = ["team@example.com"]'])
+
+
+class Environment(_Table):
+    """One deployment; its file's name is its name."""
+
+    name: EnvironmentName
+    account: Account = Field(examples=['account = "123456789012"'])
+    region: Region = Field(examples=['region = "eu-west-1"'])
+    connections_prefix: ConnectionsPrefix = "airflow/connections"
+    secret_key: Literal["aws", "customer"] = "aws"
+    break_glass_role_arns: Listed[RoleArn] = ()
+    teams: dict[TeamName, Team] = Field(min_length=1, examples=["a table [teams.analytics]"])
+    connections: dict[ConnectionId, Connection] = Field(min_length=1, examples=["[connections.docker_default]"])
+    workers: Workers = Workers()
+    alerts: Alerts | None = None
+
+    def secret_name(self, connection_id: str) -> str:
+        return f"{self.connections_prefix}/{connection_id}"
+
+    def push_role_name(self, team: str) -> str:
+        return f"{self.name}-ecr-push-{team}"
+
+    @property
+    def registry_host(self) -> str:
+        return f"{self.account}.dkr.ecr.{self.region}.{_regions()[self.region].domain_suffix}"
+
+    @pydantic.model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if problems := [*_misfits(self)]:
+            raise ValueError(problems)
+        return self
+
+
+def _misfits(environment: Environment) -> Iterator[Problem]:
+    """Settings of one environment that do not go together, or are too many.
+
+    A CloudFormation template takes 500 resources and 200 outputs: one per team, four per connection.
+    """
+    teams, connections = environment.teams, environment.connections
+    repositories = {f"teams.{name}.repositories": team.repositories for name, team in teams.items()}
+    for key, what, count, limit in (
+        ("teams", "teams", len(teams), 200),
+        ("teams", "repositories", sum(map(len, repositories.values())), 490),
+        ("connections", "connections", len(connections), 40),
+    ):
+        if count > limit:
+            yield key, f"{count} {what}, CloudFormation has room for {limit}; split into two environments"
+
+    names: dict[str, Iterable[str]] = {"teams": teams, "connections": connections, **repositories}
+    for key, group in names.items():
+        first: dict[str, str] = {}
+        for name in group:
+            if (other := first.setdefault(pascal_case(name), name)) != name:
+                yield key, f"{other!r} and {name!r} are both {pascal_case(name)} to CloudFormation; rename one"
+
+    for name, connection in connections.items():
+        for team in connection.teams:
+            if team not in teams:
+                mend = f"{did_you_mean(team, teams)}teams here: {', '.join(teams)}"
+                yield f"connections.{name}.teams", f"{team!r} is no team; {mend}"
+
+    arns = {
+        "break_glass_role_arns": environment.break_glass_role_arns,
+        "workers.role_arns": environment.workers.role_arns,
+    }
+    for name, team_settings in teams.items():
+        arns[f"teams.{name}.push.role_arns"] = team_settings.push.role_arns
+        arns[f"teams.{name}.push.user_arns"] = team_settings.push.user_arns
+    partition = _regions()[environment.region].partition
+    for key, group in arns.items():
+        for arn in group:
+            if not arn.startswith(f"arn:{partition}:"):
+                yield key, f"{arn!r} is foreign to {environment.region}; it has to start with arn:{partition}:"
+            elif key == "workers.role_arns" and arn.split(":")[4] != environment.account:
+                yield key, f"{arn!r} is of another account; name a role of account {environment.account}"
+    role_names = [arn.rsplit("/", 1)[-1] for arn in environment.workers.role_arns]
+    for role_name in {name for name in role_names if role_names.count(name) > 1}:
+        yield "workers.role_arns", f"two ARNs name the role {role_name}, an account has but one; keep the right one"
