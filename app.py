@@ -1,0 +1,33 @@
+"""The CDK app: one stage per file in environments/."""
+
+import sys
+from pathlib import Path
+
+import aws_cdk as cdk
+
+from stacks.access import AccessStack
+from stacks.docker_login import DockerLoginStack
+from stacks.environment import Environment
+from stacks.registry import RegistryStack
+from stacks.settings_files import SettingsError, load_environments
+
+
+def add_stage(app: cdk.App, environment: Environment) -> None:
+    """Add the three stacks of an environment. They share no reference: what one needs of another, it names."""
+    stage = cdk.Stage(
+        app, environment.name, env=cdk.Environment(account=environment.account, region=environment.region)
+    )
+    RegistryStack(stage, "Registry", environment=environment)
+    AccessStack(stage, "Access", environment=environment)
+    DockerLoginStack(stage, "DockerLogin", environment=environment)
+
+
+if __name__ == "__main__":
+    app = cdk.App()
+    try:
+        environments = load_environments(Path(app.node.try_get_context("environments") or "environments"))
+    except SettingsError as error:
+        sys.exit(str(error))
+    for environment in environments:
+        add_stage(app, environment)
+    app.synth()

@@ -1,0 +1,108 @@
+"""The docker logins: one per Airflow connection, and what the workers need to read them."""
+
+from typing import cast
+
+from aws_cdk import CfnOutput, CfnResource, DefaultStackSynthesizer, Duration, Fn, RemovalPolicy, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.connection import DockerLogin
+from stacks.environment import Environment, pascal_case
+from stacks.secret_key import SecretKey
+from stacks.workers import WorkerPolicy, WorkerRoles
+
+
+class DockerLoginStack(Stack):
+    """Every connection's secret and refresh, the workers' access, and one queue for what failed."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
+        super().__init__(scope, construct_id)
+        synthesizer = cast(DefaultStackSynthesizer, self.synthesizer)
+        deploy_role_arn = Fn.sub(synthesizer.cloud_formation_execution_role_arn)
+
+        # Resources
+        workers = WorkerRoles(self, "Workers", environment=environment)
+        key = None
+        if environment.secret_key == "customer":
+            key = SecretKey(
+                self,
+                "Key",
+                environment=environment,
+                reader_arns=[*workers.role_arns, *environment.break_glass_role_arns],
+                deploy_role_arn=deploy_role_arn,
+            )
+        failures = sqs.Queue(self, "Failures", retention_period=Duration.days(14), enforce_ssl=True)
+        logins = {
+            connection_id: DockerLogin(
+                self,
+                pascal_case(connection_id),
+                environment=environment,
+                connection_id=connection_id,
+                key=key,
+                failures=failures,
+                reader_arns=workers.role_arns,
+                deploy_role_arn=deploy_role_arn,
+            )
+            for connection_id in environment.connections
+        }
+
+        self._keep_the_log_of_first_refreshes()
+
+        # Grants
+        worker_policy = WorkerPolicy(
+            self,
+            "WorkerPolicy",
+            environment=environment,
+            roles=workers.roles,
+            secret_arns=[login.secret.ref for login in logins.values()],
+            key=key,
+        )
+
+        # Alarms
+        if environment.alerts:
+            topic = sns.Topic(self, "Alerts", enforce_ssl=True)
+            for email in environment.alerts.emails:
+                topic.add_subscription(subscriptions.EmailSubscription(email))
+            alarm = cloudwatch.Alarm(
+                self,
+                "RefreshFailed",
+                alarm_description="A docker login could not be refreshed; the queue's newest message says why",
+                metric=failures.metric_approximate_number_of_messages_visible(
+                    period=Duration.minutes(5), statistic="Maximum"
+                ),
+                threshold=0,
+                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+                evaluation_periods=1,
+                # SQS sends no figures for a queue that nobody used for hours: that is the good case.
+                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            )
+            alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
+
+        # Outputs
+        for connection_id, login in logins.items():
+            name = pascal_case(connection_id)
+            CfnOutput(self, f"SecretArn{name}", value=login.secret.ref)
+            CfnOutput(self, f"SecretName{name}", value=environment.secret_name(connection_id))
+            CfnOutput(self, f"RefreshFunctionName{name}", value=login.function.function_name)
+            CfnOutput(self, f"PullRoleArn{name}", value=login.pull_role.role_arn)
+        CfnOutput(self, "WorkerPolicyArn", value=worker_policy.managed_policy_arn)
+        if workers.made_here and workers.instance_profile:
+            CfnOutput(self, "WorkerRoleArn", value=workers.made_here.role_arn)
+            CfnOutput(self, "WorkerInstanceProfileName", value=workers.instance_profile.instance_profile_name)
+
+    def _keep_the_log_of_first_refreshes(self) -> None:
+        """Give CDK's function that starts first refreshes a log that goes with the stack; Lambda's own would stay."""
+        log_group = logs.LogGroup(
+            self,
+            "FirstRefreshLog",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        provider = self.node.find_child("AWSCDK.TriggerCustomResourceProviderCustomResourceProvider")
+        function = cast(CfnResource, provider.node.find_child("Handler"))
+        function.add_property_override("LoggingConfig", {"LogGroup": log_group.log_group_name})

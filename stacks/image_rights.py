@@ -1,0 +1,52 @@
+"""Rights on images as IAM statements: one prefix ARN a team, so that no policy grows with the repositories."""
+
+from collections.abc import Iterable
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+
+# Amazon ECR User Guide, "IAM permissions for pushing an image". BatchGetImage: crane and buildx look before they push.
+# Without GetDownloadUrlForLayer: it would let a pusher mount another team's layers.
+PUSH_ACTIONS = [
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:CompleteLayerUpload",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+]
+PULL_ACTIONS = [
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetDownloadUrlForLayer",
+]
+
+
+def push(stack: Stack, team: str) -> iam.PolicyStatement:
+    """Push to the repositories of one team."""
+    return _on_repositories("PushImages", PUSH_ACTIONS, stack, [team])
+
+
+def pull(stack: Stack, teams: Iterable[str]) -> iam.PolicyStatement:
+    """Pull from the repositories of some teams."""
+    return _on_repositories("PullImages", PULL_ACTIONS, stack, teams)
+
+
+def log_in() -> iam.PolicyStatement:
+    """Mint a docker login. It opens what the minter's other rights open, and nothing more."""
+    return iam.PolicyStatement(
+        sid="LogInToRegistry",
+        actions=["ecr:GetAuthorizationToken"],
+        resources=["*"],  # The action knows neither resources nor condition keys.
+    )
+
+
+def _on_repositories(sid: str, actions: list[str], stack: Stack, teams: Iterable[str]) -> iam.PolicyStatement:
+    teams = list(teams)
+    return iam.PolicyStatement(
+        sid=sid,
+        actions=actions,
+        resources=[stack.format_arn(service="ecr", resource="repository", resource_name=f"{team}/*") for team in teams],
+        # Prefix and tag: a repository that somebody else names or tags like the team's is not the team's.
+        conditions={"StringEquals": {"aws:ResourceTag/team": teams}},
+    )

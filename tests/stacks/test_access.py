@@ -1,0 +1,87 @@
+"""The push roles: who may take them, and what they open."""
+
+from typing import Any
+
+from tests.stacks.conftest import actions, of_type, statements
+
+Templates = dict[str, dict[str, Any]]
+
+
+def push_roles(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {role["RoleName"]: role for role in of_type(template, "AWS::IAM::Role")}
+
+
+def policy(role: dict[str, Any]) -> dict[str, Any]:
+    assert "ManagedPolicyArns" not in role
+    [inline] = role["Policies"]
+    document: dict[str, Any] = inline["PolicyDocument"]
+    return document
+
+
+def test_each_team_has_a_push_role_of_a_name_that_analysts_can_type(templates: Templates) -> None:
+    template = templates["rich-Access"]
+
+    assert list(push_roles(template)) == ["rich-ecr-push-analytics", "rich-ecr-push-risk"]
+    assert set(template["Outputs"]) == {"PushRoleArnAnalytics", "PushRoleArnRisk"}
+
+
+def test_a_push_role_may_push_and_log_in_and_nothing_else(templates: Templates) -> None:
+    document = policy(push_roles(templates["rich-Access"])["rich-ecr-push-analytics"])
+
+    assert actions(document) == {
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:CompleteLayerUpload",
+        "ecr:GetAuthorizationToken",
+        "ecr:InitiateLayerUpload",
+        "ecr:PutImage",
+        "ecr:UploadLayerPart",
+    }
+
+
+def test_a_push_role_opens_only_repositories_of_its_teams_name_and_tag(templates: Templates) -> None:
+    push = statements(policy(push_roles(templates["rich-Access"])["rich-ecr-push-analytics"]))["PushImages"]
+
+    assert push["Resource"] == "arn:aws:ecr:eu-west-1:210987654321:repository/analytics/*"
+    assert push["Condition"] == {"StringEquals": {"aws:ResourceTag/team": ["analytics"]}}
+
+
+def test_a_push_over_plain_http_is_refused(templates: Templates) -> None:
+    for role in push_roles(templates["rich-Access"]).values():
+        denial = statements(policy(role))["RefusePlainHttp"]
+        assert (denial["Effect"], denial["Action"], denial["Resource"]) == ("Deny", "*", "*")
+        assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_roles_and_exact_permission_sets_may_take_a_push_role(templates: Templates) -> None:
+    trust = push_roles(templates["rich-Access"])["rich-ecr-push-analytics"]["AssumeRolePolicyDocument"]
+
+    by_arn, by_permission_set = trust["Statement"]
+    assert by_arn["Principal"] == {"AWS": "arn:aws:iam::210987654321:role/analytics-ci"}
+    assert by_permission_set["Principal"] == {"AWS": "arn:aws:iam::210987654321:root"}
+    # Sixteen characters, not *: that would let in the permission set DataAnalyst_Admin.
+    assert by_permission_set["Condition"] == {
+        "ArnLike": {
+            "aws:PrincipalArn": [
+                "arn:aws:iam::210987654321:role/aws-reserved/sso.amazonaws.com*/"
+                "AWSReservedSSO_DataAnalyst_????????????????"
+            ]
+        }
+    }
+    assert {statement["Action"] for statement in trust["Statement"]} == {"sts:AssumeRole"}
+
+
+def test_users_take_a_push_role_with_mfa_where_it_is_asked(templates: Templates) -> None:
+    [with_mfa] = push_roles(templates["rich-Access"])["rich-ecr-push-risk"]["AssumeRolePolicyDocument"]["Statement"]
+    [without] = push_roles(templates["plain-Access"])["plain-ecr-push-analytics"]["AssumeRolePolicyDocument"][
+        "Statement"
+    ]
+
+    assert with_mfa["Principal"] == {"AWS": "arn:aws:iam::210987654321:user/ana"}
+    # Not BoolIfExists: a session that does not say is a session without MFA.
+    assert with_mfa["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    assert "Condition" not in without
+
+
+def test_a_push_session_lasts_an_hour(templates: Templates) -> None:
+    assert {role["MaxSessionDuration"] for role in push_roles(templates["rich-Access"]).values()} == {3600}

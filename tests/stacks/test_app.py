@@ -1,0 +1,92 @@
+"""The app as a whole: what the stacks share, what a deploy uploads, and how bad settings are refused."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from stacks.settings_files import load_environments
+from tests.stacks.conftest import PLAIN, ROOT, synthesize
+
+Templates = dict[str, dict[str, Any]]
+
+
+def test_the_stacks_share_no_reference_so_that_each_deploys_and_goes_alone(templates: Templates) -> None:
+    assert set(templates) == {
+        f"{environment}-{stack}" for environment in ("rich", "plain") for stack in ("Registry", "Access", "DockerLogin")
+    }
+    for template in templates.values():
+        assert "Fn::ImportValue" not in json.dumps(template)
+        assert not [output for output in template.get("Outputs", {}).values() if "Export" in output]
+
+
+def test_no_resource_but_those_of_a_contract_has_a_fixed_name(templates: Templates) -> None:
+    names = {"RoleName", "FunctionName", "QueueName", "TopicName", "LogGroupName", "PolicyName", "AlarmName", "Name"}
+    named = {
+        r["Type"]
+        for template in templates.values()
+        for r in template["Resources"].values()
+        if any(isinstance(r.get("Properties", {}).get(name), str) for name in names)
+    }
+
+    # An inline policy has to have a name; it is CDK's. The only roles with a name are those that analysts type.
+    assert named == {"AWS::IAM::Policy", "AWS::IAM::Role", "AWS::SecretsManager::Secret"}
+    roles = [r for t in templates.values() for r in t["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
+    assert all("-ecr-push-" in r["Properties"].get("RoleName", "-ecr-push-") for r in roles)
+
+
+def test_the_functions_code_has_the_same_hash_with_and_without_traces_of_running_it(
+    templates: Templates, tmp_path: Path
+) -> None:
+    # The tests import the function, and so Python may have left its bytecode beside it; here it certainly has.
+    subprocess.run([sys.executable, "-m", "compileall", "-q", "lambda"], cwd=ROOT, check=True)
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings" / "plain.toml").write_text(PLAIN)
+
+    again = synthesize(load_environments(tmp_path / "settings"), tmp_path / "cdk.out")
+
+    assert again["plain-DockerLogin"] == templates["plain-DockerLogin"]
+    [asset] = (tmp_path / "cdk.out").glob("asset.*/refresh_docker_login")
+    assert sorted(file.name for file in asset.rglob("*")) == ["__init__.py", "connection.py", "handler.py"]
+
+
+def test_bad_settings_are_refused_in_one_line_before_anything_is_synthesized(tmp_path: Path) -> None:
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings" / "plain.toml").write_text(PLAIN.replace('"111111111111"', '"11111"', 1))
+    output = tmp_path / "cdk.out"
+
+    app = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+            "CDK_OUTDIR": str(output),
+            "CDK_CONTEXT_JSON": json.dumps({"environments": str(tmp_path / "settings")}),
+        },
+        capture_output=True,
+        text=True,
+    )
+
+    assert app.returncode == 1
+    [line] = app.stderr.splitlines()
+    assert "plain.toml: account: '11111'" in line
+    assert not (output / "manifest.json").exists()
+
+
+def test_no_choice_of_names_makes_two_constructs_collide(tmp_path: Path) -> None:
+    # Names that, joined with what the stacks and their outputs are called, come out alike.
+    names = ["x", "arn-x", "registry-host", "repositories", "push-roles"]
+    (tmp_path / "odd.toml").write_text(
+        'account = "111111111111"\nregion = "eu-west-1"\n[connections.docker_x]\nteams = ["x"]\n'
+        + "".join(
+            f'[teams.{name}]\nrepositories = ["r"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+            for name in names
+        )
+    )
+
+    templates = synthesize(load_environments(tmp_path), tmp_path / "cdk.out")
+
+    assert len(templates["odd-Access"]["Outputs"]) == len(names)

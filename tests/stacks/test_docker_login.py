@@ -1,0 +1,253 @@
+"""The docker logins: a secret that CloudFormation never fills, a function with few rights, a schedule."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.stacks.conftest import actions, of_type, statements, the_one
+
+Templates = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def rich(templates: Templates) -> dict[str, Any]:
+    """Two connections, a customer key, a worker role of the account's own, alerts."""
+    return templates["rich-DockerLogin"]
+
+
+@pytest.fixture(scope="module")
+def plain(templates: Templates) -> dict[str, Any]:
+    """One connection and nothing else asked for."""
+    return templates["plain-DockerLogin"]
+
+
+def logical_ids(template: dict[str, Any], resource_type: str) -> list[str]:
+    return [name for name, r in template["Resources"].items() if r["Type"] == resource_type]
+
+
+def pull_policy(template: dict[str, Any], connection: str) -> dict[str, Any]:
+    [policy] = [p for p in of_type(template, "AWS::IAM::Policy") if connection in p["PolicyName"]]
+    document: dict[str, Any] = policy["PolicyDocument"]
+    return document
+
+
+# The secret
+
+
+def test_a_secret_has_the_name_that_airflow_looks_up_and_is_born_empty(rich: dict[str, Any]) -> None:
+    secrets = {secret["Name"]: secret for secret in of_type(rich, "AWS::SecretsManager::Secret")}
+
+    assert set(secrets) == {"airflow/connections/docker_default", "airflow/connections/docker_risk"}
+    for secret in secrets.values():
+        # With either, a later deploy could write over the live login.
+        assert "SecretString" not in secret
+        assert "GenerateSecretString" not in secret
+
+
+def test_nobody_but_those_named_may_touch_a_secret(rich: dict[str, Any]) -> None:
+    first = of_type(rich, "AWS::SecretsManager::ResourcePolicy")[0]
+    [pull_role, _] = [name for name in logical_ids(rich, "AWS::IAM::Role") if "PullRole" in name]
+    refresh = {"Fn::GetAtt": [pull_role, "Arn"]}
+    deploy = {
+        "Fn::Sub": "arn:${AWS::Partition}:iam::210987654321:role/cdk-hnb659fds-cfn-exec-role-210987654321-eu-west-1"
+    }
+    worker = "arn:aws:iam::210987654321:role/airflow-worker"
+    break_glass = "arn:aws:iam::210987654321:role/BreakGlass"
+    root = "arn:aws:iam::210987654321:root"
+
+    denials = statements(first["ResourcePolicy"])
+    assert {statement["Effect"] for statement in denials.values()} == {"Deny"}
+    assert {statement["Principal"]["AWS"] for statement in denials.values()} == {"*"}
+    exempt = {sid: denial["Condition"].get("ArnNotEquals") for sid, denial in denials.items()}
+    assert exempt == {
+        "WriteOnlyByRefresh": {"aws:PrincipalArn": [refresh, deploy]},
+        "RollBackOnlyByBreakGlass": {"aws:PrincipalArn": [deploy, break_glass]},
+        "ReadOnlyByWorkers": {"aws:PrincipalArn": [worker, deploy, break_glass]},
+        "ChangePolicyOnlyByDeploy": {"aws:PrincipalArn": [deploy, root]},
+        "RefusePlainHttp": None,
+    }
+    assert first["BlockPublicPolicy"] is True
+
+
+def test_the_customers_key_serves_these_secrets_through_secrets_manager_alone(rich: dict[str, Any]) -> None:
+    key = statements(the_one(rich, "AWS::KMS::Key")["KeyPolicy"])
+
+    administer = key.pop("Administer")
+    assert not {"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"} & set(administer["Action"])
+    assert not [action for action in administer["Action"] if "*" in action]
+    assert set(key) == {"Deploy", "Read", "WriteDockerDefault", "WriteDockerRisk"}
+    prefix = "arn:aws:secretsmanager:eu-west-1:210987654321:secret:airflow/connections/"
+    for statement in key.values():
+        condition = statement["Condition"]
+        assert condition["StringEquals"] == {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
+        assert condition["StringLike"]["kms:EncryptionContext:SecretARN"].startswith(prefix)
+        assert condition["ArnEquals"]["aws:PrincipalArn"]
+
+
+def test_there_is_no_key_unless_asked(plain: dict[str, Any]) -> None:
+    assert not of_type(plain, "AWS::KMS::Key")
+    assert "kms:" not in json.dumps(plain)
+
+
+# The function and its role
+
+
+def test_the_function_runs_on_a_supported_python_and_learns_its_secret_and_registry(plain: dict[str, Any]) -> None:
+    [function] = [f for f in of_type(plain, "AWS::Lambda::Function") if f["Runtime"].startswith("python")]
+
+    assert function["Runtime"] == "python3.13"
+    assert function["Architectures"] == ["arm64"]
+    assert function["Handler"] == "refresh_docker_login.handler.handle"
+    assert function["LoggingConfig"]["LogFormat"] == "JSON"
+    [secret] = logical_ids(plain, "AWS::SecretsManager::Secret")
+    assert function["Environment"]["Variables"] == {
+        "SECRET_ARN": {"Ref": secret},
+        "REGISTRY_HOST": "111111111111.dkr.ecr.eu-west-1.amazonaws.com",
+        "NEW_RIGHTS_WAIT_SECONDS": "60",
+    }
+
+
+def test_a_pull_role_pulls_mints_writes_its_secret_logs_and_reports_and_nothing_else(rich: dict[str, Any]) -> None:
+    assert actions(pull_policy(rich, "DockerRisk")) == {
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetAuthorizationToken",
+        "ecr:GetDownloadUrlForLayer",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "secretsmanager:PutSecretValue",
+        "sqs:SendMessage",
+    }
+    for role in of_type(rich, "AWS::IAM::Role"):
+        if "Mints" in role.get("Description", ""):
+            assert "ManagedPolicyArns" not in role
+            assert "Policies" not in role
+
+
+def test_a_connection_opens_its_own_teams_only(rich: dict[str, Any]) -> None:
+    repository = "arn:aws:ecr:eu-west-1:210987654321:repository/"
+
+    both = statements(pull_policy(rich, "DockerDefault"))["PullImages"]
+    assert both["Resource"] == [f"{repository}analytics/*", f"{repository}risk/*"]
+    assert both["Condition"] == {"StringEquals": {"aws:ResourceTag/team": ["analytics", "risk"]}}
+    one = statements(pull_policy(rich, "DockerRisk"))["PullImages"]
+    assert one["Resource"] == f"{repository}risk/*"
+
+
+def test_only_minting_a_login_is_allowed_on_every_resource(rich: dict[str, Any]) -> None:
+    wide = [s["Sid"] for s in pull_policy(rich, "DockerDefault")["Statement"] if s["Resource"] == "*"]
+
+    assert wide == ["LogInToRegistry"]
+
+
+def test_a_run_that_fails_for_good_is_reported_to_the_queue(rich: dict[str, Any]) -> None:
+    [queue] = logical_ids(rich, "AWS::SQS::Queue")
+
+    for config in of_type(rich, "AWS::Lambda::EventInvokeConfig"):
+        assert config["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": [queue, "Arn"]}
+        assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (2, 900)
+        assert config["Qualifier"] == "$LATEST"
+
+
+# Schedule and first refresh
+
+
+def test_each_connection_is_refreshed_on_its_own_schedule(rich: dict[str, Any]) -> None:
+    schedules = of_type(rich, "AWS::Scheduler::Schedule")
+
+    assert [s["ScheduleExpression"] for s in schedules] == ["rate(30 minutes)", "rate(1 hour)"]
+    [queue] = logical_ids(rich, "AWS::SQS::Queue")
+    for schedule in schedules:
+        assert schedule["State"] == "ENABLED"
+        assert schedule["FlexibleTimeWindow"] == {"MaximumWindowInMinutes": 5, "Mode": "FLEXIBLE"}
+        assert schedule["Target"]["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [queue, "Arn"]}}
+        # The function itself, not a version of it: the handler tells a deploy's run from a scheduled one by that.
+        assert schedule["Target"]["Arn"]["Fn::GetAtt"][1] == "Arn"
+
+
+def test_a_schedules_role_starts_its_function_and_reaches_the_queue_and_nothing_else(rich: dict[str, Any]) -> None:
+    roles = [r for r in of_type(rich, "AWS::IAM::Role") if r.get("Description", "").startswith("Starts the refresh")]
+
+    assert len(roles) == 2
+    for role in roles:
+        [inline] = role["Policies"]
+        allowed = {s["Action"]: s["Resource"] for s in inline["PolicyDocument"]["Statement"]}
+        assert set(allowed) == {"lambda:InvokeFunction", "sqs:SendMessage"}
+        assert "Fn::GetAtt" in allowed["lambda:InvokeFunction"]
+        [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+        assert trust["Condition"]["StringEquals"]["aws:SourceAccount"] == "210987654321"
+
+
+def test_a_deploy_refreshes_after_all_that_the_refresh_needs(rich: dict[str, Any]) -> None:
+    triggers = [r for r in rich["Resources"].values() if r["Type"] == "Custom::Trigger"]
+
+    assert len(triggers) == 2
+    for trigger in triggers:
+        needs = {rich["Resources"][name]["Type"] for name in trigger["DependsOn"]}
+        assert needs == {
+            "AWS::IAM::Policy",
+            "AWS::KMS::Key",
+            "AWS::SecretsManager::ResourcePolicy",
+            "AWS::SecretsManager::Secret",
+        }
+
+
+def test_a_change_of_rights_is_a_change_of_the_first_refresh_which_then_runs_again(rich: dict[str, Any]) -> None:
+    rights = of_type(rich, "Custom::Trigger")[0]["Rights"]
+
+    assert rights["PullPolicy"] == pull_policy(rich, "DockerDefault")
+    assert rights["SecretPolicy"] == of_type(rich, "AWS::SecretsManager::ResourcePolicy")[0]["ResourcePolicy"]
+    key_statements = the_one(rich, "AWS::KMS::Key")["KeyPolicy"]["Statement"]
+    assert [s for s in rights["KeyPolicy"]["Statement"] if s not in key_statements] == []
+    assert statements(rights["KeyPolicy"]).keys() == {"WriteDockerDefault"}
+
+
+# Workers, alerts, outputs
+
+
+def test_workers_read_exactly_the_connections_secrets(rich: dict[str, Any]) -> None:
+    policy = the_one(rich, "AWS::IAM::ManagedPolicy")
+
+    # By name: a role that does not exist fails the deploy.
+    assert policy["Roles"] == ["airflow-worker"]
+    assert actions(policy["PolicyDocument"]) == {"kms:Decrypt", "secretsmanager:GetSecretValue"}
+    secrets = [{"Ref": name} for name in logical_ids(rich, "AWS::SecretsManager::Secret")]
+    by_sid = statements(policy["PolicyDocument"])
+    assert by_sid["ReadConnections"]["Resource"] == secrets
+    assert by_sid["DecryptConnections"]["Condition"]["StringEquals"]["kms:EncryptionContext:SecretARN"] == secrets
+
+
+def test_a_worker_role_and_its_instance_profile_are_made_where_none_is_named(plain: dict[str, Any]) -> None:
+    profile = the_one(plain, "AWS::IAM::InstanceProfile")
+    [role] = profile["Roles"]
+
+    made = plain["Resources"][role["Ref"]]["Properties"]
+    [trust] = made["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "ec2.amazonaws.com"}
+    assert the_one(plain, "AWS::IAM::ManagedPolicy")["Roles"] == [role]
+    assert plain["Outputs"]["WorkerRoleArn"]["Value"] == {"Fn::GetAtt": [role["Ref"], "Arn"]}
+
+
+def test_the_outputs_are_the_contract_that_tools_build_on(rich: dict[str, Any]) -> None:
+    per_connection = {"SecretArn", "SecretName", "RefreshFunctionName", "PullRoleArn"}
+
+    assert set(rich["Outputs"]) == {
+        *(f"{output}{connection}" for output in per_connection for connection in ("DockerDefault", "DockerRisk")),
+        "WorkerPolicyArn",
+    }
+    assert rich["Outputs"]["SecretNameDockerRisk"]["Value"] == "airflow/connections/docker_risk"
+
+
+def test_alerts_are_mailed_when_anything_failed_for_good(rich: dict[str, Any], plain: dict[str, Any]) -> None:
+    alarm = the_one(rich, "AWS::CloudWatch::Alarm")
+    [topic] = logical_ids(rich, "AWS::SNS::Topic")
+
+    assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    assert alarm["AlarmActions"] == [{"Ref": topic}]
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+    assert the_one(rich, "AWS::SNS::Subscription")["Endpoint"] == "data-platform@example.com"
+    assert not of_type(plain, "AWS::CloudWatch::Alarm")
