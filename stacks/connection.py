@@ -107,14 +107,13 @@ class DockerLogin(Construct):
             ],
         )
         if key:
-            through_secrets_manager = {
-                "StringEquals": {
-                    "kms:ViaService": f"secretsmanager.{environment.region}.amazonaws.com",
-                    "kms:EncryptionContext:SecretARN": self.secret.ref,
-                }
-            }
             pull_policy.add_statements(
-                _allow("EncryptLogin", WRITE_ACTIONS, key.key_arn, conditions=through_secrets_manager)
+                iam.PolicyStatement(
+                    sid="EncryptLogin",
+                    actions=WRITE_ACTIONS,
+                    resources=[key.key_arn],
+                    conditions=key.only_for(connection_id),
+                )
             )
         access = secretsmanager.CfnResourcePolicy(
             self,
@@ -185,7 +184,5 @@ def _in_default_group(stack: Stack) -> dict[str, dict[str, str]]:
     return {"StringEquals": {"aws:SourceAccount": stack.account, "aws:SourceArn": group_arn}}
 
 
-def _allow(
-    sid: str, actions: list[str], resource: str, conditions: dict[str, dict[str, str]] | None = None
-) -> iam.PolicyStatement:
-    return iam.PolicyStatement(sid=sid, actions=actions, resources=[resource], conditions=conditions)
+def _allow(sid: str, actions: list[str], resource: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(sid=sid, actions=actions, resources=[resource])

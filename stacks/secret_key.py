@@ -68,8 +68,8 @@ class SecretKey(kms.Key):
                         actions=_ADMIN_ACTIONS,
                         resources=["*"],  # In a key policy: this key.
                     ),
-                    self._use("Deploy", WRITE_ACTIONS, "*", [deploy_role_arn]),
-                    self._use("Read", READ_ACTIONS, "*", reader_arns),
+                    self._use("Deploy", WRITE_ACTIONS, [deploy_role_arn]),
+                    self._use("Read", READ_ACTIONS, reader_arns),
                 ]
             ),
             enable_key_rotation=True,
@@ -80,22 +80,27 @@ class SecretKey(kms.Key):
 
     def let_write(self, connection_id: str, role_arn: str) -> iam.PolicyStatement:
         """Let a role write one connection's secret; returns the statement that was added to the key's policy."""
-        # Secrets Manager ends a secret's ARN with a hyphen and six characters of its own.
-        secret = f"{connection_id}-??????"
-        statement = self._use(f"Write{pascal_case(connection_id)}", WRITE_ACTIONS, secret, [role_arn])
+        statement = self._use(f"Write{pascal_case(connection_id)}", WRITE_ACTIONS, [role_arn], connection_id)
         self.add_to_resource_policy(statement)
         return statement
 
-    def _use(self, sid: str, actions: Sequence[str], secret: str, role_arns: Sequence[str]) -> iam.PolicyStatement:
-        """Exactly these roles, through Secrets Manager, and only as far as their own policies allow it too."""
+    def only_for(self, connection_id: str = "*") -> dict[str, dict[str, str]]:
+        """Conditions: asked by Secrets Manager, for the secret of one connection, or of any of ours."""
+        return {
+            "StringEquals": {"kms:ViaService": f"secretsmanager.{self._environment.region}.amazonaws.com"},
+            # Secrets Manager names the secret in the encryption context (its User Guide, "Secret encryption"), by an
+            # ARN that it ends with a hyphen and six characters of its own.
+            "StringLike": {"kms:EncryptionContext:SecretARN": f"{self._secrets_arn}{connection_id}-??????"},
+        }
+
+    def _use(
+        self, sid: str, actions: Sequence[str], role_arns: Sequence[str], connection_id: str = "*"
+    ) -> iam.PolicyStatement:
+        """Exactly these roles, and only as far as their own policies allow it too."""
         return iam.PolicyStatement(
             sid=sid,
             principals=[iam.AccountRootPrincipal()],
             actions=list(actions),
             resources=["*"],  # In a key policy: this key.
-            conditions={
-                "ArnEquals": {"aws:PrincipalArn": list(role_arns)},
-                "StringEquals": {"kms:ViaService": f"secretsmanager.{self._environment.region}.amazonaws.com"},
-                "StringLike": {"kms:EncryptionContext:SecretARN": self._secrets_arn + secret},
-            },
+            conditions={**self.only_for(connection_id), "ArnEquals": {"aws:PrincipalArn": list(role_arns)}},
         )

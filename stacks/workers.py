@@ -61,12 +61,7 @@ class WorkerPolicy(iam.ManagedPolicy):
                     sid="DecryptConnections",
                     actions=READ_ACTIONS,
                     resources=[key.key_arn],
-                    conditions={
-                        "StringEquals": {
-                            "kms:ViaService": f"secretsmanager.{environment.region}.amazonaws.com",
-                            "kms:EncryptionContext:SecretARN": list(secret_arns),
-                        }
-                    },
+                    conditions=key.only_for(),
                 )
             )
         if environment.workers.pull_directly:

@@ -90,3 +90,24 @@ def test_no_choice_of_names_makes_two_constructs_collide(tmp_path: Path) -> None
     templates = synthesize(load_environments(tmp_path), tmp_path / "cdk.out")
 
     assert len(templates["odd-Access"]["Outputs"]) == len(names)
+
+
+def test_as_many_connections_as_the_settings_take_fit_into_a_template(tmp_path: Path) -> None:
+    teams = [f"team-{number}" for number in range(10)]
+    (tmp_path / "full.toml").write_text(
+        'account = "111111111111"\nregion = "eu-west-1"\nsecret_key = "customer"\n'
+        + "".join(
+            f'[teams.{team}]\nrepositories = ["r"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+            for team in teams
+        )
+        + "".join(f"[connections.docker_{number}]\nteams = {teams}\n" for number in range(40))
+    )
+
+    synthesize(load_environments(tmp_path), tmp_path / "cdk.out")
+
+    [file] = (tmp_path / "cdk.out").glob("assembly-full/fullDockerLogin*.template.json")
+    template = json.loads(file.read_text())
+    # CloudFormation's quotas.
+    assert file.stat().st_size <= 1_000_000
+    assert len(template["Resources"]) <= 500
+    assert len(template["Outputs"]) <= 200

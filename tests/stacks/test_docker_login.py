@@ -218,7 +218,13 @@ def test_workers_read_exactly_the_connections_secrets(rich: dict[str, Any]) -> N
     secrets = [{"Ref": name} for name in logical_ids(rich, "AWS::SecretsManager::Secret")]
     by_sid = statements(policy["PolicyDocument"])
     assert by_sid["ReadConnections"]["Resource"] == secrets
-    assert by_sid["DecryptConnections"]["Condition"]["StringEquals"]["kms:EncryptionContext:SecretARN"] == secrets
+    assert by_sid["DecryptConnections"]["Condition"] == {
+        "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"},
+        "StringLike": {
+            "kms:EncryptionContext:SecretARN": "arn:aws:secretsmanager:eu-west-1:210987654321:secret:"
+            "airflow/connections/*-??????"
+        },
+    }
 
 
 def test_a_worker_role_and_its_instance_profile_are_made_where_none_is_named(plain: dict[str, Any]) -> None:
