@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
-from aws_cdk import CfnCustomResource, Duration, RemovalPolicy, Stack, triggers
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks import image_rights
 from stacks.environment import Environment
+from stacks.first_refresh import FirstRefresh
+from stacks.refresh_schedule import RefreshSchedule
 from stacks.secret_key import WRITE_ACTIONS, SecretKey
 from stacks.secret_policy import secret_policy
 
@@ -115,73 +114,31 @@ class DockerLogin(Construct):
                     conditions=key.only_for(connection_id),
                 )
             )
+        document = secret_policy(
+            account_root_arn=iam.AccountRootPrincipal().arn,
+            deploy_role_arn=deploy_role_arn,
+            writer_arn=self.pull_role.role_arn,
+            reader_arns=reader_arns,
+            break_glass_role_arns=environment.break_glass_role_arns,
+        )
         access = secretsmanager.CfnResourcePolicy(
-            self,
-            "SecretPolicy",
-            secret_id=self.secret.ref,
-            block_public_policy=True,
-            resource_policy=secret_policy(
-                account_root_arn=iam.AccountRootPrincipal().arn,
-                deploy_role_arn=deploy_role_arn,
-                writer_arn=self.pull_role.role_arn,
-                reader_arns=reader_arns,
-                break_glass_role_arns=environment.break_glass_role_arns,
-            ),
+            self, "SecretPolicy", secret_id=self.secret.ref, block_public_policy=True, resource_policy=document
         )
 
         # Schedule
-        schedule_role = iam.Role(
-            self,
-            "ScheduleRole",
-            description=f"Starts the refresh of {connection_id}",
-            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions=_in_default_group(Stack.of(self))),
-            inline_policies={
-                "Start": iam.PolicyDocument(
-                    statements=[
-                        _allow("StartRefresh", ["lambda:InvokeFunction"], self.function.function_arn),
-                        _allow("ReportFailure", ["sqs:SendMessage"], failures.queue_arn),
-                    ]
-                )
-            },
-        )
-        scheduler.Schedule(
+        RefreshSchedule(
             self,
             "Schedule",
-            description=f"Refreshes the docker login of {connection_id}",
-            schedule=scheduler.ScheduleExpression.rate(Duration.minutes(connection.refresh_every_minutes)),
-            # Many connections must not refresh in the same second: PutSecretValue has 50 calls a second for a region.
-            time_window=scheduler.TimeWindow.flexible(Duration.minutes(5)),
-            target=targets.LambdaInvoke(
-                self.function,
-                # Scheduler's retries and queue are for delivery alone; the function's errors are Lambda's, above.
-                dead_letter_queue=failures,
-                max_event_age=Duration.minutes(15),
-                retry_attempts=3,
-                role=schedule_role.without_policy_updates(),
-            ),
+            function=self.function,
+            every_minutes=connection.refresh_every_minutes,
+            failures=failures,
         )
-
-        # First refresh: a deploy that ends well has a working login.
-        first_refresh = triggers.Trigger(
-            self,
-            "FirstRefresh",
-            handler=self.function,
-            timeout=Duration.minutes(3),
-            execute_after=[self.secret, access, pull_policy, *([key] if key else [])],
-        )
-        # It runs again only when its properties change. With the policies among them, a change of rights refreshes,
-        # and one that breaks the refresh rolls back.
-        rights = {"PullPolicy": pull_policy.document, "SecretPolicy": access.resource_policy}
+        needs: list[Construct] = [self.secret, access, pull_policy]
+        rights = {"PullPolicy": pull_policy.document, "SecretPolicy": document}
         if key:
+            needs.append(key)
             rights["KeyPolicy"] = iam.PolicyDocument(statements=[key.let_write(connection_id, self.pull_role.role_arn)])
-        custom_resource = cast(CfnCustomResource, first_refresh.node.find_child("Default").node.default_child)
-        custom_resource.add_property_override("Rights", rights)
-
-
-def _in_default_group(stack: Stack) -> dict[str, dict[str, str]]:
-    """Only for this account's schedules: Scheduler names the group in `aws:SourceArn`, not the schedule."""
-    group_arn = stack.format_arn(service="scheduler", resource="schedule-group", resource_name="default")
-    return {"StringEquals": {"aws:SourceAccount": stack.account, "aws:SourceArn": group_arn}}
+        FirstRefresh(self, "FirstRefresh", function=self.function, after=needs, rights=rights)
 
 
 def _allow(sid: str, actions: list[str], resource: str) -> iam.PolicyStatement:

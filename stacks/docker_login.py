@@ -2,15 +2,15 @@
 
 from typing import cast
 
-from aws_cdk import CfnOutput, CfnResource, DefaultStackSynthesizer, Duration, Fn, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, DefaultStackSynthesizer, Duration, Fn, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from stacks import first_refresh
 from stacks.connection import DockerLogin
 from stacks.environment import Environment, pascal_case
 from stacks.secret_key import SecretKey
@@ -51,7 +51,7 @@ class DockerLoginStack(Stack):
             for connection_id in environment.connections
         }
 
-        self._keep_the_log_of_first_refreshes()
+        first_refresh.keep_log_in(self)
 
         # Grants
         worker_policy = WorkerPolicy(
@@ -94,15 +94,3 @@ class DockerLoginStack(Stack):
         if workers.made_here and workers.instance_profile:
             CfnOutput(self, "WorkerRoleArn", value=workers.made_here.role_arn)
             CfnOutput(self, "WorkerInstanceProfileName", value=workers.instance_profile.instance_profile_name)
-
-    def _keep_the_log_of_first_refreshes(self) -> None:
-        """Give CDK's function that starts first refreshes a log that goes with the stack; Lambda's own would stay."""
-        log_group = logs.LogGroup(
-            self,
-            "FirstRefreshLog",
-            retention=logs.RetentionDays.THREE_MONTHS,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        provider = self.node.find_child("AWSCDK.TriggerCustomResourceProviderCustomResourceProvider")
-        function = cast(CfnResource, provider.node.find_child("Handler"))
-        function.add_property_override("LoggingConfig", {"LogGroup": log_group.log_group_name})

@@ -17,7 +17,7 @@ from refresh_docker_login.connection import airflow_connection
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
 # At DEBUG botocore logs whole requests and answers, and so the token, whatever level the function is set to.
-logging.getLogger("botocore").setLevel(logging.INFO)
+logging.getLogger("botocore").setLevel(logging.WARNING)
 
 SECRET_ARN = os.environ["SECRET_ARN"]
 REGISTRY_HOST = os.environ["REGISTRY_HOST"]

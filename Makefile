@@ -1,0 +1,45 @@
+# What a person runs here. Each target sets up what it needs by itself.
+PYTHON := .venv/bin/python
+CDK := node_modules/.bin/cdk
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+
+.PHONY: help demo up down test lint deploy diff destroy set-up lock
+
+help:
+	@echo "make demo                the whole product in one go, on an embedded AWS"
+	@echo "make up | down           keep that embedded AWS running, to try things | end it"
+	@echo "make test                linters, types, unit tests, template tests, tests on the embedded AWS"
+	@echo "make diff ENV=prod       what a deploy of environments/prod.toml would change on AWS"
+	@echo "make deploy ENV=prod     deploy it, with the AWS credentials of your shell"
+	@echo "make destroy ENV=prod    remove it; the repositories and their images stay"
+
+demo up down: set-up
+	@$(PYTHON) -m local $@
+
+test: lint
+	@$(PYTHON) -m pytest -q
+
+lint: set-up
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m ruff format --quiet --check .
+	@$(PYTHON) -m mypy
+	@PYTHONPATH=.:lambda .venv/bin/lint-imports --no-logo
+
+diff destroy: set-up environment-named
+	@$(CDK) $@ '$(ENV)/*'
+
+deploy: set-up environment-named
+	@$(CDK) deploy --import-existing-resources '$(ENV)/*'
+
+.PHONY: environment-named
+environment-named:
+	@test -n "$(ENV)" || { echo "Which environment? For example: make deploy ENV=prod, for environments/prod.toml"; exit 2; }
+	@test -f "environments/$(ENV).toml" || { echo "There is no environments/$(ENV).toml"; exit 2; }
+	@test "$(ENV)" != local || { echo "local is for the embedded AWS: make demo, make up"; exit 2; }
+
+set-up:
+	@python3 local/set_up.py
+
+# After a change of requirements*.txt.
+lock: set-up
+	$(PYTHON) -m uv pip compile --quiet --universal --no-header --python-version 3.11 requirements-dev.txt -o requirements.lock

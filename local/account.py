@@ -1,0 +1,90 @@
+"""What an AWS account would have before this project comes: people, the Airflow workers' role, and somebody else."""
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.embedded_aws import ACCOUNT, EmbeddedAws
+from local.registry_client import RegistryClient
+
+Credentials = dict[str, str]
+
+WORKER_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/airflow-worker"
+BREAK_GLASS_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/BreakGlass"
+
+
+@dataclass(frozen=True)
+class Account:
+    """The credentials of those who have some by themselves."""
+
+    analyst: Credentials = field(repr=False)
+    stranger: Credentials = field(repr=False)
+
+
+def create_account(aws: EmbeddedAws) -> Account:
+    """Create whom environments/local.toml names, and a stranger: an administrator that it does not name."""
+    iam = aws.client("iam")
+    for arn in (WORKER_ROLE_ARN, BREAK_GLASS_ROLE_ARN):
+        # On AWS an instance or a person takes the role; here whoever holds the account's root key plays them.
+        iam.create_role(RoleName=_name(arn), AssumeRolePolicyDocument=_trust(f"arn:aws:iam::{ACCOUNT}:root"))
+    iam.put_role_policy(
+        RoleName=_name(BREAK_GLASS_ROLE_ARN), PolicyName="Secrets", PolicyDocument=_allow("secretsmanager:*")
+    )
+    iam.create_user(UserName="stranger")
+    iam.put_user_policy(UserName="stranger", PolicyName="Administrator", PolicyDocument=_allow("*"))
+    iam.create_user(UserName="analyst")
+    # On AWS a trust that names the user is enough; MiniStack asks for this as well. Which roles, the trusts decide.
+    iam.put_user_policy(UserName="analyst", PolicyName="AssumeRoles", PolicyDocument=_allow("sts:AssumeRole"))
+    return Account(analyst=_access_key(iam, "analyst"), stranger=_access_key(iam, "stranger"))
+
+
+def assume(aws: EmbeddedAws, role_arn: str, credentials: Credentials | None = None) -> Credentials:
+    """Assume a role, by default as the account's root."""
+    sts = aws.client("sts", credentials)
+    answer: dict[str, Credentials] = sts.assume_role(RoleArn=role_arn, RoleSessionName="local")
+    return answer["Credentials"]
+
+
+def docker_login(aws: EmbeddedAws, credentials: Credentials) -> RegistryClient:
+    """Log in to the registry with these credentials, as `aws ecr get-login-password | docker login` does."""
+    [data] = aws.client("ecr", credentials).get_authorization_token()["authorizationData"]
+    username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+    return registry_client(aws, data["proxyEndpoint"].removeprefix("https://"), username, password)
+
+
+def registry_client(aws: EmbeddedAws, host: str, username: str, password: str) -> RegistryClient:
+    """A docker client with this login, for which the registry's name resolves to the embedded AWS."""
+    return RegistryClient(host, username, password, port=aws.port, ca_bundle=aws.ca_bundle)
+
+
+def outputs(aws: EmbeddedAws, environment: str = "local") -> dict[str, str]:
+    """The outputs of all stacks of an environment: where tools find what a deploy made."""
+    found = {}
+    for page in aws.client("cloudformation").get_paginator("describe_stacks").paginate():
+        for stack in page["Stacks"]:
+            # No stack of ours has a hyphen in its own name, but an environment may: dev-Access, dev-eu-Access.
+            if stack["StackName"].rpartition("-")[0] == environment:
+                found.update({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
+    return found
+
+
+def _access_key(iam: Any, user: str) -> Credentials:
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    return {"AccessKeyId": key["AccessKeyId"], "SecretAccessKey": key["SecretAccessKey"]}
+
+
+def _name(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1]
+
+
+def _trust(principal_arn: str) -> str:
+    return _document({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": principal_arn}})
+
+
+def _allow(action: str) -> str:
+    return _document({"Effect": "Allow", "Action": action, "Resource": "*"})
+
+
+def _document(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -1,0 +1,121 @@
+"""How functions run, and who runs them again when they fail.
+
+AWS:
+- A Python function runs under the runtime interface client (awslambdaric), which brings its log lines out, as JSON
+  when LoggingConfig says so. It sees the environment variables that AWS sets ("Defined runtime environment variables",
+  Lambda developer guide) and its own.
+- EventBridge and EventBridge Scheduler invoke a function asynchronously: Lambda retries a failed run twice, then sends
+  it to the on-failure destination.
+
+MiniStack: runs it under a worker of its own, which loses logging's INFO lines and ignores the log format, with the
+whole environment of the server; EventBridge and Scheduler run the function once and forget about it.
+
+Where awslambdaric is not to be had (macOS), its own worker stays.
+"""
+
+import importlib.util
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ministack.core import lambda_runtime
+from ministack.services import eventbridge, lambda_svc
+
+Function = dict[str, Any]
+
+_code_folder = lambda_svc._provided_runtime_code_dir
+_environment = lambda_svc._provided_worker_env
+_run = lambda_svc._execute_function_warm
+_worker_class = lambda_runtime._worker_class_for
+_dispatch_to_lambda = eventbridge._dispatch_to_lambda
+
+_BOOTSTRAP = f"""#!/bin/sh
+exec "{sys.executable}" -m awslambdaric "$_HANDLER"
+"""
+
+
+class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]  # MiniStack is untyped
+    """The client speaks the Runtime API, for which MiniStack has the worker of the provided runtimes."""
+
+    def _drain_stderr_bounded(self, **_: float) -> str:
+        # MiniStack's 5 ms of silence are too few on a busy machine: a late line would join the next run's.
+        drained: str = super()._drain_stderr_bounded(first_line_wait=0.1, idle_confirm=0.05, hard_cap=1.0)
+        return drained
+
+
+def code_folder(zipped: bytes) -> str:
+    """The unpacked function, with a bootstrap that hands it to the client."""
+    folder = Path(_code_folder(zipped))
+    bootstrap = folder / "bootstrap"
+    with lambda_svc._provided_code_lock:  # no fork while a file that is executed next is open for writing
+        if not bootstrap.exists():
+            bootstrap.write_text(_BOOTSTRAP)
+            bootstrap.chmod(0o755)
+    return str(folder)
+
+
+def environment(config: Function, folder: str, port: int) -> dict[str, str]:
+    defined = _environment(config, folder, port)
+    if not _is_python(config):
+        return dict(defined)
+    return {
+        **{name: value for name, value in defined.items() if name not in os.environ},
+        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        **_missing_from_ministack(config),
+        **lambda_svc._runtime_env_vars(config),
+        "AWS_ENDPOINT_URL": f"https://127.0.0.1:{os.environ['GATEWAY_PORT']}",
+        "AWS_CA_BUNDLE": os.environ["AWS_CA_BUNDLE"],
+    }
+
+
+def _missing_from_ministack(config: Function) -> dict[str, str]:
+    logs = config.get("LoggingConfig") or {}
+    log_format = logs.get("LogFormat", "Text")
+    variables = {
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{config['Runtime']}",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_FORMAT": log_format,
+        "AWS_LAMBDA_LOG_GROUP_NAME": logs.get("LogGroup") or f"/aws/lambda/{config['FunctionName']}",
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "TZ": ":UTC",
+    }
+    if log_format == "JSON":
+        variables["AWS_LAMBDA_LOG_LEVEL"] = logs.get("ApplicationLogLevel", "INFO")
+    return variables
+
+
+def worker_class(config: Function) -> Any:
+    return PythonWorker if _is_python(config) else _worker_class(config)
+
+
+def run(function: Function, event: Any, request_id: str) -> Any:
+    if _is_python(function.get("config") or function):
+        return lambda_svc._execute_function_provided_warm(function, event, request_id)
+    return _run(function, event, request_id)
+
+
+def _is_python(config: Function) -> bool:
+    return str(config.get("Runtime", "")).startswith("python")
+
+
+def dispatch_to_lambda(arn: str, payload: str) -> None:
+    function, config, _ = lambda_svc._get_func_record_for_ref(arn)
+    if not function or not config:
+        _dispatch_to_lambda(arn, payload)  # it says so in the log
+        return
+    record = lambda_svc._execution_record_for_config(function, config)
+    lambda_svc.invoke_async_with_retry(record, json.loads(payload))
+
+
+def apply() -> None:
+    eventbridge._dispatch_to_lambda = dispatch_to_lambda
+    if importlib.util.find_spec("awslambdaric") is None:
+        logging.getLogger("local").warning("awslambdaric is not installed: Python functions lose their INFO lines")
+        return
+    lambda_svc._provided_runtime_code_dir = code_folder
+    lambda_svc._provided_worker_env = environment
+    lambda_svc._execute_function_warm = run
+    lambda_runtime._worker_class_for = worker_class

@@ -1,0 +1,86 @@
+"""Install what this checkout needs into `.venv` and `node_modules`, once for every change of the lock files.
+
+Runs before anything is installed, and so on the standard library of whatever Python there is. Two at once are fine: the
+second waits for the first.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+UV = "uv==0.13.9"  # Installs in seconds what takes pip most of a minute.
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PYTHON = os.path.join(ROOT, ".venv", "bin", "python")
+
+
+def main() -> None:
+    refuse_unfit_tools()
+    os.makedirs(os.path.join(ROOT, ".local"), exist_ok=True)
+    with open(os.path.join(ROOT, ".local", "set-up.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        steps = [
+            ("Python packages into .venv", ".venv", "requirements.lock", install_python),
+            ("CDK CLI into node_modules", "node_modules", "package-lock.json", install_node),
+        ]
+        for what, folder, lock_file, install in steps:
+            stamp = os.path.join(ROOT, folder, ".installed-from")
+            wanted = fingerprint(lock_file)
+            if read(stamp) != wanted:
+                print(f"Installing {what} …", end=" ", flush=True)
+                started = time.monotonic()
+                install()
+                with open(stamp, "w") as file:
+                    file.write(wanted)
+                print(f"{time.monotonic() - started:.0f} s")
+
+
+def refuse_unfit_tools() -> None:
+    if sys.version_info < (3, 11):  # noqa: UP036 - a newcomer's Python may well be older than ours
+        sys.exit(f"Python 3.11 or newer is needed, python3 is {sys.version.split()[0]}: put a newer one first on PATH.")
+    for tool in ("node", "npm"):
+        if not shutil.which(tool):
+            sys.exit(f"{tool} is needed and not on PATH: install Node.js 20 or newer, which brings npm.")
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S607
+    if int(version.lstrip("v").split(".")[0]) < 20:
+        sys.exit(f"Node.js 20 or newer is needed, node is {version}: put a newer one first on PATH.")
+
+
+def install_python() -> None:
+    run(sys.executable, "-m", "venv", "--clear", os.path.join(ROOT, ".venv"))
+    run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
+    run(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "-r", "requirements.lock")
+
+
+def install_node() -> None:
+    run("npm", "ci", "--no-audit", "--no-fund", "--silent")
+
+
+def run(*command: str) -> None:
+    # An activated environment elsewhere must not draw the installation to itself.
+    environment = {**os.environ, "VIRTUAL_ENV": os.path.join(ROOT, ".venv")}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode:
+        sys.exit(f"\n{done.stdout}\nThis failed: {' '.join(command)}")
+
+
+def fingerprint(lock_file: str) -> str:
+    with open(os.path.join(ROOT, lock_file), "rb") as file:
+        return hashlib.sha256(file.read() + f"{UV} {sys.version}".encode()).hexdigest()
+
+
+def read(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+if __name__ == "__main__":
+    main()

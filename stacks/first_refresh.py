@@ -1,0 +1,39 @@
+"""The refresh that a deploy runs by itself: a deploy that ends well has a working login."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from aws_cdk import CfnCustomResource, CfnResource, Duration, RemovalPolicy, Stack, triggers
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+
+class FirstRefresh(triggers.Trigger):
+    """Runs the function once all that it needs is there, and again when its code, settings or rights change."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        function: lambda_.Function,
+        after: Sequence[Construct],
+        rights: Mapping[str, iam.PolicyDocument],
+    ) -> None:
+        super().__init__(scope, construct_id, handler=function, timeout=Duration.minutes(3), execute_after=list(after))
+        # It runs again only when its properties change. With the policies among them, a change of rights refreshes,
+        # and one that breaks the refresh rolls back.
+        custom_resource = cast(CfnCustomResource, self.node.find_child("Default").node.default_child)
+        custom_resource.add_property_override("Rights", rights)
+
+
+def keep_log_in(stack: Stack) -> None:
+    """Give CDK's function that runs first refreshes a log that goes with the stack; the one Lambda makes would stay."""
+    log_group = logs.LogGroup(
+        stack, "FirstRefreshLog", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
+    )
+    provider = stack.node.find_child("AWSCDK.TriggerCustomResourceProviderCustomResourceProvider")
+    function = cast(CfnResource, provider.node.find_child("Handler"))
+    function.add_property_override("LoggingConfig", {"LogGroup": log_group.log_group_name})
