@@ -17,7 +17,7 @@ demo up down: set-up
 	@$(PYTHON) -m local $@
 
 test: lint
-	@$(PYTHON) -m pytest -q
+	@$(PYTHON) -m pytest -q -n 3 --dist loadfile
 
 lint: set-up
 	@$(PYTHON) -m ruff check --quiet .

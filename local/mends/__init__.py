@@ -1,7 +1,7 @@
 """Where MiniStack 1.5.33 differs from AWS and this project would notice.
 
 Templates and code are written for AWS; the emulator is mended. Each module says what AWS does and what MiniStack does
-instead; tests/local/test_mends.py says when a mend has become superfluous. Applied in the server's process only.
+instead; tests/local/mends/test_upstream.py says when one has become superfluous. Applied in the server's process only.
 """
 
 from local.mends import clock, cloudformation, iam, lambda_runtime, registry, secrets_manager

@@ -1,12 +1,36 @@
+"""One embedded AWS for all tests of a run; each names its own resources."""
+
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from local import cdk
+from local.account import WORKER_ROLE_ARN, Account, assume, create_account
 from local.embedded_aws import EmbeddedAws
 
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
-    """One embedded AWS for all tests; each names its own resources."""
+    """An embedded AWS, as it starts."""
     with EmbeddedAws.start(tmp_path_factory.mktemp("embedded-aws")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def bootstrapped(aws: EmbeddedAws) -> EmbeddedAws:
+    """The same, ready for the CDK CLI to deploy to."""
+    cdk.bootstrap(aws)
+    return aws
+
+
+@pytest.fixture(scope="session")
+def account(aws: EmbeddedAws) -> Account:
+    """Its principals, as `make demo` creates them."""
+    return create_account(aws)
+
+
+@pytest.fixture
+def worker(aws: EmbeddedAws, account: Account) -> Any:
+    """Secrets Manager as an Airflow worker may use it."""
+    return aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN))

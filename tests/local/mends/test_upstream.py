@@ -1,0 +1,256 @@
+"""MiniStack by itself still needs each mend: its modules, in this process, where none is ever applied."""
+
+import asyncio
+import importlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.embedded_aws import ACCOUNT, REGION
+from tests.local.mends.support import LATEST_EXCLUDED, LATEST_EXCLUDED_IN_A_TEMPLATE, eventually
+
+INFO_LINE = """
+import logging
+
+log = logging.getLogger()
+log.setLevel("INFO")
+
+
+def handle(event, context):
+    log.info("a line")
+"""
+
+
+@contextmanager
+def needs_mend(mend: str) -> Iterator[None]:
+    """Whatever makes the test fail, it says which mend MiniStack may no longer need."""
+    try:
+        yield
+    except Exception as failure:
+        raise AssertionError(
+            f"MiniStack mended this: remove local/mends/{mend}.py, or the part of it that did"
+        ) from failure
+
+
+@pytest.fixture(autouse=True)
+def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The package, imported where it may write; what a test leaves in it is forgotten."""
+    monkeypatch.setenv("STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    import ministack
+    from ministack.core import iam_evaluator, lambda_runtime  # noqa: F401
+    from ministack.services import ecr, eventbridge, lambda_svc, scheduler, secretsmanager  # noqa: F401
+
+    yield ministack
+    for service in (ecr, scheduler, secretsmanager):
+        service.reset()
+
+
+@pytest.fixture
+def handlers() -> Any:
+    """What MiniStack does with the resources of a template, by type."""
+    from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
+
+    return _RESOURCE_HANDLERS
+
+
+@pytest.mark.parametrize(
+    ("mend", "module", "names"),
+    [
+        ("secrets_manager", "services.secretsmanager", ["_create_secret"]),
+        (
+            "cloudformation",
+            "services.cloudformation.provisioners",
+            [
+                *("_sm_secret_create", "_sm_secret_update", "_sm_secret_delete"),
+                *("_ecr_repo_create", "_ecr_repo_update", "_ecr_repo_delete"),
+                "_RESOURCE_HANDLERS",
+            ],
+        ),
+        ("cloudformation", "services.cloudformation.changesets", ["_IMPORT_LOOKUPS"]),
+        ("iam", "core.iam_evaluator", ["_resolve_condition_key"]),
+        (
+            "registry",
+            "services.ecr",
+            [
+                *("_get_authorization_token", "handle_registry_request", "_v2_put_manifest", "_put_image"),
+                *("_create_repository", "_put_image_tag_mutability", "_repo_shape"),
+            ],
+        ),
+        ("registry", "core.iam_evaluator", ["_verified_key", "_resource_policy", "combine_resource_policy"]),
+        (
+            "lambda_runtime",
+            "services.lambda_svc",
+            ["_provided_runtime_code_dir", "_provided_worker_env", "_execute_function_warm"],
+        ),
+        ("lambda_runtime", "core.lambda_runtime", ["_worker_class_for"]),
+        ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
+        ("clock", "services.scheduler", ["_tick_schedules", "_SCHEDULE_TICK_INTERVAL", "time"]),
+        ("clock", "app", ["app"]),
+    ],
+)
+def test_upstream_still_has_what_a_mend_replaces(mend: str, module: str, names: list[str]) -> None:
+    found = vars(importlib.import_module(f"ministack.{module}"))
+    assert set(names) <= set(found), f"MiniStack changed: look at local/mends/{mend}.py again"
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_returns_the_name_as_ref_of_a_secret(handlers: Any) -> None:
+    ref, _ = handlers["AWS::SecretsManager::Secret"]["create"]("Secret", {"Name": "token"}, "stack")
+    assert ref == "token"
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_gives_a_secret_of_a_template_an_empty_value(ministack: Any, handlers: Any) -> None:
+    handlers["AWS::SecretsManager::Secret"]["create"]("Secret", {"Name": "token"}, "stack")
+    status, _, body = ministack.services.secretsmanager._get_secret_value({"SecretId": "token"})
+    assert status == 200
+    assert json.loads(body)["SecretString"] == ""
+
+
+@needs_mend("secrets_manager")
+def test_upstream_still_gives_a_secret_without_a_value_a_version(ministack: Any) -> None:
+    ministack.services.secretsmanager._create_secret({"Name": "token"})
+    status, _, _ = ministack.services.secretsmanager._get_secret_value({"SecretId": "token"})
+    assert status == 200
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_does_not_know_a_secrets_policy(handlers: Any) -> None:
+    assert "AWS::SecretsManager::ResourcePolicy" not in handlers
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties"),
+    [("SecretsManager::Secret", {"Name": "taken"}), ("ECR::Repository", {"RepositoryName": "taken"})],
+)
+@needs_mend("cloudformation")
+def test_upstream_still_creates_what_exists(handlers: Any, kind: str, properties: dict[str, str]) -> None:
+    create = handlers[f"AWS::{kind}"]["create"]
+    create("First", properties, "one-stack")
+    create("Second", properties, "another-stack")
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_cannot_import_a_repository(handlers: Any) -> None:
+    assert "import" not in handlers["AWS::ECR::Repository"]
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_drops_the_exclusion_filters_of_a_template(ministack: Any, handlers: Any) -> None:
+    properties = {
+        "RepositoryName": "images",
+        "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+        "ImageTagMutabilityExclusionFilters": LATEST_EXCLUDED_IN_A_TEMPLATE,
+    }
+    handlers["AWS::ECR::Repository"]["create"]("Images", properties, "stack")
+    assert "imageTagMutabilityExclusionFilters" not in ministack.services.ecr._repositories["images"]
+
+
+@needs_mend("registry")
+def test_upstream_still_drops_the_exclusion_filters_of_a_request(ministack: Any) -> None:
+    _, _, body = ministack.services.ecr._create_repository(
+        {"repositoryName": "images", "imageTagMutabilityExclusionFilters": LATEST_EXCLUDED}
+    )
+    assert "imageTagMutabilityExclusionFilters" not in json.loads(body)["repository"]
+
+
+@needs_mend("registry")
+def test_upstream_still_moves_a_tag_that_is_immutable_with_exclusions(ministack: Any) -> None:
+    ecr = ministack.services.ecr
+    ecr._create_repository({"repositoryName": "images", "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"})
+    pushed = [ecr._v2_put_manifest("images", "v1", {}, content)[0] for content in (b"first", b"second")]
+    assert pushed == [201, 201]
+
+
+@needs_mend("registry")
+def test_upstream_still_returns_a_constant_password(ministack: Any) -> None:
+    answers = [json.loads(ministack.services.ecr._get_authorization_token({})[2]) for _ in range(2)]
+    one, other = (answer["authorizationData"][0]["authorizationToken"] for answer in answers)
+    assert one == other
+
+
+@needs_mend("registry")
+def test_upstream_still_lets_anyone_push(ministack: Any) -> None:
+    ministack.services.ecr._create_repository({"repositoryName": "images"})
+    push = ministack.services.ecr.handle_registry_request("PUT", "/v2/images/manifests/v1", {}, b"manifest", {})
+    assert asyncio.run(push)[0] == 201
+
+
+@needs_mend("iam")
+def test_upstream_still_takes_the_session_for_the_principal(ministack: Any) -> None:
+    evaluator = ministack.core.iam_evaluator
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/session"
+    context = evaluator.EvalContext(session, "AssumedRole", ACCOUNT, "ecr:PutImage", "*", REGION)
+    assert evaluator._resolve_condition_key("aws:PrincipalArn", context) == session
+
+
+FUNCTION = {
+    "FunctionName": "f",
+    "FunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f",
+    "Runtime": "python3.13",
+    "Handler": "index.handle",
+}
+
+
+@needs_mend("lambda_runtime")
+def test_upstream_still_loses_the_info_lines_of_a_function(ministack: Any) -> None:
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("index.py", INFO_LINE)
+    worker = ministack.core.lambda_runtime._worker_class_for(FUNCTION)("f", FUNCTION, zipped.getvalue())
+    try:
+        ran = worker.invoke({}, "request")
+    finally:
+        worker.kill()
+    assert ran["status"] == "ok"
+    assert "a line" not in ran["log"]
+
+
+@needs_mend("lambda_runtime")
+def test_upstream_still_hands_its_environment_to_a_function(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_THE_SERVER", "secret")
+    assert "OF_THE_SERVER" in ministack.services.lambda_svc._provided_worker_env(FUNCTION, "/var/task", 1)
+
+
+@needs_mend("lambda_runtime")
+def test_upstream_still_runs_a_scheduled_function_without_retries(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lambda_svc = ministack.services.lambda_svc
+    started: list[str] = []
+    monkeypatch.setattr(lambda_svc, "_get_func_record_for_ref", lambda _: ({"config": FUNCTION}, FUNCTION, "f"))
+    monkeypatch.setattr(lambda_svc, "_execute_function_with_config_scope", lambda *_: started.append("once"))
+    monkeypatch.setattr(lambda_svc, "invoke_async_with_retry", lambda *_: started.append("with retries"))
+    ministack.services.eventbridge._dispatch_to_lambda(FUNCTION["FunctionArn"], "{}")
+    eventually(lambda: started)
+    assert started == ["once"]
+
+
+@needs_mend("clock")
+def test_upstream_still_goes_by_the_wall_clock(ministack: Any) -> None:
+    scheduler = ministack.services.scheduler
+    assert (scheduler.time, scheduler._SCHEDULE_TICK_INTERVAL) == (time, 10)
+
+
+@needs_mend("clock")
+def test_upstream_still_remembers_the_runs_of_a_deleted_schedule(ministack: Any) -> None:
+    scheduler = ministack.services.scheduler
+    target = {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:none", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/none"}
+    scheduler._create_schedule(
+        "nightly",
+        {"ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target},
+    )
+    scheduler._tick_schedules()
+    scheduler._delete_schedule("nightly", {})
+    scheduler._tick_schedules()
+    remembered = [key for _, _, key in scheduler._schedule_last_fired]
+    scheduler._schedule_last_fired.clear()
+    assert remembered == ["default/nightly"]

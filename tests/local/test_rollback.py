@@ -1,0 +1,164 @@
+"""Deploys that fail, and stacks that go: what is rolled back, what is left, and what a new deploy finds again."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import cdk
+from local.account import WORKER_ROLE_ARN, Account, assume, docker_login, outputs
+from local.cdk import CdkFailed
+from local.demo import FILES, log_in, read
+from local.embedded_aws import ACCOUNT, EmbeddedAws
+from tests.local.test_deployment import TOKEN_LIKE
+
+SETTINGS = f"""
+account = "{ACCOUNT}"
+region = "us-east-1"
+connections_prefix = "NAME/connections"
+[teams.NAME]
+repositories = ["repository"]
+push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/analyst"]
+[connections.docker_NAME]
+teams = ["NAME"]
+[workers]
+role_arns = ["{WORKER_ROLE_ARN}"]
+"""
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture(scope="module")
+def assembly(bootstrapped: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cloud assembly of `fragile`, and of `broken`, whose refresh may not write."""
+    settings = tmp_path_factory.mktemp("environments")
+    for name in ("fragile", "broken"):
+        (settings / f"{name}.toml").write_text(SETTINGS.replace("NAME", name))
+    made = tmp_path_factory.mktemp("assembly") / "cdk.out"
+    with cdk.synthesizing(made, environments=settings):
+        pass
+    for name in ("fragile", "broken"):
+        # Rights are there at once here: a refresh without one need not wait a minute for it.
+        _edit(made, name, lambda template: _variables(template).update(NEW_RIGHTS_WAIT_SECONDS="1"))
+    _edit(made, "broken", _remove_the_right_to_write)
+    return made
+
+
+@pytest.fixture(scope="module")
+def without_fragile(bootstrapped: EmbeddedAws, assembly: Path, account: Account) -> set[str]:
+    """What was in the account before `fragile` was deployed to it, which it now is."""
+    before = _inventory(bootstrapped)
+    cdk.deploy(bootstrapped, assembly, "fragile/*")
+    return before
+
+
+def test_a_first_deploy_whose_refresh_lacks_a_right_fails_and_leaves_nothing(
+    aws: EmbeddedAws, assembly: Path, account: Account
+) -> None:
+    before = _inventory(aws)
+
+    with pytest.raises(CdkFailed) as failure:
+        cdk.deploy(aws, assembly, "broken/DockerLogin")
+
+    assert "PutSecretValue failed: AccessDeniedException" in str(failure.value)
+    assert not TOKEN_LIKE.search(str(failure.value))
+    assert _status(aws, "broken-DockerLogin") == "ROLLBACK_COMPLETE"
+    assert _inventory(aws) - before == set()
+
+
+def test_an_update_that_removes_a_right_fails_and_rolls_back_to_a_working_login(
+    aws: EmbeddedAws, assembly: Path, without_fragile: set[str], worker: Any
+) -> None:
+    good_version, _ = read(worker, "fragile/connections/docker_fragile")
+    changed = shutil.copytree(assembly, assembly.parent / "changed.out")
+    _edit(changed, "fragile", _remove_the_right_to_write)
+
+    with pytest.raises(CdkFailed) as failure:
+        cdk.deploy(aws, changed, "fragile/DockerLogin")
+
+    assert "PutSecretValue failed: AccessDeniedException" in str(failure.value)
+    assert _status(aws, "fragile-DockerLogin") == "UPDATE_ROLLBACK_COMPLETE"
+    function = outputs(aws, "fragile")["RefreshFunctionNameDockerFragile"]
+    assert "FunctionError" not in aws.client("lambda").invoke(FunctionName=function)
+    version, _ = read(worker, "fragile/connections/docker_fragile")
+    assert version != good_version
+
+
+def test_destroy_leaves_the_repositories_alone_and_a_new_deploy_adopts_them(
+    aws: EmbeddedAws, assembly: Path, without_fragile: set[str], account: Account, worker: Any
+) -> None:
+    push_role = assume(aws, outputs(aws, "fragile")["PushRoleArnFragile"], account.analyst)
+    docker_login(aws, push_role).push("fragile/repository:1", FILES)
+
+    cdk.destroy(aws, assembly, "fragile/*")
+
+    left = {arn for arn in _inventory(aws) - without_fragile if "fragile" in arn}
+    assert left == {f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/fragile/repository"}
+
+    cdk.deploy(aws, assembly, "fragile/*")
+
+    _, connection = read(worker, "fragile/connections/docker_fragile")
+    assert log_in(aws, connection).pull("fragile/repository:1") == FILES
+
+
+def _edit(assembly: Path, environment: str, edit: Edit) -> None:
+    """Change an environment's DockerLogin template where it lies in an assembly."""
+    [file] = assembly.glob(f"assembly-{environment}/{environment}DockerLogin*.template.json")
+    template = json.loads(file.read_text())
+    edit(template)
+    file.write_text(json.dumps(template))
+    # The CLI uploads a template under the hash that its list of assets says, once for each hash.
+    assets = json.loads((file.parent / file.name.replace(".template.", ".assets.")).read_text())["files"]
+    [old] = [name for name, asset in assets.items() if asset["source"]["path"] == file.name]
+    new = hashlib.sha256(file.read_bytes()).hexdigest()
+    for listing in file.parent.glob("*.json"):
+        listing.write_text(listing.read_text().replace(old, new))
+
+
+def _variables(template: dict[str, Any]) -> dict[str, Any]:
+    [variables] = [
+        r["Properties"]["Environment"]["Variables"]
+        for r in template["Resources"].values()
+        if r["Type"] == "AWS::Lambda::Function" and "Environment" in r["Properties"]
+    ]
+    found: dict[str, Any] = variables
+    return found
+
+
+def _remove_the_right_to_write(template: dict[str, Any]) -> None:
+    """As if the statement were not in the code: gone from the policy, and so from what the first refresh carries."""
+    resources = template["Resources"].values()
+    policies = [r["Properties"]["PolicyDocument"] for r in resources if r["Type"] == "AWS::IAM::Policy"]
+    carried = [r["Properties"]["Rights"]["PullPolicy"] for r in resources if r["Type"] == "Custom::Trigger"]
+    for document in policies + carried:
+        document["Statement"] = [s for s in document["Statement"] if s["Sid"] != "WriteLogin"]
+
+
+def _status(aws: EmbeddedAws, stack: str) -> str:
+    [described] = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return str(described["StackStatus"])
+
+
+def _inventory(aws: EmbeddedAws) -> set[str]:
+    """All in the account of the kinds that the templates make; keys only while they are not on their way out."""
+    found = {
+        *(r["repositoryArn"] for r in aws.client("ecr").describe_repositories()["repositories"]),
+        *(s["ARN"] for s in aws.client("secretsmanager").list_secrets(IncludePlannedDeletion=True)["SecretList"]),
+        *(f["FunctionArn"] for f in aws.client("lambda").list_functions()["Functions"]),
+        *(s["Arn"] for s in aws.client("scheduler").list_schedules()["Schedules"]),
+        *(g["Arn"] for g in aws.client("scheduler").list_schedule_groups()["ScheduleGroups"]),
+        *aws.client("sqs").list_queues().get("QueueUrls", []),
+        *(t["TopicArn"] for t in aws.client("sns").list_topics()["Topics"]),
+        *(a["AlarmArn"] for a in aws.client("cloudwatch").describe_alarms()["MetricAlarms"]),
+        *(g["arn"] for g in aws.client("logs").describe_log_groups()["logGroups"]),
+    }
+    iam, kms = aws.client("iam"), aws.client("kms")
+    found |= {r["Arn"] for r in iam.list_roles()["Roles"]}
+    found |= {p["Arn"] for p in iam.list_policies(Scope="Local")["Policies"]}
+    found |= {p["Arn"] for p in iam.list_instance_profiles()["InstanceProfiles"]}
+    keys = [kms.describe_key(KeyId=k["KeyId"])["KeyMetadata"] for k in kms.list_keys()["Keys"]]
+    return found | {k["Arn"] for k in keys if k["KeyState"] != "PendingDeletion"}
