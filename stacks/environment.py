@@ -11,7 +11,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pydantic
-from aws_cdk.region_info import RegionInfo
+from aws_cdk.region_info import Fact, FactName
 from pydantic import AfterValidator, Field
 
 T = TypeVar("T")
@@ -24,8 +24,8 @@ def pascal_case(name: str) -> str:
 
 
 @cache
-def _regions() -> dict[str, RegionInfo]:
-    return {info.name: info for info in RegionInfo.regions}
+def _regions() -> list[str]:
+    return list(Fact.regions)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -183,7 +183,7 @@ class Environment(_Table):
 
     @property
     def registry_host(self) -> str:
-        return f"{self.account}.dkr.ecr.{self.region}.{_regions()[self.region].domain_suffix}"
+        return f"{self.account}.dkr.ecr.{self.region}.{Fact.require_fact(self.region, FactName.DOMAIN_SUFFIX)}"
 
     @pydantic.model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -227,7 +227,7 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
     for name, team_settings in teams.items():
         arns[f"teams.{name}.push.role_arns"] = team_settings.push.role_arns
         arns[f"teams.{name}.push.user_arns"] = team_settings.push.user_arns
-    partition = _regions()[environment.region].partition
+    partition = Fact.require_fact(environment.region, FactName.PARTITION)
     for key, group in arns.items():
         for arn in group:
             if not arn.startswith(f"arn:{partition}:"):
