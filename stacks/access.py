@@ -6,6 +6,7 @@ from constructs import Construct
 
 from stacks import image_rights
 from stacks.environment import Environment, Push, pascal_case
+from stacks.permissions_boundary import keep_within_boundary
 
 
 class AccessStack(Stack):
@@ -14,6 +15,7 @@ class AccessStack(Stack):
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
         super().__init__(scope, construct_id)
 
+        keep_within_boundary(self, environment)
         roles = Construct(self, "PushRoles")
         for name, team in environment.teams.items():
             # Resources
@@ -21,6 +23,7 @@ class AccessStack(Stack):
                 roles,
                 pascal_case(name),
                 role_name=environment.push_role_name(name),
+                path=environment.role_path,
                 description=f"Push images to the repositories of the team {name}",
                 assumed_by=_pushers(self, team.push),
                 max_session_duration=Duration.hours(1),

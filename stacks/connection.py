@@ -61,6 +61,7 @@ class DockerLogin(Construct):
         self.pull_role = iam.Role(
             self,
             "PullRole",
+            path=environment.role_path,
             description=f"Mints the docker login of {connection_id}, which pulls what this role may pull",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         )
@@ -132,6 +133,7 @@ class DockerLogin(Construct):
             function=self.function,
             every_minutes=connection.refresh_every_minutes,
             failures=failures,
+            role_path=environment.role_path,
         )
         needs: list[Construct] = [self.secret, access, pull_policy]
         rights = {"PullPolicy": pull_policy.document, "SecretPolicy": document}

@@ -13,6 +13,7 @@ from constructs import Construct
 from stacks import first_refresh
 from stacks.connection import DockerLogin
 from stacks.environment import Environment, pascal_case
+from stacks.permissions_boundary import keep_within_boundary
 from stacks.secret_key import SecretKey
 from stacks.workers import WorkerPolicy, WorkerRoles
 
@@ -51,9 +52,10 @@ class DockerLoginStack(Stack):
             for connection_id in environment.connections
         }
 
-        first_refresh.keep_log_in(self)
+        first_refresh.confine_provider(self, role_path=environment.role_path)
 
         # Grants
+        keep_within_boundary(self, environment)
         worker_policy = WorkerPolicy(
             self,
             "WorkerPolicy",

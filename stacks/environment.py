@@ -73,6 +73,9 @@ _ECR, _ECR_MEND = r"[a-z0-9]+(?:[._-][a-z0-9]+)*", "use lower-case letters and d
 _SECRET, _SECRET_MEND = "[A-Za-z0-9_+=.@-]+", "use letters, digits and _+=.@- with single slashes between"
 _IAM = "[A-Za-z0-9+=,.@_-]"
 _ARN = rf"arn:[a-z-]+:iam::[0-9]{{12}}:%s/(?:{_IAM}+/)*{_IAM}{{1,64}}"
+_POLICY_ARN = rf"arn:[a-z-]+:iam::(?:[0-9]{{12}}|aws):policy/(?:{_IAM}+/)*{_IAM}{{1,128}}"
+_POLICY_MEND = "write it like arn:aws:iam::123456789012:policy/name, without wildcards"
+_PATH_MEND = "begin and end it with a slash, like /data-platform/"
 _ROLE_MEND = "write it like arn:aws:iam::123456789012:role/name, without wildcards"
 _USER_MEND = "write it like arn:aws:iam::123456789012:user/name, without wildcards"
 _SET_MEND = "write its name in IAM Identity Center, not that of its AWSReservedSSO_ role"
@@ -93,6 +96,12 @@ TagPattern = Annotated[
 PermissionSet = Annotated[str, _like(f"{_IAM}{{1,32}}", f"is no permission set; {_SET_MEND}")]
 RoleArn = Annotated[str, AfterValidator(_no_session), _like(_ARN % "role", f"is no role's ARN; {_ROLE_MEND}")]
 UserArn = Annotated[str, AfterValidator(_no_session), _like(_ARN % "user", f"is no user's ARN; {_USER_MEND}")]
+PolicyArn = Annotated[str, _like(_POLICY_ARN, f"is no managed policy's ARN; {_POLICY_MEND}")]
+RolePath = Annotated[
+    str,
+    _like(f"/(?:{_IAM}+/)*", f"is no role path; {_PATH_MEND}"),
+    _only(lambda path: len(path) <= 512, "is too long; shorten it to 512"),
+]
 ConnectionId = Annotated[str, _like("docker_[a-z0-9_]{1,243}", f"is no id of a docker connection; {_ID_MEND}")]
 Images = Annotated[int, _only(range(1, 10_001).__contains__, "is out of range; write 1 to 10000")]
 Minutes = Annotated[int, _only(range(10, 181).__contains__, "is out of range; write 10 to 180")]
@@ -170,6 +179,8 @@ class Environment(_Table):
     connections_prefix: ConnectionsPrefix = "airflow/connections"
     secret_key: Literal["aws", "customer"] = "aws"
     break_glass_role_arns: Listed[RoleArn] = ()
+    permissions_boundary_arn: PolicyArn | None = None
+    role_path: RolePath = "/"
     teams: dict[TeamName, Team] = Field(min_length=1, examples=["a table [teams.analytics]"])
     connections: dict[ConnectionId, Connection] = Field(min_length=1, examples=["[connections.docker_default]"])
     workers: Workers = Workers()
@@ -220,20 +231,22 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
                 mend = f"{did_you_mean(team, teams)}teams here: {', '.join(teams)}"
                 yield f"connections.{name}.teams", f"{team!r} is no team; {mend}"
 
-    arns = {
+    ours: dict[str, Iterable[str]] = {
         "break_glass_role_arns": environment.break_glass_role_arns,
+        "permissions_boundary_arn": filter(None, [environment.permissions_boundary_arn]),
         "workers.role_arns": environment.workers.role_arns,
     }
+    anyones: dict[str, Iterable[str]] = {}
     for name, team_settings in teams.items():
-        arns[f"teams.{name}.push.role_arns"] = team_settings.push.role_arns
-        arns[f"teams.{name}.push.user_arns"] = team_settings.push.user_arns
+        anyones[f"teams.{name}.push.role_arns"] = team_settings.push.role_arns
+        anyones[f"teams.{name}.push.user_arns"] = team_settings.push.user_arns
     partition = Fact.require_fact(environment.region, FactName.PARTITION)
-    for key, group in arns.items():
+    for key, group in {**ours, **anyones}.items():
         for arn in group:
             if not arn.startswith(f"arn:{partition}:"):
                 yield key, f"{arn!r} is foreign to {environment.region}; it has to start with arn:{partition}:"
-            elif key == "workers.role_arns" and arn.split(":")[4] != environment.account:
-                yield key, f"{arn!r} is of another account; name a role of account {environment.account}"
+            elif key in ours and arn.split(":")[4] not in (environment.account, "aws"):
+                yield key, f"{arn!r} is of another account; name one of account {environment.account}"
     role_names = [arn.rsplit("/", 1)[-1] for arn in environment.workers.role_arns]
     for role_name in {name for name in role_names if role_names.count(name) > 1}:
         yield "workers.role_arns", f"two ARNs name the role {role_name}, an account has but one; keep the right one"

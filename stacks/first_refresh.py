@@ -29,11 +29,25 @@ class FirstRefresh(triggers.Trigger):
         custom_resource.add_property_override("Rights", rights)
 
 
-def keep_log_in(stack: Stack) -> None:
-    """Give CDK's function that runs first refreshes a log that goes with the stack; the one Lambda makes would stay."""
+def confine_provider(stack: Stack, *, role_path: str) -> None:
+    """Confine CDK's function that runs a stack's first refreshes: a log that goes with the stack, and no wider right.
+
+    By itself it writes to a log that stays behind, and may create any log and write to any.
+    """
     log_group = logs.LogGroup(
         stack, "FirstRefreshLog", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
     )
     provider = stack.node.find_child("AWSCDK.TriggerCustomResourceProviderCustomResourceProvider")
     function = cast(CfnResource, provider.node.find_child("Handler"))
     function.add_property_override("LoggingConfig", {"LogGroup": log_group.log_group_name})
+    role = cast(CfnResource, provider.node.find_child("Role"))
+    role.add_property_override("Path", role_path)
+    role.add_property_deletion_override("ManagedPolicyArns")
+    write_log = iam.PolicyStatement(
+        sid="WriteLog",
+        actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+        resources=[log_group.log_group_arn],
+    )
+    role.add_property_override(
+        "Policies.1", {"PolicyName": "WriteLog", "PolicyDocument": iam.PolicyDocument(statements=[write_log])}
+    )

@@ -20,19 +20,22 @@ class RefreshSchedule(Construct):
         function: lambda_.IFunction,
         every_minutes: int,
         failures: sqs.IQueue,
+        role_path: str,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
 
         # Scheduler names the group of a schedule in `aws:SourceArn`, not the schedule; ours are in the default group.
+        # The ARN has the account in it: aws:SourceAccount would add nothing.
         group_arn = stack.format_arn(service="scheduler", resource="schedule-group", resource_name="default")
         role = iam.Role(
             self,
             "Role",
+            path=role_path,
             description="Starts the refresh of a docker login",
             assumed_by=iam.ServicePrincipal(
                 "scheduler.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account, "aws:SourceArn": group_arn}},
+                conditions={"StringEquals": {"aws:SourceArn": group_arn}},
             ),
             inline_policies={
                 "Start": iam.PolicyDocument(

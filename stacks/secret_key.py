@@ -86,11 +86,12 @@ class SecretKey(kms.Key):
 
     def only_for(self, connection_id: str = "*") -> dict[str, dict[str, str]]:
         """Conditions: asked by Secrets Manager, for the secret of one connection, or of any of ours."""
+        # Secrets Manager ends the ARN of a secret with a hyphen and six characters of its own.
+        secret = connection_id if connection_id == "*" else f"{connection_id}-??????"
         return {
             "StringEquals": {"kms:ViaService": f"secretsmanager.{self._environment.region}.amazonaws.com"},
-            # Secrets Manager names the secret in the encryption context (its User Guide, "Secret encryption"), by an
-            # ARN that it ends with a hyphen and six characters of its own.
-            "StringLike": {"kms:EncryptionContext:SecretARN": f"{self._secrets_arn}{connection_id}-??????"},
+            # It names the secret in the encryption context (its User Guide, "Secret encryption").
+            "StringLike": {"kms:EncryptionContext:SecretARN": f"{self._secrets_arn}{secret}"},
         }
 
     def _use(

@@ -29,6 +29,7 @@ class WorkerRoles(Construct):
             self.made_here = iam.Role(
                 self,
                 "Role",
+                path=environment.role_path,
                 description=f"Airflow workers of {environment.name}",
                 assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
             )

@@ -76,6 +76,20 @@ def test_bad_settings_are_refused_in_one_line_before_anything_is_synthesized(tmp
     assert not (output / "manifest.json").exists()
 
 
+def test_a_boundary_and_a_path_reach_every_role_cdks_own_included(tmp_path: Path) -> None:
+    boundary = "arn:aws:iam::111111111111:policy/org/Boundary"
+    (tmp_path / "confined.toml").write_text(
+        f'permissions_boundary_arn = "{boundary}"\nrole_path = "/data-platform/"\n{PLAIN}'
+    )
+
+    templates = synthesize(load_environments(tmp_path), tmp_path / "cdk.out")
+
+    roles = [r for t in templates.values() for r in t["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
+    assert len(roles) == 5  # push, pull, schedule, worker, and that of CDK's function for first refreshes
+    assert {role["Properties"].get("PermissionsBoundary") for role in roles} == {boundary}
+    assert {role["Properties"].get("Path") for role in roles} == {"/data-platform/"}
+
+
 def test_no_choice_of_names_makes_two_constructs_collide(tmp_path: Path) -> None:
     # Names that, joined with what the stacks and their outputs are called, come out alike.
     names = ["x", "arn-x", "registry-host", "repositories", "push-roles"]

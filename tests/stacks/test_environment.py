@@ -30,6 +30,7 @@ region = "eu-west-1"
 {TEAM_TABLE}{DOCKER_TABLE}"""
 ROLE = "arn:aws:iam::111111111111:role/ci"
 AWAY = "arn:aws:iam::222222222222:role/ci"
+BOUNDARY = "arn:aws:iam::111111111111:policy/Boundary"
 ROOT = "arn:aws:iam::111111111111:root"
 SSO_ROLE = "AWSReservedSSO_DataAnalyst_0123456789abcdef"
 CHINA_USER, CHINA_ROLE = USER.replace("aws", "aws-cn"), ROLE.replace("aws", "aws-cn")
@@ -46,6 +47,7 @@ MUST_MFA = f"{PUSH}.require_mfa"
 DEFAULTS = "teams.analytics.repository_defaults"
 TAGS, IMAGES = f"{DEFAULTS}.mutable_tags", f"{DEFAULTS}.keep_images"
 GLASS = "break_glass_role_arns"
+LIMIT = "permissions_boundary_arn"
 DOCKER = "connections.docker_default"
 REFRESH = f"{DOCKER}.refresh_every_minutes"
 
@@ -81,6 +83,14 @@ def prefix(value: str) -> str:
 
 def break_glass(arn: str) -> str:
     return top(f'break_glass_role_arns = ["{arn}"]')
+
+
+def boundary(arn: str) -> str:
+    return top(f'permissions_boundary_arn = "{arn}"')
+
+
+def role_path(path: str) -> str:
+    return top(f'role_path = "{path}"')
 
 
 def teams(*names: str) -> str:
@@ -258,6 +268,27 @@ WHO: list[Row] = [
     ("a user breaks no glass", break_glass(USER), GLASS, "no role's ARN", ":role/name"),
     ("a user is no worker", workers(USER), "workers.role_arns", "no role's ARN", ":role/name"),
     ("a worker is one role", workers(ROLE, f"{ROLE[:-2]}path/ci"), "workers.role_arns", "two ARNs", "keep the right"),
+    ("break glass is of the same account", break_glass(AWAY), GLASS, AWAY, "account 111111111111"),
+    (
+        "a boundary is of the same account",
+        boundary(BOUNDARY.replace("1", "2")),
+        LIMIT,
+        "another account",
+        "111111111111",
+    ),
+    (
+        "a boundary is of one account",
+        boundary(BOUNDARY.replace("1" * 12, "*")),
+        LIMIT,
+        "no managed policy's ARN",
+        "wildcards",
+    ),
+    ("a boundary is of the partition", boundary(BOUNDARY.replace("aws", "aws-cn")), LIMIT, "foreign to", "arn:aws:"),
+    ("a role is no boundary", boundary(ROLE), LIMIT, "no managed policy's ARN", ":policy/name"),
+    ("a path has a slash in front", role_path("data/"), "role_path", "no role path", "like /data-platform/"),
+    ("a path has a slash behind", role_path("/data"), "role_path", "no role path", "with a slash"),
+    ("a path has single slashes", role_path("/data//platform/"), "role_path", "no role path", "with a slash"),
+    ("a path is short enough", role_path(f"/{'x' * 511}/"), "role_path", "too long", "512"),
     ("a worker is of the same account", workers(AWAY), "workers.role_arns", AWAY, "account 111111111111"),
     ("a pushing user is of the partition", pushers(USERS, CHINA_USER), USERS, "foreign to eu-west-1", "arn:aws:"),
     ("a pushing role is of the partition", pushers(ROLES, CHINA_ROLE), ROLES, "foreign to eu-west-1", "arn:aws:"),

@@ -1,0 +1,227 @@
+"""The account that the templates make: its principals and policies, with CloudFormation's intrinsics resolved."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+FOREIGN_ACCOUNT = "999999999999"
+
+WORKER = f"arn:aws:iam::{ACCOUNT}:role/airflow-worker"
+BREAK_GLASS = f"arn:aws:iam::{ACCOUNT}:role/BreakGlass"
+DEPLOY = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
+ROOT = f"arn:aws:iam::{ACCOUNT}:root"
+
+# Two teams whose names begin alike, each with a connection; pushers of every kind.
+SETTINGS = f"""
+account = "{ACCOUNT}"
+region = "{REGION}"
+secret_key = "customer"
+break_glass_role_arns = ["{BREAK_GLASS}"]
+[teams.analytics]
+repositories = ["app"]
+push.permission_sets = ["DataAnalyst"]
+push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/analytics-ci"]
+[teams.analytics-x]
+repositories = ["app"]
+push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/ana"]
+push.require_mfa = true
+[connections.docker_default]
+teams = ["analytics"]
+[connections.docker_x]
+teams = ["analytics-x"]
+[workers]
+role_arns = ["{WORKER}"]
+"""
+# A second environment of the same account, whose workers also pull by themselves and whose role is made here.
+SETTINGS_DIRECT = f"""
+account = "{ACCOUNT}"
+region = "{REGION}"
+connections_prefix = "direct/connections"
+break_glass_role_arns = ["{BREAK_GLASS}"]
+[teams.direct]
+repositories = ["app"]
+push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/direct-ci"]
+[connections.docker_direct]
+teams = ["direct"]
+[workers]
+pull_directly = true
+"""
+
+Document = dict[str, Any]
+Template = dict[str, Any]
+
+
+class Unresolved(Exception):
+    """A policy holds what only a deploy would know: nothing can be said of it."""
+
+
+@dataclass
+class Principal:
+    """Somebody who asks. `arn` is what aws:PrincipalArn says; `caller` is the session's own, where there is one."""
+
+    arn: str
+    caller: str
+    policies: list[str] = field(default_factory=list)  # ids of identity policies
+
+
+@dataclass
+class Account:
+    """What the templates make. Resources go by their construct paths, such as env/DockerLogin/DockerDefault/Secret."""
+
+    policies: dict[str, tuple[str, Document]]  # by id: kind (as evaluate.mjs has it) and document
+    principals: dict[str, Principal]
+    arns: dict[str, str]
+    resource_policies: dict[str, str]  # a resource to the id of its policy
+    trusts: dict[str, str]  # a role to the id of its trust policy
+
+
+ADMINISTRATOR = "an administrator's policy"
+OPEN_KEY = "a key policy that leaves it all to IAM"
+ALL_BUT_OURS = (ADMINISTRATOR, OPEN_KEY)  # the policies that no template makes
+# A right often takes two policies: the resource's and one's own. To see the resource's by itself, its askers also come
+# in these two shapes: as if their own policies allowed everything, and as if they allowed nothing.
+HAD_IT_ALL, HAD_IT_NOTHING = ", had it every right", ", had it no right"
+
+
+def role(arn: str, *policies: str) -> Principal:
+    account, name = arn.split(":")[4], arn.rsplit("/", 1)[-1]
+    return Principal(arn, f"arn:aws:sts::{account}:assumed-role/{name}/session", list(policies))
+
+
+def account_of(templates: dict[str, Template]) -> Account:
+    """Read synthesized templates, by stack name; beside what they make, the account has those who were there before."""
+    allow_all = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    leave_to_iam = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"AWS": ROOT}}
+    account = Account(
+        policies={
+            ADMINISTRATOR: ("identity", allow_all),
+            OPEN_KEY: ("resource", {"Version": "2012-10-17", "Statement": [leave_to_iam]}),
+        },
+        principals={
+            "worker": role(WORKER),
+            "break glass": role(BREAK_GLASS, ADMINISTRATOR),
+            "deploy": role(DEPLOY, ADMINISTRATOR),
+            "root": Principal(ROOT, ROOT, [ADMINISTRATOR]),
+            "stranger": role(f"arn:aws:iam::{ACCOUNT}:role/stranger", ADMINISTRATOR),
+            "foreigner": role(f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/administrator", ADMINISTRATOR),
+            "somebody nameless": Principal("", ROOT, [ADMINISTRATOR]),
+        },
+        arns={},
+        resource_policies={},
+        trusts={},
+    )
+    for template in templates.values():
+        _read(account, template["Resources"])
+    for name in ("worker", *(name for name in account.trusts if name.endswith(("/PullRole", "/Workers/Role")))):
+        account.principals[name + HAD_IT_ALL] = role(account.principals[name].arn, ADMINISTRATOR)
+        account.principals[name + HAD_IT_NOTHING] = role(account.principals[name].arn)
+    for name in ("break glass", "deploy"):  # they have it all
+        account.principals[name + HAD_IT_NOTHING] = role(account.principals[name].arn)
+    return account
+
+
+def _read(account: Account, resources: dict[str, Any]) -> None:
+    paths = {logical: _path(resource) for logical, resource in resources.items()}
+    physical = {logical: _physical(paths[logical], resource) for logical, resource in resources.items()}
+    for logical, resource in resources.items():
+        account.arns[paths[logical]] = physical[logical]["Arn"]
+        if resource["Type"] == "AWS::IAM::Role":
+            account.principals[paths[logical]] = role(physical[logical]["Arn"])
+
+    for logical, resource in resources.items():
+        path, properties = paths[logical], resource.get("Properties", {})
+
+        def keep(policy_id: str, kind: str, document: Any) -> str:
+            account.policies[policy_id] = (kind, resolve(document, physical))
+            return policy_id
+
+        match resource["Type"]:
+            case "AWS::IAM::Role":
+                assert not properties.get("ManagedPolicyArns"), f"{path} has a policy that no template shows"
+                for inline in properties.get("Policies", []):
+                    policy_id = keep(f"{path}/{inline['PolicyName']}", "identity", inline["PolicyDocument"])
+                    account.principals[path].policies.append(policy_id)
+                account.trusts[path] = keep(f"{path}/trust", "trust", properties["AssumeRolePolicyDocument"])
+            case "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy":
+                policy_id = keep(path, "identity", properties["PolicyDocument"])
+                for owner in properties["Roles"]:
+                    name = paths[owner["Ref"]] if isinstance(owner, dict) else "worker"
+                    account.principals[name].policies.append(policy_id)
+            case "AWS::SecretsManager::ResourcePolicy":
+                secret = paths[properties["SecretId"]["Ref"]]
+                account.resource_policies[secret] = keep(path, "resource", properties["ResourcePolicy"])
+            case "AWS::KMS::Key":
+                account.resource_policies[path] = keep(f"{path}/policy", "resource", properties["KeyPolicy"])
+            case "AWS::SQS::QueuePolicy":
+                [queue] = [paths[reference["Ref"]] for reference in properties["Queues"]]
+                account.resource_policies[queue] = keep(path, "resource", properties["PolicyDocument"])
+            case kind:
+                # The first refresh carries copies of policies, to run again when they change.
+                assert kind == "Custom::Trigger" or "Statement" not in str(properties), f"nobody looks at {path}"
+
+
+def _path(resource: dict[str, Any]) -> str:
+    path: str = resource["Metadata"]["aws:cdk:path"]
+    path = path.replace("AWSCDK.TriggerCustomResourceProviderCustomResourceProvider", "FirstRefreshProvider")
+    return path.removesuffix("/Resource").removesuffix("/Default")
+
+
+def _physical(path: str, resource: dict[str, Any]) -> dict[str, str]:
+    """What Ref and Fn::GetAtt Arn of a resource would be; what is not listed here cannot be referred to."""
+    properties, made_up = resource.get("Properties", {}), path.replace("/", "-")
+
+    def arn(service: str, rest: str, region: str = REGION) -> str:
+        return f"arn:aws:{service}:{region}:{ACCOUNT}:{rest}"
+
+    match resource["Type"]:
+        case "AWS::IAM::Role":
+            name = properties.get("RoleName", made_up)
+            return {"Ref": name, "Arn": arn("iam", f"role{properties.get('Path', '/')}{name}", region="")}
+        case "AWS::IAM::ManagedPolicy":
+            policy_arn = arn("iam", f"policy/{made_up}", region="")
+            return {"Ref": policy_arn, "Arn": policy_arn}
+        case "AWS::SecretsManager::Secret":
+            secret_arn = arn("secretsmanager", f"secret:{properties['Name']}-AbCdEf")
+            return {"Ref": secret_arn, "Arn": secret_arn}
+        case "AWS::KMS::Key":
+            return {"Ref": made_up, "Arn": arn("kms", f"key/{made_up}")}
+        case "AWS::SQS::Queue":
+            return {"Arn": arn("sqs", made_up)}
+        case "AWS::Lambda::Function":
+            return {"Ref": made_up, "Arn": arn("lambda", f"function:{made_up}")}
+        case "AWS::Logs::LogGroup":
+            return {"Ref": made_up, "Arn": arn("logs", f"log-group:{made_up}:*")}
+        case "AWS::ECR::Repository":
+            return {"Arn": arn("ecr", f"repository/{properties['RepositoryName']}")}
+        case "AWS::Scheduler::Schedule":
+            return {"Arn": arn("scheduler", f"schedule/default/{made_up}")}
+        case kind:
+            return {"Arn": f"no ARN is needed of {kind}"}
+
+
+def resolve(value: Any, physical: dict[str, dict[str, str]]) -> Any:
+    """The value with its intrinsics replaced by what a deploy would put there.
+
+    Raises:
+        Unresolved: an intrinsic that this does not know.
+    """
+    match value:
+        case list():
+            return [resolve(item, physical) for item in value]
+        case {"Ref": "AWS::Partition"}:
+            return "aws"
+        case {"Ref": name} if "Ref" in physical.get(name, {}):
+            return physical[name]["Ref"]
+        case {"Fn::GetAtt": [name, "Arn"]} if name in physical:
+            return physical[name]["Arn"]
+        case {"Fn::Join": [separator, parts]}:
+            return separator.join(resolve(parts, physical))
+        case {"Fn::Sub": str(text)}:
+            return text.replace("${AWS::Partition}", "aws")
+        case dict() if any(key == "Ref" or key.startswith("Fn::") for key in value):
+            raise Unresolved(str(value))
+        case dict():
+            return {key: resolve(item, physical) for key, item in value.items()}
+        case str() if "${" in value:
+            raise Unresolved(value)
+    return value
