@@ -218,6 +218,17 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
         if count > limit:
             yield key, f"{count} {what}, CloudFormation has room for {limit}; split into two environments"
 
+    # IAM takes 10,240 characters of a role's own policies, 6,144 of a managed one. A team comes with an ARN and a tag.
+    room_for_pulls, room_for_workers = 8_000, 5_000
+    for name, connection in connections.items():
+        if _length_of_teams(connection.teams) > room_for_pulls:
+            yield f"connections.{name}.teams", "too many for one IAM policy; split them into two connections"
+    pulled = {team for connection in connections.values() for team in connection.teams}
+    length = sum(len(environment.secret_name(name)) + 70 for name in connections)
+    if length + environment.workers.pull_directly * _length_of_teams(pulled) > room_for_workers:
+        mend = "split into two environments, or shorten connections_prefix and connection ids"
+        yield "connections", f"too many for the workers' one IAM policy; {mend}"
+
     names: dict[str, Iterable[str]] = {"teams": teams, "connections": connections, **repositories}
     for key, group in names.items():
         first: dict[str, str] = {}
@@ -250,3 +261,7 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
     role_names = [arn.rsplit("/", 1)[-1] for arn in environment.workers.role_arns]
     for role_name in {name for name in role_names if role_names.count(name) > 1}:
         yield "workers.role_arns", f"two ARNs name the role {role_name}, an account has but one; keep the right one"
+
+
+def _length_of_teams(teams: Iterable[str]) -> int:
+    return sum(2 * len(team) + 75 for team in teams)

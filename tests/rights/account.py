@@ -121,7 +121,7 @@ def account_of(templates: dict[str, Template]) -> Account:
 
 
 def _read(account: Account, resources: dict[str, Any]) -> None:
-    paths = {logical: _path(resource) for logical, resource in resources.items()}
+    paths = {logical: path_of(resource) for logical, resource in resources.items()}
     physical = {logical: _physical(paths[logical], resource) for logical, resource in resources.items()}
     for logical, resource in resources.items():
         account.arns[paths[logical]] = physical[logical]["Arn"]
@@ -160,7 +160,7 @@ def _read(account: Account, resources: dict[str, Any]) -> None:
                 assert kind == "Custom::Trigger" or "Statement" not in str(properties), f"nobody looks at {path}"
 
 
-def _path(resource: dict[str, Any]) -> str:
+def path_of(resource: dict[str, Any]) -> str:
     path: str = resource["Metadata"]["aws:cdk:path"]
     path = path.replace("AWSCDK.TriggerCustomResourceProviderCustomResourceProvider", "FirstRefreshProvider")
     return path.removesuffix("/Resource").removesuffix("/Default")

@@ -10,7 +10,7 @@ from app import add_stage
 from local.cdk import ROOT
 from stacks.settings_files import load_environments
 from tests.rights import simulator
-from tests.rights.account import SETTINGS, SETTINGS_DIRECT, Account, account_of
+from tests.rights.account import SETTINGS, SETTINGS_DIRECT, Account, Template, account_of
 from tests.rights.requests import SERVICES, Request, Target, requests_of, targets_of
 
 
@@ -38,7 +38,7 @@ def requests(account: Account, targets: dict[str, Target], actions: dict[str, li
     return list(requests_of(account, targets, actions))
 
 
-def synthesized(environments: Path) -> dict[str, dict[str, object]]:
+def synthesized(environments: Path) -> dict[str, Template]:
     """The templates of a folder of settings, with the constructs' paths in them."""
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = cdk.App(

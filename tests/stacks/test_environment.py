@@ -267,6 +267,30 @@ WHO: list[Row] = [
     ("an account is no user", pushers(USERS, ROOT), USERS, f"'{ROOT}' is no user's ARN", ":user/name"),
     ("a user breaks no glass", break_glass(USER), GLASS, "no role's ARN", ":role/name"),
     ("a user is no worker", workers(USER), "workers.role_arns", "no role's ARN", ":role/name"),
+    (
+        "a connection's teams fit into a policy",
+        teams(*numbered("t", 103)) + "[connections.docker_all]\nteams = " + str(numbered("t", 103)),
+        "connections.docker_all.teams",
+        "too many for one IAM policy",
+        "split",
+    ),
+    (
+        "the connections fit into the workers' policy",
+        prefix("x" * 200) + connections(*numbered("docker_", 20)).removeprefix(VALID),
+        "connections",
+        "too many for the workers' one IAM policy",
+        "connections_prefix",
+    ),
+    (
+        "what workers pull directly fits into their policy",
+        teams(*numbered("t", 62))
+        + "[connections.docker_all]\nteams = "
+        + str(numbered("t", 62))
+        + "\n[workers]\npull_directly = true",
+        "connections",
+        "too many for the workers' one IAM policy",
+        "split",
+    ),
     ("a worker is one role", workers(ROLE, f"{ROLE[:-2]}path/ci"), "workers.role_arns", "two ARNs", "keep the right"),
     ("break glass is of the same account", break_glass(AWAY), GLASS, AWAY, "account 111111111111"),
     (
