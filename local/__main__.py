@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local import demo, up
 from local.cdk import CdkFailed
@@ -19,7 +19,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         COMMANDS[sys.argv[1]]()
-    except (CdkFailed, ClaimFailed, ClientError, EmbeddedAwsError, RegistryRefused) as error:
+    except (BotoCoreError, CdkFailed, ClaimFailed, ClientError, EmbeddedAwsError, RegistryRefused) as error:
         sys.exit(f"\n  ✗ {error}")
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)

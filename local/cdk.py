@@ -1,6 +1,7 @@
 """The real CDK CLI, pointed at an embedded AWS."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ class CdkFailed(Exception):
 def synthesizing(assembly: Path, *, environments: Path = ROOT / "environments") -> Iterator[None]:
     """Write the cloud assembly of a folder's environments while the body runs; at its end it is complete."""
     process = _start(
-        ["synth", "--quiet", "--output", str(assembly), "--app", f"{sys.executable} app.py"]
+        ["synth", "--quiet", "--output", str(assembly), "--app", shlex.join([sys.executable, "app.py"])]
         + ["--context", f"environments={environments}"],
         # The built-in validation has its own run in the tests; here it would only cost two seconds.
         {"CDK_VALIDATION": "false", "CDK_DISABLE_CLI_TELEMETRY": "1"},

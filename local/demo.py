@@ -27,6 +27,7 @@ class ClaimFailed(Exception):
 
 def main() -> None:
     """Run in a state of its own, so that two at once do not meet; stop all that was started, however it ends."""
+    forget_earlier_failures()
     state = ROOT / ".local" / f"demo-{os.getpid()}"
     print("airflow-ecr-login on an embedded AWS: real templates, real CDK CLI, real function, IAM enforced\n")
     try:
@@ -43,6 +44,15 @@ def main() -> None:
         raise
     shutil.rmtree(state)
     print("\nAll of it held. `make up` keeps such an AWS running, to try things yourself.")
+
+
+def forget_earlier_failures() -> None:
+    """Remove the logs of demos that failed; a demo that still runs keeps what it has."""
+    for state in (ROOT / ".local").glob("demo-*"):
+        try:
+            os.kill(int(state.name.removeprefix("demo-")), 0)
+        except ProcessLookupError:
+            shutil.rmtree(state, ignore_errors=True)
 
 
 def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:

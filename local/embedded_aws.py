@@ -186,7 +186,7 @@ class EmbeddedAws:
                 raise EmbeddedAwsError(f"the embedded AWS ended with {process.returncode}:\n{self._log_tail()}")
             try:
                 self._control("GET", "/_ministack/health")
-            except ConnectionRefusedError:
+            except (ConnectionError, TimeoutError):
                 time.sleep(0.02)
             else:
                 return

@@ -21,7 +21,11 @@ def main() -> None:
     refuse_unfit_tools()
     os.makedirs(os.path.join(ROOT, ".local"), exist_ok=True)
     with open(os.path.join(ROOT, ".local", "set-up.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another set-up of this checkout is at work; waiting for it …", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         steps = [
             ("Python packages into .venv", ".venv", "requirements.lock", install_python),
             ("CDK CLI into node_modules", "node_modules", "package-lock.json", install_node),
@@ -83,4 +87,7 @@ def read(path: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nStopped; what is half installed will be installed anew.")

@@ -1,9 +1,14 @@
 """An embedded AWS that keeps running: start it, say how to use it, end it."""
 
 import configparser
+import fcntl
 import os
+import shlex
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, outputs
 from local.cdk import ROOT
@@ -16,31 +21,48 @@ PROFILES = ("root", "analyst", "push", "worker", "break-glass", "stranger")
 
 def up() -> None:
     """Start it in an empty account, deploy `local`, and print what points tools at it."""
-    aws = EmbeddedAws.running(STATE)
-    if aws:
-        print(f"It runs already, at {aws.endpoint_url}; `make down` ends it.")
-    else:
-        shutil.rmtree(STATE, ignore_errors=True)
-        aws, account = start_and_deploy(STATE, outlives_us=True)
-        _write_environment(aws)
-        _write_profiles(aws, account)
+    with _alone():
+        aws = EmbeddedAws.running(STATE)
+        if aws and _environment_file().exists():
+            print(f"It runs already, at {aws.endpoint_url}; `make down` ends it.")
+        else:
+            if aws:  # Somebody ended the `make up` that started it, before it was done.
+                aws.stop()
+            shutil.rmtree(STATE, ignore_errors=True)
+            aws, account = start_and_deploy(STATE, outlives_us=True)
+            _write_profiles(aws, account)
+            _write_environment(aws)
     _explain(aws)
 
 
 def down() -> None:
     """End it and forget all that was in it."""
-    aws = EmbeddedAws.running(STATE)
-    if not aws:
-        sys.exit("It does not run. `make up` starts it.")
-    aws.stop()
-    shutil.rmtree(STATE)
+    with _alone():
+        aws = EmbeddedAws.running(STATE)
+        if not aws:
+            sys.exit("It does not run. `make up` starts it.")
+        aws.stop()
+        shutil.rmtree(STATE)
     print("Ended.")
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one `make up` or `make down` of this checkout run at a time; a second one waits, and says so."""
+    STATE.parent.mkdir(exist_ok=True)
+    with STATE.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another `make up` or `make down` is at work; waiting for it …", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _explain(aws: EmbeddedAws) -> None:
     print("\nWhat points the AWS CLI, boto3 and the CDK CLI at it, as the account's root:\n")
-    print((STATE / "environment.sh").read_text())
-    print(f"All at once:  source {os.path.relpath(STATE / 'environment.sh')}")
+    print(_environment_file().read_text())
+    print(f"All at once:  source {shlex.quote(os.path.relpath(_environment_file()))}")
     print(f"As somebody:  aws --profile NAME …, one of {', '.join(PROFILES)}")
     print("What is deployed:")
     for name, value in sorted(outputs(aws).items()):
@@ -49,8 +71,14 @@ def _explain(aws: EmbeddedAws) -> None:
 
 def _write_environment(aws: EmbeddedAws) -> None:
     environment = {**aws.client_environment(), "AWS_CONFIG_FILE": str(STATE / "profiles")}
-    lines = [f"export {name}='{value}'\n" for name, value in environment.items()]
-    (STATE / "environment.sh").write_text("".join(lines))
+    # What is set in the shell would be obeyed before these.
+    lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN\n"]
+    lines += [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()]
+    _environment_file().write_text("".join(lines))
+
+
+def _environment_file() -> Path:
+    return STATE / "environment.sh"
 
 
 def _write_profiles(aws: EmbeddedAws, account: Account) -> None:

@@ -71,7 +71,9 @@ class DockerLogin(Construct):
         self.function = lambda_.Function(
             self,
             "Refresh",
-            description=f"Writes a fresh docker login into the secret of {connection_id}",
+            # With the secret's name, so that another secret makes another version of the function: a deploy's first
+            # refresh runs the version that was published, and that has to know the new secret.
+            description=f"Writes a fresh docker login into {environment.secret_name(connection_id)}",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             memory_size=256,
@@ -115,6 +117,8 @@ class DockerLogin(Construct):
                     conditions=key.only_for(connection_id),
                 )
             )
+        # Lambda asks, when a destination is set, whether the role may reach it.
+        self.function.node.find_child("EventInvokeConfig").node.add_dependency(pull_policy)
         document = secret_policy(
             account_root_arn=iam.AccountRootPrincipal().arn,
             deploy_role_arn=deploy_role_arn,
@@ -140,7 +144,7 @@ class DockerLogin(Construct):
         if key:
             needs.append(key)
             rights["KeyPolicy"] = iam.PolicyDocument(statements=[key.let_write(connection_id, self.pull_role.role_arn)])
-        FirstRefresh(self, "FirstRefresh", function=self.function, after=needs, rights=rights)
+        self.first_refresh = FirstRefresh(self, "FirstRefresh", function=self.function, after=needs, rights=rights)
 
 
 def _allow(sid: str, actions: list[str], resource: str) -> iam.PolicyStatement:

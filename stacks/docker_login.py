@@ -5,6 +5,7 @@ from typing import cast
 from aws_cdk import CfnOutput, DefaultStackSynthesizer, Duration, Fn, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
@@ -64,19 +65,31 @@ class DockerLoginStack(Stack):
             secret_arns=[login.secret.ref for login in logins.values()],
             key=key,
         )
+        for login in logins.values():
+            # No login under a new key before the workers may decrypt it.
+            login.first_refresh.node.add_dependency(worker_policy)
 
         # Alarms
         if environment.alerts:
             topic = sns.Topic(self, "Alerts", enforce_ssl=True)
+            # A topic that has a policy of its own lets nobody in by itself.
+            topic.add_to_resource_policy(
+                iam.PolicyStatement(
+                    sid="AlarmsPublish",
+                    principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                    actions=["sns:Publish"],
+                    resources=[topic.topic_arn],
+                    conditions={"StringEquals": {"aws:SourceAccount": environment.account}},
+                )
+            )
             for email in environment.alerts.emails:
                 topic.add_subscription(subscriptions.EmailSubscription(email))
             alarm = cloudwatch.Alarm(
                 self,
                 "RefreshFailed",
                 alarm_description="A docker login could not be refreshed; the queue's newest message says why",
-                metric=failures.metric_approximate_number_of_messages_visible(
-                    period=Duration.minutes(5), statistic="Maximum"
-                ),
+                # What arrives, not what lies there: it ends by itself, and the next failure alarms again.
+                metric=failures.metric_number_of_messages_sent(period=Duration.minutes(5), statistic="Sum"),
                 threshold=0,
                 comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
                 evaluation_periods=1,

@@ -214,12 +214,19 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
         ("teams", "teams", len(teams), 200),
         ("teams", "repositories", sum(map(len, repositories.values())), 490),
         ("connections", "connections", len(connections), 40),
+        ("connections", "teams in all connections", sum(len(c.teams) for c in connections.values()), 600),
     ):
         if count > limit:
             yield key, f"{count} {what}, CloudFormation has room for {limit}; split into two environments"
 
     # IAM takes 10,240 characters of a role's own policies, 6,144 of a managed one. A team comes with an ARN and a tag.
-    room_for_pulls, room_for_workers = 8_000, 5_000
+    room_for_pulls, room_for_workers, room_for_pushers = 8_000, 5_000, 1_600
+    for name, push in ((name, team.push) for name, team in teams.items()):
+        # A permission set comes with the ARN of its roles, some hundred characters.
+        lengths = [*map(len, push.role_arns + push.user_arns), *(100 + len(one) for one in push.permission_sets)]
+        if sum(lengths) + 8 * len(lengths) > room_for_pushers:
+            mend = "name one role or permission set that all of them take"
+            yield f"teams.{name}.push", f"names too many for one trust policy, IAM takes 2,048 characters; {mend}"
     for name, connection in connections.items():
         if _length_of_teams(connection.teams) > room_for_pulls:
             yield f"connections.{name}.teams", "too many for one IAM policy; split them into two connections"
@@ -251,6 +258,8 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
     for name, team_settings in teams.items():
         anyones[f"teams.{name}.push.role_arns"] = team_settings.push.role_arns
         anyones[f"teams.{name}.push.user_arns"] = team_settings.push.user_arns
+    if environment.secret_key == "customer" and not environment.registry_host.endswith(".amazonaws.com"):
+        yield "secret_key", f"'customer' is not tried in {environment.region}; write 'aws'"
     partition = Fact.require_fact(environment.region, FactName.PARTITION)
     for key, group in {**ours, **anyones}.items():
         for arn in group:

@@ -32,9 +32,12 @@ _ADMIN_ACTIONS = [
     "kms:UpdateAlias",
     "kms:UpdateKeyDescription",
 ]
-# What Secrets Manager asks of a writer: a new data key, and to read it back (its User Guide, "Secret encryption").
+# What Secrets Manager asks the key for on its caller's behalf (its User Guide, "Secret encryption and decryption"): for
+# a writer a new data key, and to read it back; for a reader to decrypt; for who sets a secret's key all of that, and to
+# encrypt anew what is there.
 WRITE_ACTIONS = ["kms:Decrypt", "kms:GenerateDataKey"]
 READ_ACTIONS = ["kms:Decrypt"]
+_DEPLOY_ACTIONS = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
 
 
 class SecretKey(kms.Key):
@@ -68,7 +71,7 @@ class SecretKey(kms.Key):
                         actions=_ADMIN_ACTIONS,
                         resources=["*"],  # In a key policy: this key.
                     ),
-                    self._use("Deploy", WRITE_ACTIONS, [deploy_role_arn]),
+                    self._use("Deploy", _DEPLOY_ACTIONS, [deploy_role_arn]),
                     self._use("Read", READ_ACTIONS, reader_arns),
                 ]
             ),

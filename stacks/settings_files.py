@@ -55,6 +55,8 @@ def _load(file: Path) -> Environment:
         problems = [(place, f"is not TOML: {what}; text needs quotes, a key or table stands once")]
     except pydantic.ValidationError as error:
         problems = [problem for detail in error.errors() for problem in _in_words(detail)]
+    except (RecursionError, ValueError):  # too deeply nested for Python, or a number of thousands of digits
+        problems = [("file", "is not TOML that can be read; write it like the examples in environments/")]
     raise SettingsError("\n".join(_line(file.name, *problem) for problem in problems))
 
 
@@ -116,7 +118,9 @@ def _names(environment: Environment) -> Iterator[tuple[str, str, str, int, tuple
     for team, settings in environment.teams.items():
         yield f"teams.{team}", "push role", environment.push_role_name(team), 64, (account,)
         for repository in settings.repositories:
-            yield f"teams.{team}.repositories", "repository", f"{team}/{repository}", 256, (account, region)
+            yield f"teams.{team}.repositories", "repository", f"{team}/{repository}", 256, (environment.name,)
+        # Rights go by the team's name: two environments' teams of one name would have each other's repositories.
+        yield f"teams.{team}", "team", team, 64, (account, region)
     for connection in environment.connections:
         yield f"connections.{connection}", "secret", environment.secret_name(connection), 512, (account, region)
 

@@ -73,7 +73,7 @@ def test_up_keeps_an_aws_that_tools_can_use_until_down(tmp_path: Path) -> None:
     first = run("up", state)
     try:
         second = run("up", state)
-        used = use(dict(re.findall(r"^export (\w+)='(.*)'$", first.stdout, re.MULTILINE)))
+        used = use(dict(re.findall(r"^export (\w+)=(.*)$", first.stdout, re.MULTILINE)))
     finally:
         down = run("down", state)
     once_more = run("down", state)

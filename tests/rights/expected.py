@@ -173,7 +173,7 @@ EXPECTED: dict[str, Rights] = {
     "deploy": {
         **ADMINISTRATOR,
         **each(SECRETS + SECRET_OF_DIRECT, EVERYTHING),
-        **each(KEY_FOR_SECRETS, ADMINISTER_KEY | ENCRYPT),
+        **each(KEY_FOR_SECRETS, ADMINISTER_KEY | ENCRYPT | {"kms:Encrypt"}),
     },
     "root": {**ADMINISTRATOR, **each(SECRETS + SECRET_OF_DIRECT, LOOK_AT_SECRET | CHANGE_SECRET_POLICY)},
     "foreigner": {},

@@ -14,8 +14,31 @@ from stacks.settings_files import load_environments
 
 ROOT = Path(__file__).parent.parent.parent
 
-# The example that ships with most settings in use, and one that leaves all that it can at its default.
-RICH = ROOT / "environments" / "prod.toml"
+# One environment with most settings in use, and one that leaves all that it can at its default.
+RICH = """
+account = "210987654321"
+region = "eu-west-1"
+secret_key = "customer"
+break_glass_role_arns = ["arn:aws:iam::210987654321:role/BreakGlass"]
+[teams.analytics]
+repositories = ["web-scraper", "churn-model"]
+push.permission_sets = ["DataAnalyst"]
+push.role_arns = ["arn:aws:iam::210987654321:role/analytics-ci"]
+repository_defaults.mutable_tags = ["latest"]
+[teams.risk]
+repositories = ["var", "reports/daily"]
+push.user_arns = ["arn:aws:iam::210987654321:user/ana"]
+push.require_mfa = true
+[connections.docker_default]
+teams = ["analytics", "risk"]
+[connections.docker_risk]
+teams = ["risk"]
+refresh_every_minutes = 60
+[workers]
+role_arns = ["arn:aws:iam::210987654321:role/airflow-worker"]
+[alerts]
+emails = ["data-platform@example.com"]
+"""
 PLAIN = """
 account = "111111111111"
 region = "eu-west-1"
@@ -44,7 +67,7 @@ def synthesize(environments: list[Environment], output: Path) -> dict[str, dict[
 def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The templates of the environments `rich` and `plain`."""
     folder = tmp_path_factory.mktemp("environments")
-    (folder / "rich.toml").write_text(RICH.read_text())
+    (folder / "rich.toml").write_text(RICH)
     (folder / "plain.toml").write_text(PLAIN)
     return synthesize(load_environments(folder), tmp_path_factory.mktemp("cdk.out"))
 

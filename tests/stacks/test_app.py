@@ -125,3 +125,36 @@ def test_as_many_connections_as_the_settings_take_fit_into_a_template(tmp_path: 
     assert file.stat().st_size <= 1_000_000
     assert len(template["Resources"]) <= 500
     assert len(template["Outputs"]) <= 200
+
+
+def test_another_secret_makes_another_version_of_the_function_for_a_deploy_to_run(tmp_path: Path) -> None:
+    # The first refresh runs a published version; one that was published before knows the old secret only.
+    (tmp_path / "plain.toml").write_text(PLAIN)
+    before = synthesize(load_environments(tmp_path), tmp_path / "before")
+    (tmp_path / "plain.toml").write_text(f'connections_prefix = "elsewhere"\n{PLAIN}')
+    after = synthesize(load_environments(tmp_path), tmp_path / "after")
+
+    versions = [
+        {name for name, r in t["plain-DockerLogin"]["Resources"].items() if r["Type"] == "AWS::Lambda::Version"}
+        for t in (before, after)
+    ]
+    assert not versions[0] & versions[1]
+
+
+def test_the_shipped_environments_pass_cdks_own_validation(tmp_path: Path) -> None:
+    # The other tests and the demo leave it out, as it takes seconds.
+    app = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+            "CDK_OUTDIR": str(tmp_path),
+            "CDK_CONTEXT_JSON": json.dumps(json.loads((ROOT / "cdk.json").read_text())["context"]),
+        },
+        capture_output=True,
+        text=True,
+    )
+
+    assert (app.returncode, app.stderr) == (0, "")
+    assert (tmp_path / "manifest.json").exists()

@@ -71,6 +71,11 @@ def test_nobody_but_those_named_may_touch_a_secret(rich: dict[str, Any]) -> None
 
 
 def test_the_customers_key_serves_these_secrets_through_secrets_manager_alone(rich: dict[str, Any]) -> None:
+    assert the_one(rich, "AWS::KMS::Key")["EnableKeyRotation"] is True
+    [key_id] = logical_ids(rich, "AWS::KMS::Key")
+    assert {str(s["KmsKeyId"]) for s in of_type(rich, "AWS::SecretsManager::Secret")} == {
+        str({"Fn::GetAtt": [key_id, "Arn"]})
+    }
     key = statements(the_one(rich, "AWS::KMS::Key")["KeyPolicy"])
 
     administer = key.pop("Administer")
@@ -100,6 +105,7 @@ def test_the_function_runs_on_a_supported_python_and_learns_its_secret_and_regis
     assert function["Architectures"] == ["arm64"]
     assert function["Handler"] == "refresh_docker_login.handler.handle"
     assert function["LoggingConfig"]["LogFormat"] == "JSON"
+    assert function["Timeout"] == 120  # the handler's waits and retries fit into it
     [secret] = logical_ids(plain, "AWS::SecretsManager::Secret")
     assert function["Environment"]["Variables"] == {
         "SECRET_ARN": {"Ref": secret},
@@ -141,6 +147,15 @@ def test_only_minting_a_login_is_allowed_on_every_resource(rich: dict[str, Any])
     wide = [s["Sid"] for s in pull_policy(rich, "DockerDefault")["Statement"] if s["Resource"] == "*"]
 
     assert wide == ["LogInToRegistry"]
+
+
+def test_a_destination_is_set_once_the_role_may_reach_it(rich: dict[str, Any]) -> None:
+    # Lambda refuses it before.
+    configs = [r for r in rich["Resources"].values() if r["Type"] == "AWS::Lambda::EventInvokeConfig"]
+
+    assert configs
+    for config in configs:
+        assert "AWS::IAM::Policy" in {rich["Resources"][name]["Type"] for name in config["DependsOn"]}
 
 
 def test_a_run_that_fails_for_good_is_reported_to_the_queue(rich: dict[str, Any]) -> None:
@@ -190,6 +205,7 @@ def test_a_deploy_refreshes_after_all_that_the_refresh_needs(rich: dict[str, Any
     for trigger in triggers:
         needs = {rich["Resources"][name]["Type"] for name in trigger["DependsOn"]}
         assert needs == {
+            "AWS::IAM::ManagedPolicy",  # the workers': no login under a new key before they may decrypt it
             "AWS::IAM::Policy",
             "AWS::KMS::Key",
             "AWS::SecretsManager::ResourcePolicy",
@@ -253,7 +269,11 @@ def test_alerts_are_mailed_when_anything_failed_for_good(rich: dict[str, Any], p
     alarm = the_one(rich, "AWS::CloudWatch::Alarm")
     [topic] = logical_ids(rich, "AWS::SNS::Topic")
 
-    assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    # What arrived, not what lies there: or it would not tell of the next failure.
+    assert (alarm["MetricName"], alarm["Statistic"]) == ("NumberOfMessagesSent", "Sum")
+    publish = statements(the_one(rich, "AWS::SNS::TopicPolicy")["PolicyDocument"])["AlarmsPublish"]
+    assert publish["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert publish["Condition"] == {"StringEquals": {"aws:SourceAccount": "210987654321"}}
     assert alarm["AlarmActions"] == [{"Ref": topic}]
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
     assert the_one(rich, "AWS::SNS::Subscription")["Endpoint"] == "data-platform@example.com"

@@ -282,6 +282,28 @@ WHO: list[Row] = [
         "connections_prefix",
     ),
     (
+        "the pushers fit into a trust policy",
+        push(f"role_arns = {[f'{ROLE}-{n:03}' for n in range(40)]}"),
+        PUSH,
+        "too many for one trust policy",
+        "one role",
+    ),
+    (
+        "a customer key is tried where it is offered",
+        top('secret_key = "customer"').replace("eu-west-1", "cn-north-1").replace(USER, CHINA_USER),
+        "secret_key",
+        "not tried in cn-north-1",
+        "'aws'",
+    ),
+    (
+        "the teams of all connections fit into a template",
+        teams(*numbered("t", 61))
+        + "\n".join(f"[connections.docker_{n}]\nteams = {numbered('t', 61)}" for n in range(10)),
+        "connections",
+        "611 teams in all connections",
+        "split",
+    ),
+    (
         "what workers pull directly fits into their policy",
         teams(*numbered("t", 62))
         + "[connections.docker_all]\nteams = "
@@ -378,6 +400,13 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     assert line == "dev.toml: file: cannot be read (Is a directory); make it a readable file"
 
 
+@pytest.mark.parametrize("text", ["a = " + "[" * 9000, "a = " + "1" * 9000], ids=["nested deep", "a huge number"])
+def test_what_python_cannot_read_is_refused(tmp_path: Path, text: str) -> None:
+    (line,) = refusals(tmp_path, dev=text)
+
+    assert line == "dev.toml: file: is not TOML that can be read; write it like the examples in environments/"
+
+
 def test_other_files_of_the_folder_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("About the environments.")
     (tmp_path / ".#dev.toml").write_text("An editor's lock.")
@@ -403,11 +432,15 @@ def test_every_problem_of_every_file_gets_its_line(tmp_path: Path) -> None:
     ]
 
 
-def test_two_environments_cannot_share_a_repository(tmp_path: Path) -> None:
-    (line,) = refusals(tmp_path, dev=repositories("var"), eu='connections_prefix = "eu"\n' + repositories("var", "new"))
+def test_two_environments_of_an_account_and_region_cannot_share_a_team(tmp_path: Path) -> None:
+    # Its push role of the one would open the other's repositories, whatever these are called.
+    other = 'connections_prefix = "eu"\n' + repositories("another")
 
-    what = "eu.toml: teams.analytics.repositories: repository 'analytics/var' is that of dev.toml too"
-    assert line == f"{what}; give one of them another team name"
+    (line,) = refusals(tmp_path, dev=VALID, eu=other)
+
+    assert (
+        line == "eu.toml: teams.analytics: team 'analytics' is that of dev.toml too; give one of them another team name"
+    )
 
 
 def test_two_environments_cannot_share_a_secret(tmp_path: Path) -> None:
