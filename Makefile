@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down test lint deploy diff destroy set-up lock
+.PHONY: help demo up down test lint docs deploy diff destroy set-up lock
 
 help:
 	@echo "make demo                the whole product in one go, on an embedded AWS"
@@ -39,6 +39,10 @@ environment-named:
 
 set-up:
 	@python3 local/set_up.py
+
+# After a change of tests/rights/expected.py.
+docs: set-up
+	@$(PYTHON) -m tests.rights.page
 
 # After a change of requirements*.txt.
 lock: set-up

@@ -19,7 +19,8 @@ class WorkerRoles(Construct):
         self.made_here: iam.Role | None = None
         self.instance_profile: iam.InstanceProfile | None = None
         if environment.workers.role_arns:
-            # By name, so that a mistyped role fails the deploy.
+            # By name, so that a mistyped name fails the deploy. (A mistyped path does not: the secrets' policies just
+            # never meet that ARN.)
             self.roles: list[iam.IRole] = [
                 iam.Role.from_role_name(self, name, name)
                 for name in (arn.rsplit("/", 1)[-1] for arn in environment.workers.role_arns)
