@@ -16,7 +16,7 @@ import pytest
 from local.embedded_aws import ACCOUNT, REGION
 from tests.local.mends.support import LATEST_EXCLUDED, LATEST_EXCLUDED_IN_A_TEMPLATE, eventually
 
-INFO_LINE = """
+LINES = """
 import logging
 
 log = logging.getLogger()
@@ -24,7 +24,8 @@ log.setLevel("INFO")
 
 
 def handle(event, context):
-    log.info("a line")
+    log.info("for your information")
+    log.warning("for your attention")
 """
 
 
@@ -35,7 +36,7 @@ def needs_mend(mend: str) -> Iterator[None]:
         yield
     except Exception as failure:
         raise AssertionError(
-            f"MiniStack mended this: remove local/mends/{mend}.py, or the part of it that did"
+            f"MiniStack may have mended this (see the cause): remove local/mends/{mend}.py, or the part of it that did"
         ) from failure
 
 
@@ -46,7 +47,7 @@ def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     import ministack
     from ministack.core import iam_evaluator, lambda_runtime  # noqa: F401
-    from ministack.services import ecr, eventbridge, lambda_svc, scheduler, secretsmanager  # noqa: F401
+    from ministack.services import ecr, eventbridge, lambda_svc, scheduler, secretsmanager, tagging  # noqa: F401
 
     yield ministack
     for service in (ecr, scheduler, secretsmanager):
@@ -84,6 +85,7 @@ def handlers() -> Any:
                 *("_create_repository", "_put_image_tag_mutability", "_repo_shape"),
             ],
         ),
+        ("registry", "services.tagging", ["_RESOURCE_TAG_COLLECTORS", "_collect_ecr"]),
         ("registry", "core.iam_evaluator", ["_verified_key", "_resource_policy", "combine_resource_policy"]),
         (
             "lambda_runtime",
@@ -162,12 +164,28 @@ def test_upstream_still_drops_the_exclusion_filters_of_a_request(ministack: Any)
     assert "imageTagMutabilityExclusionFilters" not in json.loads(body)["repository"]
 
 
+IMMUTABLE_SAVE_LATEST = {
+    "repositoryName": "images",
+    "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+    "imageTagMutabilityExclusionFilters": LATEST_EXCLUDED,
+}
+
+
 @needs_mend("registry")
 def test_upstream_still_moves_a_tag_that_is_immutable_with_exclusions(ministack: Any) -> None:
     ecr = ministack.services.ecr
-    ecr._create_repository({"repositoryName": "images", "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"})
+    ecr._create_repository(IMMUTABLE_SAVE_LATEST)
     pushed = [ecr._v2_put_manifest("images", "v1", {}, content)[0] for content in (b"first", b"second")]
     assert pushed == [201, 201]
+
+
+@needs_mend("registry")
+def test_upstream_still_moves_such_a_tag_on_a_call_of_put_image(ministack: Any) -> None:
+    ecr = ministack.services.ecr
+    ecr._create_repository(IMMUTABLE_SAVE_LATEST)
+    image = {"repositoryName": "images", "imageTag": "v1"}
+    put = [ecr._put_image({**image, "imageManifest": content})[0] for content in ("first", "second")]
+    assert put == [200, 200]
 
 
 @needs_mend("registry")
@@ -178,10 +196,28 @@ def test_upstream_still_returns_a_constant_password(ministack: Any) -> None:
 
 
 @needs_mend("registry")
+def test_upstream_still_takes_a_password_that_has_expired(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ecr = ministack.services.ecr
+    (login,) = json.loads(ecr._get_authorization_token({})[2])["authorizationData"]
+    monkeypatch.setattr(time, "time", lambda: login["expiresAt"] + 1)
+    host = login["proxyEndpoint"].removeprefix("https://")
+    headers = {"host": host, "authorization": f"Basic {login['authorizationToken']}"}
+    ping = ecr.handle_registry_request("GET", "/v2/", headers, b"", {})
+    assert asyncio.run(ping)[0] == 200
+
+
+@needs_mend("registry")
 def test_upstream_still_lets_anyone_push(ministack: Any) -> None:
     ministack.services.ecr._create_repository({"repositoryName": "images"})
     push = ministack.services.ecr.handle_registry_request("PUT", "/v2/images/manifests/v1", {}, b"manifest", {})
     assert asyncio.run(push)[0] == 201
+
+
+@needs_mend("registry")
+def test_upstream_still_does_not_look_at_a_repositorys_tags(ministack: Any) -> None:
+    tagged = {"repositoryName": "images", "tags": [{"Key": "team", "Value": "analytics"}]}
+    repository = json.loads(ministack.services.ecr._create_repository(tagged)[2])["repository"]
+    assert ministack.services.tagging.resource_tags(repository["repositoryArn"]) is None
 
 
 @needs_mend("iam")
@@ -200,18 +236,29 @@ FUNCTION = {
 }
 
 
-@needs_mend("lambda_runtime")
-def test_upstream_still_loses_the_info_lines_of_a_function(ministack: Any) -> None:
+def log_of(ministack: Any, function: dict[str, Any]) -> str:
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
-        archive.writestr("index.py", INFO_LINE)
-    worker = ministack.core.lambda_runtime._worker_class_for(FUNCTION)("f", FUNCTION, zipped.getvalue())
+        archive.writestr("index.py", LINES)
+    worker = ministack.core.lambda_runtime._worker_class_for(function)("f", function, zipped.getvalue())
     try:
         ran = worker.invoke({}, "request")
     finally:
         worker.kill()
     assert ran["status"] == "ok"
-    assert "a line" not in ran["log"]
+    log: str = ran["log"]
+    return log
+
+
+@needs_mend("lambda_runtime")
+def test_upstream_still_loses_the_info_lines_of_a_function(ministack: Any) -> None:
+    assert "for your information" not in log_of(ministack, FUNCTION)
+
+
+@needs_mend("lambda_runtime")
+def test_upstream_still_ignores_the_log_format_of_a_function(ministack: Any) -> None:
+    log = log_of(ministack, {**FUNCTION, "LoggingConfig": {"LogFormat": "JSON"}})
+    assert [line for line in log.splitlines() if line.startswith("{")] == []
 
 
 @needs_mend("lambda_runtime")
