@@ -3,12 +3,14 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down test lint docs deploy diff destroy set-up lock
+.PHONY: help demo up down test lint check docs deploy diff destroy set-up lock
 
 help:
 	@echo "make demo                the whole product in one go, on an embedded AWS"
 	@echo "make up | down           keep that embedded AWS running, to try things | end it"
 	@echo "make test                linters, types, unit tests, template tests, tests on the embedded AWS"
+	@echo "make check               scanners on the synthesized templates: cfn-lint, cdk-nag, checkov"
+	@echo "make bootstrap ENV=prod  prepare its AWS account and region for the CDK, once"
 	@echo "make diff ENV=prod       what a deploy of environments/prod.toml would change on AWS"
 	@echo "make deploy ENV=prod     deploy it, with the AWS credentials of your shell"
 	@echo "make destroy ENV=prod    remove it; the repositories and their images stay"
@@ -25,11 +27,21 @@ lint: set-up
 	@$(PYTHON) -m mypy
 	@PYTHONPATH=.:lambda .venv/bin/lint-imports --no-logo
 
+check:
+	@python3 local/set_up.py checkov
+	@$(PYTHON) -m scanners
+
 diff destroy: set-up environment-named
-	@$(CDK) $@ '$(ENV)/*'
+	@$(CDK) $@ $(CDK_OPTIONS) '$(ENV)/*'
 
 deploy: set-up environment-named
-	@$(CDK) deploy --import-existing-resources '$(ENV)/*'
+	@$(CDK) deploy --import-existing-resources $(CDK_OPTIONS) '$(ENV)/*'
+
+# The account and region of an environment, as the CDK CLI names them.
+WHERE = $$($(PYTHON) -c 'import tomllib; e = tomllib.load(open("environments/$(ENV).toml", "rb")); print("aws://{account}/{region}".format(**e))')
+
+bootstrap: set-up environment-named
+	@$(CDK) bootstrap $(CDK_OPTIONS) "$(WHERE)"
 
 .PHONY: environment-named
 environment-named:
@@ -47,3 +59,4 @@ docs: set-up
 # After a change of requirements*.txt.
 lock: set-up
 	$(PYTHON) -m uv pip compile --quiet --universal --no-header --python-version 3.11 requirements-dev.txt -o requirements.lock
+	$(PYTHON) -m uv pip compile --quiet --universal --no-header --python-version 3.11 scanners/requirements-checkov.txt -o scanners/requirements-checkov.lock

@@ -15,8 +15,9 @@ COMMANDS = {"demo": demo.main, "up": up.up, "down": up.down}
 
 
 def main() -> None:
-    # As Ctrl-C: whatever was started is stopped on the way out.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # As Ctrl-C, also when the terminal is closed: whatever was started is stopped on the way out.
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, signal.default_int_handler)
     try:
         COMMANDS[sys.argv[1]]()
     except (BotoCoreError, CdkFailed, ClaimFailed, ClientError, EmbeddedAwsError, RegistryRefused) as error:

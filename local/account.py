@@ -19,15 +19,17 @@ class Account:
     """The credentials of those who have some by themselves."""
 
     analyst: Credentials = field(repr=False)
+    operator: Credentials = field(repr=False)
     stranger: Credentials = field(repr=False)
 
 
 def create_account(aws: EmbeddedAws) -> Account:
     """Create whom environments/local.toml names, and a stranger: an administrator that it does not name."""
     iam = aws.client("iam")
+    iam.create_user(UserName="operator")
     for arn in (WORKER_ROLE_ARN, BREAK_GLASS_ROLE_ARN):
-        # On AWS an instance or a person takes the role; here whoever holds the account's root key plays them.
-        iam.create_role(RoleName=_name(arn), AssumeRolePolicyDocument=_trust(f"arn:aws:iam::{ACCOUNT}:root"))
+        # On AWS an instance or a person on call takes the role; here the operator plays both.
+        iam.create_role(RoleName=_name(arn), AssumeRolePolicyDocument=_trust(f"arn:aws:iam::{ACCOUNT}:user/operator"))
     iam.put_role_policy(
         RoleName=_name(BREAK_GLASS_ROLE_ARN), PolicyName="Secrets", PolicyDocument=_allow("secretsmanager:*")
     )
@@ -35,12 +37,13 @@ def create_account(aws: EmbeddedAws) -> Account:
     iam.put_user_policy(UserName="stranger", PolicyName="Administrator", PolicyDocument=_allow("*"))
     iam.create_user(UserName="analyst")
     # On AWS a trust that names the user is enough; MiniStack asks for this as well. Which roles, the trusts decide.
-    iam.put_user_policy(UserName="analyst", PolicyName="AssumeRoles", PolicyDocument=_allow("sts:AssumeRole"))
-    return Account(analyst=_access_key(iam, "analyst"), stranger=_access_key(iam, "stranger"))
+    for user in ("analyst", "operator"):
+        iam.put_user_policy(UserName=user, PolicyName="AssumeRoles", PolicyDocument=_allow("sts:AssumeRole"))
+    return Account(*(_access_key(iam, user) for user in ("analyst", "operator", "stranger")))
 
 
-def assume(aws: EmbeddedAws, role_arn: str, credentials: Credentials | None = None) -> Credentials:
-    """Assume a role, by default as the account's root."""
+def assume(aws: EmbeddedAws, role_arn: str, credentials: Credentials) -> Credentials:
+    """Assume a role as somebody."""
     sts = aws.client("sts", credentials)
     answer: dict[str, Credentials] = sts.assume_role(RoleArn=role_arn, RoleSessionName="local")
     return answer["Credentials"]

@@ -70,7 +70,7 @@ def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
     yield f"The same analyst may not push to another team's risk/var: {refusal}"
 
     secret_name = deployed["SecretNameDockerDefault"]
-    secrets_manager = aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN))
+    secrets_manager = aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))
     version, connection = read(secrets_manager, secret_name)
     expires_at = connection["extra"]["expires_at"]
     yield (

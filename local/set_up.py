@@ -1,5 +1,6 @@
 """Install what this checkout needs into `.venv` and `node_modules`, once for every change of the lock files.
 
+Told to with `checkov`, also install that scanner, into a virtual environment of its own: its dependencies clash with ours.
 Runs before anything is installed, and so on the standard library of whatever Python there is. Two at once are fine: the
 second waits for the first.
 """
@@ -13,6 +14,7 @@ import sys
 import time
 
 UV = "uv==0.13.9"  # Installs in seconds what takes pip most of a minute.
+CHECKOV_LOCK = "scanners/requirements-checkov.lock"
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = os.path.join(ROOT, ".venv", "bin", "python")
 
@@ -30,6 +32,8 @@ def main() -> None:
             ("Python packages into .venv", ".venv", "requirements.lock", install_python),
             ("CDK CLI into node_modules", "node_modules", "package-lock.json", install_node),
         ]
+        if "checkov" in sys.argv[1:]:
+            steps.append(("checkov into .venv-checkov", ".venv-checkov", CHECKOV_LOCK, install_checkov))
         for what, folder, lock_file, install in steps:
             stamp = os.path.join(ROOT, folder, ".installed-from")
             wanted = fingerprint(lock_file)
@@ -56,11 +60,20 @@ def refuse_unfit_tools() -> None:
 def install_python() -> None:
     run(sys.executable, "-m", "venv", "--clear", os.path.join(ROOT, ".venv"))
     run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
-    run(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "-r", "requirements.lock")
+    # uv does not read pip's settings by itself: the machine's certificates, and an index of one's own.
+    index = subprocess.run([PYTHON, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True)
+    options = ["--system-certs", *(["--default-index", index.stdout.strip()] if index.returncode == 0 else [])]
+    run(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", *options, "-r", "requirements.lock")
+
+
+def install_checkov() -> None:
+    folder = os.path.join(ROOT, ".venv-checkov")
+    run(PYTHON, "-m", "uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder)
+    run(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", folder, "-r", CHECKOV_LOCK)
 
 
 def install_node() -> None:
-    run("npm", "ci", "--no-audit", "--no-fund", "--silent")
+    run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
 
 
 def run(*command: str) -> None:
@@ -75,7 +88,8 @@ def run(*command: str) -> None:
 
 def fingerprint(lock_file: str) -> str:
     with open(os.path.join(ROOT, lock_file), "rb") as file:
-        return hashlib.sha256(file.read() + f"{UV} {sys.version}".encode()).hexdigest()
+        # With the folder: a virtual environment does not survive being moved.
+        return hashlib.sha256(file.read() + f"{UV} {sys.version} {ROOT}".encode()).hexdigest()
 
 
 def read(path: str) -> str:
@@ -90,4 +104,5 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("\nStopped; what is half installed will be installed anew.")
+        print("\nStopped; what is half installed will be installed anew.", file=sys.stderr)
+        sys.exit(130)  # 128 and the number of SIGINT, as a shell says it

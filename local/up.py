@@ -16,7 +16,7 @@ from local.deployment import start_and_deploy
 from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
 
 STATE = ROOT / ".local" / "up"
-PROFILES = ("root", "analyst", "push", "worker", "break-glass", "stranger")
+PROFILES = ("default", "analyst", "push", "operator", "worker", "break-glass", "stranger")
 
 
 def up() -> None:
@@ -64,6 +64,12 @@ def _explain(aws: EmbeddedAws) -> None:
     print(_environment_file().read_text())
     print(f"All at once:  source {shlex.quote(os.path.relpath(_environment_file()))}")
     print(f"As somebody:  aws --profile NAME …, one of {', '.join(PROFILES)}")
+    print(
+        f"Time passes:  curl --cacert {shlex.quote(str(aws.ca_bundle))} -X POST '{aws.endpoint_url}/_local/advance?minutes=30'"
+    )
+    print(
+        "Images:       docker would ask the real registry of that name; local/registry_client.py pushes and pulls here"
+    )
     print("What is deployed:")
     for name, value in sorted(outputs(aws).items()):
         print(f"  {name} = {value}")
@@ -71,9 +77,10 @@ def _explain(aws: EmbeddedAws) -> None:
 
 def _write_environment(aws: EmbeddedAws) -> None:
     environment = {**aws.client_environment(), "AWS_CONFIG_FILE": str(STATE / "profiles")}
-    # What is set in the shell would be obeyed before these.
-    lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN\n"]
-    lines += [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()]
+    # Credentials or a profile of the shell would be obeyed before those of the file.
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+    lines = [f"unset {' '.join(keys)}\n"]
+    lines += [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items() if name not in keys]
     _environment_file().write_text("".join(lines))
 
 
@@ -84,21 +91,26 @@ def _environment_file() -> Path:
 def _write_profiles(aws: EmbeddedAws, account: Account) -> None:
     """The people and roles of the account as profiles of the AWS CLI."""
     profiles = configparser.ConfigParser()
-    people = {"root": ROOT_CREDENTIALS, "analyst": account.analyst, "stranger": account.stranger}
+    people = {"default": ROOT_CREDENTIALS, "analyst": account.analyst, "stranger": account.stranger}
+    people["operator"] = account.operator
     for name, credentials in people.items():
-        profiles[f"profile {name}"] = {
+        profiles[_section(name)] = {
             "aws_access_key_id": credentials["AccessKeyId"],
             "aws_secret_access_key": credentials["SecretAccessKey"],
         }
     roles = {
         "push": (outputs(aws)["PushRoleArnAnalytics"], "analyst"),
-        "worker": (WORKER_ROLE_ARN, "root"),
-        "break-glass": (BREAK_GLASS_ROLE_ARN, "root"),
+        "worker": (WORKER_ROLE_ARN, "operator"),
+        "break-glass": (BREAK_GLASS_ROLE_ARN, "operator"),
     }
     for name, (role_arn, source) in roles.items():
-        profiles[f"profile {name}"] = {"role_arn": role_arn, "source_profile": source}
+        profiles[_section(name)] = {"role_arn": role_arn, "source_profile": source}
     with open(STATE / "profiles", "w", opener=_private) as file:
         profiles.write(file)
+
+
+def _section(name: str) -> str:
+    return name if name == "default" else f"profile {name}"
 
 
 def _private(path: str, flags: int) -> int:

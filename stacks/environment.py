@@ -236,6 +236,15 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
         mend = "split into two environments, or shorten connections_prefix and connection ids"
         yield "connections", f"too many for the workers' one IAM policy; {mend}"
 
+    for name, settings in teams.items():
+        for repository in settings.repositories:
+            if repository.startswith(f"{name}/") or ".dkr.ecr." in repository:
+                own = repository.split("/", 1)[-1]
+                yield (
+                    f"teams.{name}.repositories",
+                    f"{repository!r} says too much; write {own!r}, the team comes by itself",
+                )
+
     names: dict[str, Iterable[str]] = {"teams": teams, "connections": connections, **repositories}
     for key, group in names.items():
         first: dict[str, str] = {}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local import cdk
-from local.account import WORKER_ROLE_ARN, Account, assume, create_account
+from local.account import WORKER_ROLE_ARN, Account, assume, create_account, outputs
 from local.embedded_aws import EmbeddedAws
 
 
@@ -30,7 +30,17 @@ def account(aws: EmbeddedAws) -> Account:
     return create_account(aws)
 
 
+@pytest.fixture(scope="session")
+def local(bootstrapped: EmbeddedAws, account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """`local`, deployed; its outputs."""
+    assembly = tmp_path_factory.mktemp("local") / "cdk.out"
+    with cdk.synthesizing(assembly):
+        pass
+    cdk.deploy(bootstrapped, assembly)
+    return outputs(bootstrapped)
+
+
 @pytest.fixture
 def worker(aws: EmbeddedAws, account: Account) -> Any:
     """Secrets Manager as an Airflow worker may use it."""
-    return aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN))
+    return aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))

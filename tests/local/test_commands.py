@@ -85,6 +85,7 @@ def test_up_keeps_an_aws_that_tools_can_use_until_down(tmp_path: Path) -> None:
         f"arn:aws:iam::{ACCOUNT}:root",
         f"arn:aws:iam::{ACCOUNT}:user/analyst",
         f"arn:aws:sts::{ACCOUNT}:assumed-role/local-ecr-push-analytics",
+        f"arn:aws:iam::{ACCOUNT}:user/operator",
         WORKER_ROLE_ARN.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/"),
         f"arn:aws:sts::{ACCOUNT}:assumed-role/BreakGlass",
         f"arn:aws:iam::{ACCOUNT}:user/stranger",

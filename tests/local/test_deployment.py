@@ -6,25 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from local import cdk
-from local.account import Account, outputs
+from local.account import Account
 from local.cdk import ROOT
 from local.demo import claims, read
 from local.embedded_aws import EmbeddedAws
 
 TOKEN_LIKE = re.compile(r"[A-Za-z0-9+/=]{600,}")  # A token is 2,000 characters of base64; nothing else here is.
-
-
-@pytest.fixture(scope="module")
-def local(bootstrapped: EmbeddedAws, account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """`local`, deployed; its outputs."""
-    assembly = tmp_path_factory.mktemp("local") / "cdk.out"
-    with cdk.synthesizing(assembly):
-        pass
-    cdk.deploy(bootstrapped, assembly)
-    return outputs(bootstrapped)
 
 
 def test_a_deploy_ends_with_everything_that_the_demo_claims(

@@ -313,6 +313,14 @@ WHO: list[Row] = [
         "too many for the workers' one IAM policy",
         "split",
     ),
+    ("a repository without its team", repositories("analytics/app"), REPOSITORIES, "says too much", "write 'app'"),
+    (
+        "a repository without its registry",
+        repositories("111111111111.dkr.ecr.eu-west-1.amazonaws.com/app"),
+        REPOSITORIES,
+        "says too much",
+        "write 'app'",
+    ),
     ("a worker is one role", workers(ROLE, f"{ROLE[:-2]}path/ci"), "workers.role_arns", "two ARNs", "keep the right"),
     ("break glass is of the same account", break_glass(AWAY), GLASS, AWAY, "account 111111111111"),
     (
