@@ -1,6 +1,6 @@
 """Install what this checkout needs into `.venv` and `node_modules`, once for every change of the lock files.
 
-Told to with `checkov`, also install that scanner, into a virtual environment of its own: its dependencies clash with ours.
+With the argument `checkov` also that scanner, into `.venv-checkov`: its dependencies clash with ours.
 Runs before anything is installed, and so on the standard library of whatever Python there is. Two at once are fine: the
 second waits for the first.
 """

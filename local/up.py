@@ -64,9 +64,8 @@ def _explain(aws: EmbeddedAws) -> None:
     print(_environment_file().read_text())
     print(f"All at once:  source {shlex.quote(os.path.relpath(_environment_file()))}")
     print(f"As somebody:  aws --profile NAME …, one of {', '.join(PROFILES)}")
-    print(
-        f"Time passes:  curl --cacert {shlex.quote(str(aws.ca_bundle))} -X POST '{aws.endpoint_url}/_local/advance?minutes=30'"
-    )
+    advance = f"-X POST '{aws.endpoint_url}/_local/advance?minutes=30'"
+    print(f"Time passes:  curl --cacert {shlex.quote(str(aws.ca_bundle))} {advance}")
     print(
         "Images:       docker would ask the real registry of that name; local/registry_client.py pushes and pulls here"
     )

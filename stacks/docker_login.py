@@ -12,6 +12,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks import first_refresh
+from stacks.acknowledgements import acknowledge
 from stacks.connection import DockerLogin
 from stacks.environment import Environment, pascal_case
 from stacks.permissions_boundary import keep_within_boundary
@@ -38,7 +39,20 @@ class DockerLoginStack(Stack):
                 reader_arns=[*workers.role_arns, *environment.break_glass_role_arns],
                 deploy_role_arn=deploy_role_arn,
             )
-        failures = sqs.Queue(self, "Failures", retention_period=Duration.days(14), enforce_ssl=True)
+        failures = sqs.Queue(
+            self,
+            "Failures",
+            retention_period=Duration.days(14),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+        )
+        acknowledge(
+            failures,
+            {
+                "AwsSolutions-SQS3": "It is the end of the line itself: here lies what failed for good",
+                "CKV_AWS_27": "SQS encrypts it with its own key; no login is in any message",
+            },
+        )
         logins = {
             connection_id: DockerLogin(
                 self,
@@ -72,6 +86,7 @@ class DockerLoginStack(Stack):
         # Alarms
         if environment.alerts:
             topic = sns.Topic(self, "Alerts", enforce_ssl=True)
+            acknowledge(topic, {"CKV_AWS_26": "Mailed in the clear; and alarms cannot publish under AWS's key for SNS"})
             # A topic that has a policy of its own lets nobody in by itself.
             topic.add_to_resource_policy(
                 iam.PolicyStatement(

@@ -4,6 +4,7 @@ from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
+from stacks.acknowledgements import acknowledge
 from stacks.environment import Environment, RepositoryDefaults, pascal_case
 
 
@@ -32,7 +33,7 @@ class RegistryStack(Stack):
 
 
 def _repository(scope: Construct, full_name: str, name: str, defaults: RepositoryDefaults) -> None:
-    ecr.Repository(
+    repository = ecr.Repository(
         scope,
         pascal_case(name),
         repository_name=full_name,
@@ -45,7 +46,10 @@ def _repository(scope: Construct, full_name: str, name: str, defaults: Repositor
         ]
         or None,
         lifecycle_rules=[ecr.LifecycleRule(max_image_count=defaults.keep_images, description="Keep the newest images")],
-        # AES-256: a customer key would need kms:CreateGrant, and changing it later would replace the repository.
         encryption=ecr.RepositoryEncryption.AES_256,
         removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
+    reasons = {"CKV_AWS_136": "A customer key needs kms:CreateGrant; changing it would replace the repository"}
+    if defaults.mutable_tags:
+        reasons["CKV_AWS_51"] = "Immutable, but for the tags that the settings name"
+    acknowledge(repository, reasons)

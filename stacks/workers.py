@@ -7,6 +7,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks import image_rights
+from stacks.acknowledgements import acknowledge
 from stacks.environment import Environment
 from stacks.secret_key import READ_ACTIONS, SecretKey
 
@@ -66,8 +67,8 @@ class WorkerPolicy(iam.ManagedPolicy):
                     conditions=key.only_for(),
                 )
             )
+        teams = sorted({team for connection in environment.connections.values() for team in connection.teams})
         if environment.workers.pull_directly:
-            teams = sorted({team for connection in environment.connections.values() for team in connection.teams})
             statements += [image_rights.pull(Stack.of(scope), teams), image_rights.log_in()]
         super().__init__(
             scope,
@@ -76,3 +77,5 @@ class WorkerPolicy(iam.ManagedPolicy):
             roles=list(roles),
             statements=statements,
         )
+        if environment.workers.pull_directly:
+            acknowledge(self, image_rights.wildcards(Stack.of(self), teams))

@@ -17,9 +17,9 @@ KEY_POLICY, SECRET_POLICY = 32_768, 20_480
 
 def settings(teams: int, repositories: int, connections: int, teams_each: int) -> str:
     names = [f"team-of-a-long-name-{number:03}" for number in range(teams)]
-    push = (
-        f'push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/ci"]\npush.permission_sets = ["DataAnalyst", "DataEngineer"]'
-    )
+    # As many users as the settings take.
+    users = [f"arn:aws:iam::{ACCOUNT}:user/firstname.lastname{number:02}" for number in range(26)]
+    push = f"push.user_arns = {users}\npush.require_mfa = true"
     return "\n".join(
         [
             f'account = "{ACCOUNT}"\nregion = "eu-central-1"\nsecret_key = "customer"',

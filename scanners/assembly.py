@@ -1,0 +1,86 @@
+"""What is scanned: the templates of every environment, as they ship and bare of all that the stacks acknowledge."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aws_cdk as cdk
+
+from app import add_stage
+from stacks.settings_files import load_environments
+
+ROOT = Path(__file__).parent.parent
+_ENVIRONMENTS = (ROOT / "environments", ROOT / "scanners" / "environments")
+
+
+class Finding(NamedTuple):
+    """One scanner's objection to one resource."""
+
+    check: str  # the scanner's own name for it, such as CKV_AWS_27
+    resource: str  # its construct's path
+
+
+class Assembly:
+    """The app, synthesized, and two folders side by side with its templates: `shipped` and `bare`."""
+
+    def __init__(self, folder: Path) -> None:
+        context = json.loads((ROOT / "cdk.json").read_text())["context"]
+        self.app = cdk.App(
+            context={**context, "aws:cdk:enable-path-metadata": True},
+            outdir=str(folder / "cdk.out"),
+            builtin_cloud_formation_validation=False,  # cfn-lint's own rules once more
+        )
+        for settings in _ENVIRONMENTS:
+            for environment in load_environments(settings):
+                add_stage(self.app, environment)
+        stages = self.app.synth().nested_assemblies
+        self.folder = folder / "templates"
+        self.templates: dict[str, dict[str, Any]] = {}  # by file name
+        for stack in (stack for stage in stages for stack in stage.nested_assembly.stacks):
+            file = f"{stack.stack_name}.template.json"
+            self.templates[file] = template = stack.template
+            _write(self.folder / "shipped" / file, template)
+            _write(self.folder / "bare" / file, _bare(template))
+
+    def path(self, file: str, logical_id: str) -> str:
+        """The construct path of a template's resource."""
+        path: str = self.templates[file]["Resources"][logical_id]["Metadata"]["aws:cdk:path"]
+        return path
+
+    def acknowledged(self) -> dict[str, set[Finding]]:
+        """What the stacks acknowledge, by scanner."""
+        resources = [r for template in self.templates.values() for r in template["Resources"].values()]
+        metadata = [resource["Metadata"] for resource in resources]
+        return {
+            "cfn-lint": {
+                Finding(check, m["aws:cdk:path"])
+                for m in metadata
+                for check in m.get("cfn-lint", {}).get("config", {}).get("ignore_checks", [])
+            },
+            "cdk-nag": {
+                Finding(check.removeprefix("Annotation::"), path.removeprefix("/"))
+                for file in Path(self.app.outdir).glob("*/*.metadata.json")
+                for path, entries in json.loads(file.read_text()).items()
+                for entry in entries
+                if entry["type"] == cdk.Validations.ACKNOWLEDGED_RULES_METADATA_KEY
+                for check in entry["data"]
+            },
+            "checkov": {
+                Finding(skip["id"], m["aws:cdk:path"])
+                for m in metadata
+                for skip in m.get("checkov", {}).get("skip", [])
+            },
+        }
+
+
+def _bare(template: dict[str, Any]) -> dict[str, Any]:
+    resources = {
+        logical_id: {**resource, "Metadata": {"aws:cdk:path": resource["Metadata"]["aws:cdk:path"]}}
+        for logical_id, resource in template["Resources"].items()
+    }
+    return {**template, "Metadata": {}, "Resources": resources}
+
+
+def _write(file: Path, template: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(template, indent=1))
