@@ -1,4 +1,4 @@
-"""For every test: the one notice of a tool that would only be noise."""
+"""For every test: silence of a tool whose notice would only be noise."""
 
 import os
 

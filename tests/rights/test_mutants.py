@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from itertools import zip_longest
 from zlib import crc32
 
 from tests.rights.account import Account
@@ -55,10 +56,12 @@ def _concerned(
         own, of_target = account.principals[request.principal].policies, targets[request.target].policy
         for policy in {*own, of_target} - {None}:
             found[str(policy)].append((index, request))
-    for asked in found.values():
-        # Each mutant is asked until it shows. What is allowed comes first: there is little of it, and a right that was
-        # lost shows at once. Otherwise they are well mixed: what bears on the mistake comes soon.
-        asked.sort(key=lambda each: (not is_expected(each[1]), crc32(repr(each[1]).encode())))
+    # Each mutant is asked until it shows. Well mixed, what must be allowed beside what must be denied, that is soon: a
+    # right that was lost shows in the one, a right too many in the other.
+    for policy, asked in found.items():
+        asked.sort(key=lambda each: crc32(repr(each[1]).encode()))
+        allowed, denied = ([each for each in asked if is_expected(each[1]) == must] for must in (True, False))
+        found[policy] = [each for pair in zip_longest(allowed, denied) for each in pair if each]
     return found
 
 
