@@ -57,18 +57,7 @@ def test_bad_settings_are_refused_in_one_line_before_anything_is_synthesized(tmp
     (tmp_path / "settings" / "plain.toml").write_text(PLAIN.replace('"111111111111"', '"11111"', 1))
     output = tmp_path / "cdk.out"
 
-    app = subprocess.run(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
-            "CDK_OUTDIR": str(output),
-            "CDK_CONTEXT_JSON": json.dumps({"environments": str(tmp_path / "settings")}),
-        },
-        capture_output=True,
-        text=True,
-    )
+    app = run_app(output, {"environments": str(tmp_path / "settings")})
 
     assert app.returncode == 1
     [line] = app.stderr.splitlines()
@@ -143,18 +132,23 @@ def test_another_secret_makes_another_version_of_the_function_for_a_deploy_to_ru
 
 def test_the_shipped_environments_pass_cdks_own_validation(tmp_path: Path) -> None:
     # The other tests and the demo leave it out, as it takes seconds.
-    app = subprocess.run(
+    app = run_app(tmp_path, json.loads((ROOT / "cdk.json").read_text())["context"])
+
+    assert (app.returncode, app.stderr) == (0, "")
+    assert (tmp_path / "manifest.json").exists()
+
+
+def run_app(output: Path, context: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """app.py as the CDK CLI runs it."""
+    return subprocess.run(
         [sys.executable, "app.py"],
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
-            "CDK_OUTDIR": str(tmp_path),
-            "CDK_CONTEXT_JSON": json.dumps(json.loads((ROOT / "cdk.json").read_text())["context"]),
+            "CDK_OUTDIR": str(output),
+            "CDK_CONTEXT_JSON": json.dumps(context),
         },
         capture_output=True,
         text=True,
     )
-
-    assert (app.returncode, app.stderr) == (0, "")
-    assert (tmp_path / "manifest.json").exists()
