@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down test lint check docs deploy diff destroy set-up lock
+.PHONY: help demo up down test lint check docs bootstrap deploy diff destroy set-up lock
 
 help:
 	@echo "make demo                the whole product in one go, on an embedded AWS"

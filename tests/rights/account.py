@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.templates import Templates
+
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 FOREIGN_ACCOUNT = "999999999999"
 
@@ -48,7 +50,6 @@ pull_directly = true
 """
 
 Document = dict[str, Any]
-Template = dict[str, Any]
 
 
 class Unresolved(Exception):
@@ -88,7 +89,7 @@ def role(arn: str, *policies: str) -> Principal:
     return Principal(arn, f"arn:aws:sts::{account}:assumed-role/{name}/session", list(policies))
 
 
-def account_of(templates: dict[str, Template]) -> Account:
+def account_of(templates: Templates) -> Account:
     """Read synthesized templates, by stack name; beside what they make, the account has those who were there before."""
     allow_all = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     leave_to_iam = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"AWS": ROOT}}

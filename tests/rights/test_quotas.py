@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.rights.account import ACCOUNT, Account, account_of, path_of
-from tests.rights.conftest import synthesized
+from tests.templates import synthesize
 
 # IAM and STS quotas, in characters without white space ("IAM and AWS STS quotas", IAM User Guide); of KMS and Secrets
 # Manager in bytes.
@@ -42,7 +42,7 @@ def settings(teams: int, repositories: int, connections: int, teams_each: int) -
 def test_no_policy_is_too_long(size: tuple[int, int, int, int], tmp_path: Path) -> None:
     (tmp_path / "large.toml").write_text(settings(*size))
 
-    templates = synthesized(tmp_path)
+    templates = synthesize(tmp_path, tmp_path / "cdk.out")
     account = account_of(templates)
 
     managed = {

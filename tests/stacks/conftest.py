@@ -1,18 +1,10 @@
 """Templates of an app that is synthesized once per session."""
 
-import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
 
-from app import add_stage
-from stacks.environment import Environment
-from stacks.settings_files import load_environments
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.templates import Template, Templates, synthesize
 
 # One environment with most settings in use, and one that leaves all that it can at its default.
 RICH = """
@@ -50,34 +42,23 @@ teams = ["analytics"]
 """
 
 Resource = dict[str, Any]
-Synthesize = Callable[[list[Environment]], dict[str, dict[str, Any]]]
-
-
-def synthesize(environments: list[Environment], output: Path) -> dict[str, dict[str, Any]]:
-    """The templates by stack name, with the feature flags of cdk.json."""
-    context = json.loads((ROOT / "cdk.json").read_text())["context"]
-    app = cdk.App(context=context, outdir=str(output), builtin_cloud_formation_validation=False)
-    for environment in environments:
-        add_stage(app, environment)
-    stages = app.synth().nested_assemblies
-    return {stack.stack_name: stack.template for stage in stages for stack in stage.nested_assembly.stacks}
 
 
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
     """The templates of the environments `rich` and `plain`."""
     folder = tmp_path_factory.mktemp("environments")
     (folder / "rich.toml").write_text(RICH)
     (folder / "plain.toml").write_text(PLAIN)
-    return synthesize(load_environments(folder), tmp_path_factory.mktemp("cdk.out"))
+    return synthesize(folder, tmp_path_factory.mktemp("cdk.out"))
 
 
-def of_type(template: dict[str, Any], resource_type: str) -> list[Resource]:
+def of_type(template: Template, resource_type: str) -> list[Resource]:
     """The properties of every resource of a type, in the template's order."""
     return [r["Properties"] for r in template["Resources"].values() if r["Type"] == resource_type]
 
 
-def the_one(template: dict[str, Any], resource_type: str) -> Resource:
+def the_one(template: Template, resource_type: str) -> Resource:
     """The properties of the only resource of a type."""
     [properties] = of_type(template, resource_type)
     return properties

@@ -3,8 +3,7 @@
 from typing import Any
 
 from tests.stacks.conftest import actions, of_type, statements
-
-Templates = dict[str, dict[str, Any]]
+from tests.templates import Templates
 
 
 def push_roles(template: dict[str, Any]) -> dict[str, dict[str, Any]]:

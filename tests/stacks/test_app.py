@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stacks.settings_files import load_environments
-from tests.stacks.conftest import PLAIN, ROOT, synthesize
-
-Templates = dict[str, dict[str, Any]]
+from local.cdk import ROOT
+from tests.stacks.conftest import PLAIN
+from tests.templates import Templates, synthesize
 
 
 def test_the_stacks_share_no_reference_so_that_each_deploys_and_goes_alone(templates: Templates) -> None:
@@ -45,7 +44,7 @@ def test_the_functions_code_has_the_same_hash_with_and_without_traces_of_running
     (tmp_path / "settings").mkdir()
     (tmp_path / "settings" / "plain.toml").write_text(PLAIN)
 
-    again = synthesize(load_environments(tmp_path / "settings"), tmp_path / "cdk.out")
+    again = synthesize(tmp_path / "settings", tmp_path / "cdk.out")
 
     assert again["plain-DockerLogin"] == templates["plain-DockerLogin"]
     [asset] = (tmp_path / "cdk.out").glob("asset.*/refresh_docker_login")
@@ -71,7 +70,7 @@ def test_a_boundary_and_a_path_reach_every_role_cdks_own_included(tmp_path: Path
         f'permissions_boundary_arn = "{boundary}"\nrole_path = "/data-platform/"\n{PLAIN}'
     )
 
-    templates = synthesize(load_environments(tmp_path), tmp_path / "cdk.out")
+    templates = synthesize(tmp_path, tmp_path / "cdk.out")
 
     roles = [r for t in templates.values() for r in t["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
     assert len(roles) == 5  # push, pull, schedule, worker, and that of CDK's function for first refreshes
@@ -90,7 +89,7 @@ def test_no_choice_of_names_makes_two_constructs_collide(tmp_path: Path) -> None
         )
     )
 
-    templates = synthesize(load_environments(tmp_path), tmp_path / "cdk.out")
+    templates = synthesize(tmp_path, tmp_path / "cdk.out")
 
     assert len(templates["odd-Access"]["Outputs"]) == len(names)
 
@@ -106,7 +105,7 @@ def test_as_many_connections_as_the_settings_take_fit_into_a_template(tmp_path: 
         + "".join(f"[connections.docker_{number}]\nteams = {teams}\n" for number in range(40))
     )
 
-    synthesize(load_environments(tmp_path), tmp_path / "cdk.out")
+    synthesize(tmp_path, tmp_path / "cdk.out")
 
     [file] = (tmp_path / "cdk.out").glob("assembly-full/fullDockerLogin*.template.json")
     template = json.loads(file.read_text())
@@ -119,9 +118,9 @@ def test_as_many_connections_as_the_settings_take_fit_into_a_template(tmp_path: 
 def test_another_secret_makes_another_version_of_the_function_for_a_deploy_to_run(tmp_path: Path) -> None:
     # The first refresh runs a published version; one that was published before knows the old secret only.
     (tmp_path / "plain.toml").write_text(PLAIN)
-    before = synthesize(load_environments(tmp_path), tmp_path / "before")
+    before = synthesize(tmp_path, tmp_path / "before")
     (tmp_path / "plain.toml").write_text(f'connections_prefix = "elsewhere"\n{PLAIN}')
-    after = synthesize(load_environments(tmp_path), tmp_path / "after")
+    after = synthesize(tmp_path, tmp_path / "after")
 
     versions = [
         {name for name, r in t["plain-DockerLogin"]["Resources"].items() if r["Type"] == "AWS::Lambda::Version"}

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from tests.stacks.conftest import actions, of_type, statements, the_one
-
-Templates = dict[str, dict[str, Any]]
+from tests.templates import Templates
 
 
 @pytest.fixture(scope="module")

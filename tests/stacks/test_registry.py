@@ -1,11 +1,10 @@
 """The repositories: who owns them, which tags may move, and that nobody loses an image with a stack."""
 
 import json
-from typing import Any
 
 from tests.stacks.conftest import of_type
+from tests.templates import Templates
 
-Templates = dict[str, dict[str, Any]]
 REPOSITORY = "AWS::ECR::Repository"
 
 
