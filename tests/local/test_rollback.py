@@ -14,7 +14,7 @@ from local.account import WORKER_ROLE_ARN, Account, assume, docker_login, output
 from local.cdk import CdkFailed
 from local.demo import FILES, log_in, read
 from local.embedded_aws import ACCOUNT, EmbeddedAws
-from tests.local.test_deployment import TOKEN_LIKE
+from tests.local.logins import places_with_a_login
 
 SETTINGS = f"""
 account = "{ACCOUNT}"
@@ -65,7 +65,8 @@ def test_a_first_deploy_whose_refresh_lacks_a_right_fails_and_leaves_nothing(
         cdk.deploy(aws, assembly, "broken/DockerLogin")
 
     assert "PutSecretValue failed: AccessDeniedException" in str(failure.value)
-    assert not TOKEN_LIKE.search(str(failure.value))
+    leaks = places_with_a_login({"what the CLI printed": str(failure.value)})
+    assert leaks == []
     assert _status(aws, "broken-DockerLogin") == "ROLLBACK_COMPLETE"
     assert _inventory(aws) - before == set()
 
