@@ -86,6 +86,7 @@ class DockerLogin(Construct):
             code=lambda_.Code.from_asset(_LAMBDA_FOLDER, exclude=["**/__pycache__"]),
             handler="refresh_docker_login.handler.handle",
             environment={
+                "CONNECTION_ID": connection_id,
                 "SECRET_ARN": self.secret.ref,
                 "REGISTRY_HOST": environment.registry_host,
                 "NEW_RIGHTS_WAIT_SECONDS": "60",

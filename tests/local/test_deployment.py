@@ -53,7 +53,7 @@ def test_the_token_is_in_no_answer_no_log_and_no_file(aws: EmbeddedAws, local: d
     failed = run()["Payload"].read().decode()
     iam.delete_role_policy(**policy)
 
-    assert json.loads(written).keys() == {"host", "expires_at", "version_id"}
+    assert json.loads(written).keys() == {"connection", "expires_at", "version_id"}
     assert "PutSecretValue failed: AccessDeniedException" in failed
     logs = _logs(aws)
     assert "The docker login is fresh" in "".join(logs.values()), "this looked at the wrong logs"

@@ -33,6 +33,7 @@ def handler() -> Iterator[ModuleType]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("CONNECTION_ID", "docker_default")
         patch.setenv("SECRET_ARN", SECRET_NAME)
         patch.setenv("REGISTRY_HOST", HOST)
         patch.setenv("NEW_RIGHTS_WAIT_SECONDS", "60")

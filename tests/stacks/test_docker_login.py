@@ -107,6 +107,7 @@ def test_the_function_runs_on_a_supported_python_and_learns_its_secret_and_regis
     assert function["Timeout"] == 120  # the handler's waits and retries fit into it
     [secret] = logical_ids(plain, "AWS::SecretsManager::Secret")
     assert function["Environment"]["Variables"] == {
+        "CONNECTION_ID": "docker_default",
         "SECRET_ARN": {"Ref": secret},
         "REGISTRY_HOST": "111111111111.dkr.ecr.eu-west-1.amazonaws.com",
         "NEW_RIGHTS_WAIT_SECONDS": "60",
