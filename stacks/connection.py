@@ -69,10 +69,10 @@ class DockerLogin(Construct):
             description=f"Mints the docker login of {connection_id}, which pulls what this role may pull",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         )
-        log_group = logs.LogGroup(
+        self.log_group = logs.LogGroup(
             self, "Log", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
         )
-        acknowledge(log_group, ANY_LOG)
+        acknowledge(self.log_group, ANY_LOG)
         self.function = lambda_.Function(
             self,
             "Refresh",
@@ -91,7 +91,7 @@ class DockerLogin(Construct):
                 "REGISTRY_HOST": environment.registry_host,
                 "NEW_RIGHTS_WAIT_SECONDS": "60",
             },
-            log_group=log_group,
+            log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             # CDK's own grants are wider than needed: this role's whole policy is written out below.
             role=self.pull_role.without_policy_updates(),
@@ -120,7 +120,7 @@ class DockerLogin(Construct):
                 image_rights.pull(Stack.of(self), connection.teams),
                 image_rights.log_in(),
                 _allow("WriteLogin", ["secretsmanager:PutSecretValue"], self.secret.ref),
-                _allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn),
+                _allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], self.log_group.log_group_arn),
                 _allow("ReportFailure", ["sqs:SendMessage"], failures.queue_arn),
             ],
         )

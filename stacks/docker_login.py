@@ -3,17 +3,14 @@
 from typing import cast
 
 from aws_cdk import CfnOutput, DefaultStackSynthesizer, Duration, Fn, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks import first_refresh
 from stacks.acknowledgements import acknowledge
+from stacks.alarms import Alarms
 from stacks.connection import DockerLogin
+from stacks.dashboard import LoginDashboard
 from stacks.environment import Environment, pascal_case
 from stacks.permissions_boundary import keep_within_boundary
 from stacks.secret_key import SecretKey
@@ -84,34 +81,25 @@ class DockerLoginStack(Stack):
             login.first_refresh.node.add_dependency(worker_policy)
 
         # Alarms
-        if environment.alerts:
-            topic = sns.Topic(self, "Alerts", enforce_ssl=True)
-            acknowledge(topic, {"CKV_AWS_26": "Mailed in the clear; and alarms cannot publish under AWS's key for SNS"})
-            # A topic that has a policy of its own lets nobody in by itself.
-            topic.add_to_resource_policy(
-                iam.PolicyStatement(
-                    sid="AlarmsPublish",
-                    principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                    actions=["sns:Publish"],
-                    resources=[topic.topic_arn],
-                    conditions={"StringEquals": {"aws:SourceAccount": environment.account}},
+        alarms = None
+        if not environment.alerts.off_because:
+            alarms = Alarms(self, "Alarms", environment=environment, failures=failures)
+            for connection_id, login in logins.items():
+                alarms.watch(
+                    pascal_case(connection_id),
+                    connection_id=connection_id,
+                    function=login.function,
+                    first_refresh=login.first_refresh,
                 )
-            )
-            for email in environment.alerts.emails:
-                topic.add_subscription(subscriptions.EmailSubscription(email))
-            alarm = cloudwatch.Alarm(
-                self,
-                "RefreshFailed",
-                alarm_description="A docker login could not be refreshed; the queue's newest message says why",
-                # What arrives, not what lies there: it ends by itself, and the next failure alarms again.
-                metric=failures.metric_number_of_messages_sent(period=Duration.minutes(5), statistic="Sum"),
-                threshold=0,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-                evaluation_periods=1,
-                # SQS sends no figures for a queue that nobody used for hours: that is the good case.
-                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            )
-            alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
+        dashboard = LoginDashboard(
+            self,
+            "Dashboard",
+            environment=environment,
+            functions={connection_id: login.function for connection_id, login in logins.items()},
+            log_groups=[login.log_group for login in logins.values()],
+            failures=failures,
+            alarms=alarms.all if alarms else [],
+        )
 
         # Outputs
         for connection_id, login in logins.items():
@@ -120,6 +108,7 @@ class DockerLoginStack(Stack):
             CfnOutput(self, f"SecretName{name}", value=environment.secret_name(connection_id))
             CfnOutput(self, f"RefreshFunctionName{name}", value=login.function.function_name)
             CfnOutput(self, f"PullRoleArn{name}", value=login.pull_role.role_arn)
+        CfnOutput(self, "DashboardName", value=dashboard.dashboard_name)
         CfnOutput(self, "WorkerPolicyArn", value=worker_policy.managed_policy_arn)
         if workers.made_here and workers.instance_profile:
             CfnOutput(self, "WorkerRoleArn", value=workers.made_here.role_arn)

@@ -79,6 +79,8 @@ _PATH_MEND = "begin and end it with a slash, like /data-platform/"
 _ROLE_MEND = "write it like arn:aws:iam::123456789012:role/name, without wildcards"
 _USER_MEND = "write it like arn:aws:iam::123456789012:user/name, without wildcards"
 _SET_MEND = "write its name in IAM Identity Center, not that of its AWSReservedSSO_ role"
+_TOPIC = "arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
+_TOPIC_MEND = "write it like arn:aws:sns:eu-west-1:123456789012:alerts; a FIFO topic takes no alarms"
 _ID_MEND = "write docker_ and then a-z, 0-9, _, 250 characters at most"
 
 Listed = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(_no_repeats)]
@@ -106,6 +108,9 @@ ConnectionId = Annotated[str, _like("docker_[a-z0-9_]{1,243}", f"is no id of a d
 Images = Annotated[int, _only(range(1, 10_001).__contains__, "is out of range; write 1 to 10000")]
 Minutes = Annotated[int, _only(range(10, 181).__contains__, "is out of range; write 10 to 180")]
 Email = Annotated[str, _like(r"[^@\s]+@[^@\s]+\.[^@\s.]+", "is no e-mail address; write it like team@example.com")]
+TopicArn = Annotated[str, _like(_TOPIC, f"is no topic's ARN; {_TOPIC_MEND}")]
+Reason = Annotated[str, _like(r".*\S.*", "is no reason; say why nobody needs to hear of it")]
+Address = Annotated[str, _like(r"[^\s#]{1,500}", "cannot be linked to; write a URL or path, without # and spaces")]
 
 
 # Tables
@@ -167,7 +172,18 @@ class Workers(_Table):
 
 
 class Alerts(_Table):
-    emails: Listed[Email] = Field(min_length=1, examples=['emails = ["team@example.com"]'])
+    """Who hears of a login that is not refreshed: e-mail addresses, a topic of yours or, for a reason, nobody."""
+
+    emails: Listed[Email] = Field(default=(), max_length=10)
+    topic_arn: TopicArn | None = None
+    off_because: Reason | None = None
+    runbook: Address = "docs/runbook.md"
+
+    @pydantic.model_validator(mode="after")
+    def _is_one_of_three(self) -> Self:
+        if sum(map(bool, (self.emails, self.topic_arn, self.off_because))) != 1:
+            raise ValueError("needs one of emails, topic_arn and off_because, and one only; add or remove the others")
+        return self
 
 
 class Environment(_Table):
@@ -183,8 +199,8 @@ class Environment(_Table):
     role_path: RolePath = "/"
     teams: dict[TeamName, Team] = Field(min_length=1, examples=["a table [teams.analytics]"])
     connections: dict[ConnectionId, Connection] = Field(min_length=1, examples=["[connections.docker_default]"])
+    alerts: Alerts = Field(examples=["a table [alerts] with emails or topic_arn, or off_because with a reason"])
     workers: Workers = Workers()
-    alerts: Alerts | None = None
 
     def secret_name(self, connection_id: str) -> str:
         return f"{self.connections_prefix}/{connection_id}"
@@ -213,7 +229,7 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
     for key, what, count, limit in (
         ("teams", "teams", len(teams), 200),
         ("teams", "repositories", sum(map(len, repositories.values())), 490),
-        ("connections", "connections", len(connections), 40),
+        ("connections", "connections", len(connections), 35),
         ("connections", "teams in all connections", sum(len(c.teams) for c in connections.values()), 600),
     ):
         if count > limit:
@@ -263,10 +279,12 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
         "permissions_boundary_arn": filter(None, [environment.permissions_boundary_arn]),
         "workers.role_arns": environment.workers.role_arns,
     }
-    anyones: dict[str, Iterable[str]] = {}
+    anyones: dict[str, Iterable[str]] = {"alerts.topic_arn": filter(None, [environment.alerts.topic_arn])}
     for name, team_settings in teams.items():
         anyones[f"teams.{name}.push.role_arns"] = team_settings.push.role_arns
         anyones[f"teams.{name}.push.user_arns"] = team_settings.push.user_arns
+    if (topic_arn := environment.alerts.topic_arn) and topic_arn.split(":")[3] != environment.region:
+        yield "alerts.topic_arn", f"{topic_arn!r} is of another region; name one of {environment.region}"
     if environment.secret_key == "customer" and not environment.registry_host.endswith(".amazonaws.com"):
         yield "secret_key", f"'customer' is not tried in {environment.region}; write 'aws'"
     partition = Fact.require_fact(environment.region, FactName.PARTITION)

@@ -27,6 +27,8 @@ push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/analyst"]
 teams = ["NAME"]
 [workers]
 role_arns = ["{WORKER_ROLE_ARN}"]
+[alerts]
+emails = ["ops@example.com"]
 """
 
 Edit = Callable[[dict[str, Any]], None]

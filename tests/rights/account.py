@@ -33,6 +33,8 @@ teams = ["analytics"]
 teams = ["analytics-x"]
 [workers]
 role_arns = ["{WORKER}"]
+[alerts]
+emails = ["ops@example.com"]
 """
 # A second environment of the same account, whose workers also pull by themselves and whose role is made here.
 SETTINGS_DIRECT = f"""
@@ -47,6 +49,8 @@ push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/direct-ci"]
 teams = ["direct"]
 [workers]
 pull_directly = true
+[alerts]
+off_because = "the other environment has them"
 """
 
 Document = dict[str, Any]

@@ -39,6 +39,8 @@ repositories = ["web-scraper"]
 push.user_arns = ["arn:aws:iam::111111111111:user/ana"]
 [connections.docker_default]
 teams = ["analytics"]
+[alerts]
+off_because = "nobody is on call for it"
 """
 
 Resource = dict[str, Any]

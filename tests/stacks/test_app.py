@@ -82,7 +82,8 @@ def test_no_choice_of_names_makes_two_constructs_collide(tmp_path: Path) -> None
     # Names that, joined with what the stacks and their outputs are called, come out alike.
     names = ["x", "arn-x", "registry-host", "repositories", "push-roles"]
     (tmp_path / "odd.toml").write_text(
-        'account = "111111111111"\nregion = "eu-west-1"\n[connections.docker_x]\nteams = ["x"]\n'
+        'account = "111111111111"\nregion = "eu-west-1"\nalerts.off_because = "a test"\n'
+        '[connections.docker_x]\nteams = ["x"]\n'
         + "".join(
             f'[teams.{name}]\nrepositories = ["r"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
             for name in names
@@ -98,11 +99,12 @@ def test_as_many_connections_as_the_settings_take_fit_into_a_template(tmp_path: 
     teams = [f"team-{number}" for number in range(10)]
     (tmp_path / "full.toml").write_text(
         'account = "111111111111"\nregion = "eu-west-1"\nsecret_key = "customer"\n'
+        f"alerts.emails = {[f'ops{number}@example.com' for number in range(10)]}\n"
         + "".join(
             f'[teams.{team}]\nrepositories = ["r"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
             for team in teams
         )
-        + "".join(f"[connections.docker_{number}]\nteams = {teams}\n" for number in range(40))
+        + "".join(f"[connections.docker_{number}]\nteams = {teams}\n" for number in range(35))
     )
 
     synthesize(tmp_path, tmp_path / "cdk.out")

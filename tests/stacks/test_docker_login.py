@@ -223,7 +223,7 @@ def test_a_change_of_rights_is_a_change_of_the_first_refresh_which_then_runs_aga
     assert statements(rights["KeyPolicy"]).keys() == {"WriteDockerDefault"}
 
 
-# Workers, alerts, outputs
+# Workers, outputs
 
 
 def test_workers_read_exactly_the_connections_secrets(rich: dict[str, Any]) -> None:
@@ -260,21 +260,7 @@ def test_the_outputs_are_the_contract_that_tools_build_on(rich: dict[str, Any]) 
 
     assert set(rich["Outputs"]) == {
         *(f"{output}{connection}" for output in per_connection for connection in ("DockerDefault", "DockerRisk")),
+        "DashboardName",
         "WorkerPolicyArn",
     }
     assert rich["Outputs"]["SecretNameDockerRisk"]["Value"] == "airflow/connections/docker_risk"
-
-
-def test_alerts_are_mailed_when_anything_failed_for_good(rich: dict[str, Any], plain: dict[str, Any]) -> None:
-    alarm = the_one(rich, "AWS::CloudWatch::Alarm")
-    [topic] = logical_ids(rich, "AWS::SNS::Topic")
-
-    # What arrived, not what lies there: or it would not tell of the next failure.
-    assert (alarm["MetricName"], alarm["Statistic"]) == ("NumberOfMessagesSent", "Sum")
-    publish = statements(the_one(rich, "AWS::SNS::TopicPolicy")["PolicyDocument"])["AlarmsPublish"]
-    assert publish["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-    assert publish["Condition"] == {"StringEquals": {"aws:SourceAccount": "210987654321"}}
-    assert alarm["AlarmActions"] == [{"Ref": topic}]
-    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
-    assert the_one(rich, "AWS::SNS::Subscription")["Endpoint"] == "data-platform@example.com"
-    assert not of_type(plain, "AWS::CloudWatch::Alarm")

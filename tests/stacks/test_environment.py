@@ -23,12 +23,18 @@ DOCKER_TABLE = """\
 [connections.docker_default]
 teams = ["analytics"]
 """
+ALERTS_TABLE = """\
+[alerts]
+emails = ["ops@example.com"]
+"""
 VALID = f"""\
 account = "111111111111"
 region = "eu-west-1"
 
+{ALERTS_TABLE}
 {TEAM_TABLE}{DOCKER_TABLE}"""
 ROLE = "arn:aws:iam::111111111111:role/ci"
+TOPIC = "arn:aws:sns:eu-west-1:111111111111:alerts"
 AWAY = "arn:aws:iam::222222222222:role/ci"
 BOUNDARY = "arn:aws:iam::111111111111:policy/Boundary"
 ROOT = "arn:aws:iam::111111111111:root"
@@ -134,8 +140,16 @@ def workers(*arns: str) -> str:
     return end(f"[workers]\nrole_arns = {[*arns]}")
 
 
+def alerts(text: str) -> str:
+    return edited('emails = ["ops@example.com"]', text)
+
+
 def emails(*addresses: str) -> str:
-    return end(f"[alerts]\nemails = {[*addresses]}")
+    return alerts(f"emails = {[*addresses]}")
+
+
+def topic(arn: str) -> str:
+    return alerts(f'topic_arn = "{arn}"')
 
 
 def loaded(folder: Path, **files: str | bytes) -> list[Environment]:
@@ -156,10 +170,10 @@ Row = tuple[str, str | bytes, str, str, str]
 FILES: list[Row] = [
     ("a file holds settings", "", "file", "no settings", "delete it"),
     ("a file holds more than comments", "# later\n", "file", "no settings", "delete it"),
-    ("a file is UTF-8", VALID.encode() + "# für".encode("latin-1"), "line 11", "not UTF-8", "save the file"),
+    ("a file is UTF-8", VALID.encode() + "# für".encode("latin-1"), "line 14", "not UTF-8", "save the file"),
     ("a file is TOML", top('account = "1'), "line 1, column 13", "not TOML", "quotes"),
     ("a file is complete", end("[workers]\nrole_arns = ["), "end of document", "not TOML", "quotes"),
-    ("a table stands once", end("[teams.analytics]"), "line 12, column 17", "not TOML", "stands once"),
+    ("a table stands once", end("[teams.analytics]"), "line 15, column 17", "not TOML", "stands once"),
     ("a key stands once", top('region = "eu-west-1"'), "line 3, column 21", "not TOML", "stands once"),
     ("an account that starts with 0 is text", "account = 011111111111", "line 1, column 12", "not TOML", "quotes"),
     ("the file's name is the only name", top('name = "dev"'), "name", "no setting", "remove it"),
@@ -174,7 +188,7 @@ KEYS: list[Row] = [
     ("a default's keys are known", defaults("keep = 5"), f"{DEFAULTS}.keep", "no setting", "mutable_tags, keep_images"),
     ("a connection's keys are known", end("team = 1"), f"{DOCKER}.team", "no setting", "did you mean teams?"),
     ("the workers' keys are known", end("[workers]\npull = 1"), "workers.pull", "no setting", "pull_directly"),
-    ("the alerts' keys are known", emails("a@b.c") + "sms = 1", "alerts.sms", "no setting", "here: emails"),
+    ("the alerts' keys are known", alerts("sms = 1"), "alerts.sms", "no setting", "here: emails"),
     ("an account is there", edited('account = "111111111111"', ""), "account", "missing", 'account = "123456789012"'),
     ("a region is there", edited('region = "eu-west-1"', ""), "region", "missing", 'region = "eu-west-1"'),
     ("teams are there", edited(TEAM_TABLE, ""), "teams", "missing", "[teams.analytics]"),
@@ -182,12 +196,13 @@ KEYS: list[Row] = [
     ("a push is there", edited(PUSH_TABLE, ""), PUSH, "missing", "user_arns"),
     ("connections are there", edited(DOCKER_TABLE, ""), "connections", "missing", "[connections.docker_default]"),
     ("a connection's teams are there", edited('teams = ["analytics"]', ""), f"{DOCKER}.teams", "missing", "teams = ["),
-    ("e-mail addresses are there", end("[alerts]"), "alerts.emails", "missing", "emails = ["),
+    ("alerts are there", edited(ALERTS_TABLE, ""), "alerts", "missing", "off_because with a reason"),
     ("there is a team", edited(TEAM_TABLE, "[teams]\n"), "teams", "is empty", "at least one"),
     ("there is a repository", repositories(), REPOSITORIES, "is empty", "at least one"),
     ("there is a connection", edited(DOCKER_TABLE, "[connections]\n"), "connections", "is empty", "at least one"),
     ("a connection has a team", connected(), f"{DOCKER}.teams", "is empty", "at least one"),
-    ("there is an e-mail address", emails(), "alerts.emails", "is empty", "at least one"),
+    ("alerts tell somebody", emails(), "alerts", "needs one of emails, topic_arn and off_because", "add"),
+    ("alerts say one thing", alerts(f'emails = ["a@b.c"]\ntopic_arn = "{TOPIC}"'), "alerts", "one only", "remove"),
 ]
 KINDS: list[Row] = [
     ("an account is in quotes", account("111111111111"), "account", "a whole number", "in quotes"),
@@ -349,6 +364,18 @@ WHO: list[Row] = [
     ("a worker is of the partition", workers(CHINA_ROLE), "workers.role_arns", "foreign to eu-west-1", "arn:aws:"),
     ("a glass breaker is of the partition", break_glass(CHINA_ROLE), GLASS, "foreign to eu-west-1", "arn:aws:"),
     ("an e-mail address has an at", emails("ops.example.com"), "alerts.emails", "'ops.ex", "team@example.com"),
+    ("a topic has an ARN", topic("alerts"), "alerts.topic_arn", "'alerts' is no topic's ARN", "arn:aws:sns:"),
+    ("a topic is no FIFO topic", topic(f"{TOPIC}.fifo"), "alerts.topic_arn", "no topic's ARN", "FIFO"),
+    (
+        "a topic is of the region",
+        topic(TOPIC.replace("west", "east")),
+        "alerts.topic_arn",
+        "another region",
+        "eu-west-1",
+    ),
+    ("a topic is of the partition", topic(TOPIC.replace("aws", "aws-cn")), "alerts.topic_arn", "foreign", "arn:aws:"),
+    ("silence has a reason", alerts('off_because = " "'), "alerts.off_because", "no reason", "say why"),
+    ("a runbook has no heading", alerts('emails = ["a@b.c"]\nrunbook = "a#b"'), "alerts.runbook", "'a#b'", "without #"),
     ("an e-mail address has a domain", emails("a@b"), "alerts.emails", "'a@b'", "team@example.com"),
 ]
 LIMITS: list[Row] = [
@@ -366,7 +393,8 @@ LIMITS: list[Row] = [
     ("an e-mail address stands once", emails("a@b.c", "a@b.c"), "alerts.emails", "'a@b.c'", "keep one"),
     ("200 teams at most", teams(*numbered("t", 200)), "teams", "201 teams", "two environments"),
     ("490 repositories at most", repositories(*numbered("r", 491)), "teams", "491 repositories", "two environments"),
-    ("40 connections at most", connections(*numbered("docker_", 40)), "connections", "41 conn", "two environments"),
+    ("35 connections at most", connections(*numbered("docker_", 35)), "connections", "36 conn", "two environments"),
+    ("ten e-mail addresses at most", emails(*numbered("a@b.c", 11)), "alerts.emails", "too long", "keep 10"),
 ]
 
 
@@ -491,7 +519,8 @@ def test_what_is_left_out_has_the_documented_default(tmp_path: Path) -> None:
     assert (dev.connections_prefix, dev.secret_key, dev.break_glass_role_arns) == ("airflow/connections", "aws", ())
     assert (team.repository_defaults.mutable_tags, team.repository_defaults.keep_images) == ((), 50)
     assert (team.push.require_mfa, dev.connections["docker_default"].refresh_every_minutes) == (False, 30)
-    assert (dev.workers.role_arns, dev.workers.pull_directly, dev.alerts) == ((), False, None)
+    assert (dev.workers.role_arns, dev.workers.pull_directly) == ((), False)
+    assert dev.alerts.runbook == "docs/runbook.md"
 
 
 @pytest.mark.parametrize(
@@ -509,8 +538,10 @@ def test_what_is_left_out_has_the_documented_default(tmp_path: Path) -> None:
         pytest.param(tags("a*b*", "b", "c", "E_.-", "d" * 128), id="five tag patterns"),
         pytest.param(teams(*numbered("t", 199)), id="200 teams"),
         pytest.param(repositories(*numbered("r", 490)), id="490 repositories"),
-        pytest.param(connections(*numbered("docker_", 39)), id="40 connections"),
+        pytest.param(connections(*numbered("docker_", 34)), id="35 connections"),
         pytest.param(pushers(USERS, USER, mfa="true"), id="MFA for users"),
+        pytest.param(topic(TOPIC.replace("1111", "2222")), id="a topic of another account"),
+        pytest.param(alerts('off_because = "a sandbox"'), id="no alerts, for a reason"),
         pytest.param(pushers(ROLES, AWAY), id="a pushing role of another account"),
         pytest.param(pushers(ROLES, ROLE.replace("ci", "team/ci")), id="a role with a path"),
         pytest.param(edited("eu-west-1", "cn-north-1").replace(USER, CHINA_USER), id="a user in China"),
