@@ -67,6 +67,7 @@ class Principal:
     arn: str
     caller: str
     policies: list[str] = field(default_factory=list)  # ids of identity policies
+    context: dict[str, str] = field(default_factory=dict)  # what AWS's services tell of whom they act for
 
 
 @dataclass
@@ -110,6 +111,12 @@ def account_of(templates: Templates) -> Account:
             "stranger": role(f"arn:aws:iam::{ACCOUNT}:role/stranger", ADMINISTRATOR),
             "foreigner": role(f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/administrator", ADMINISTRATOR),
             "somebody nameless": Principal("", ROOT, [ADMINISTRATOR]),
+            "alarms": Principal("", "cloudwatch.amazonaws.com", context={"aws:SourceAccount": ACCOUNT}),
+            "alarms of another account": Principal(
+                "", "cloudwatch.amazonaws.com", context={"aws:SourceAccount": FOREIGN_ACCOUNT}
+            ),
+            "alarms of nobody": Principal("", "cloudwatch.amazonaws.com"),
+            "EventBridge": Principal("", "events.amazonaws.com", context={"aws:SourceAccount": ACCOUNT}),
         },
         arns={},
         resource_policies={},
@@ -160,6 +167,9 @@ def _read(account: Account, resources: dict[str, Any]) -> None:
             case "AWS::SQS::QueuePolicy":
                 [queue] = [paths[reference["Ref"]] for reference in properties["Queues"]]
                 account.resource_policies[queue] = keep(path, "resource", properties["PolicyDocument"])
+            case "AWS::SNS::TopicPolicy":
+                [topic] = [paths[reference["Ref"]] for reference in properties["Topics"]]
+                account.resource_policies[topic] = keep(path, "resource", properties["PolicyDocument"])
             case kind:
                 # The first refresh carries copies of policies, to run again when they change.
                 assert kind == "Custom::Trigger" or "Statement" not in str(properties), f"nobody looks at {path}"
@@ -192,6 +202,9 @@ def _physical(path: str, resource: dict[str, Any]) -> dict[str, str]:
             return {"Ref": made_up, "Arn": arn("kms", f"key/{made_up}")}
         case "AWS::SQS::Queue":
             return {"Arn": arn("sqs", made_up)}
+        case "AWS::SNS::Topic":
+            topic_arn = arn("sns", made_up)
+            return {"Ref": topic_arn, "Arn": topic_arn}
         case "AWS::Lambda::Function":
             return {"Ref": made_up, "Arn": arn("lambda", f"function:{made_up}")}
         case "AWS::Logs::LogGroup":

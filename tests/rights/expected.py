@@ -38,6 +38,7 @@ ENCRYPT = {"kms:Decrypt", "kms:GenerateDataKey"}
 WRITE_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 INVOKE = {"lambda:InvokeFunction"}
 SEND = {"sqs:SendMessage"}
+PUBLISH = {"sns:Publish"}
 
 # What is left to every administrator. Of a secret: to look at it from outside.
 LOOK_AT_SECRET = {
@@ -71,6 +72,26 @@ ADMINISTER_KEY = {
     "kms:UpdateAlias",
     "kms:UpdateKeyDescription",
 }
+# Of a topic over plain http: all but to publish.
+TOPIC_BUT_PUBLISH = {
+    "sns:AddPermission",
+    "sns:ConfirmSubscription",
+    "sns:CreateTopic",
+    "sns:DeleteTopic",
+    "sns:GetDataProtectionPolicy",
+    "sns:GetSubscriptionAttributes",
+    "sns:GetTopicAttributes",
+    "sns:ListSubscriptionsByTopic",
+    "sns:ListTagsForResource",
+    "sns:PutDataProtectionPolicy",
+    "sns:RemovePermission",
+    "sns:SetSubscriptionAttributes",
+    "sns:SetTopicAttributes",
+    "sns:Subscribe",
+    "sns:TagResource",
+    "sns:Unsubscribe",
+    "sns:UntagResource",
+}
 EVERYTHING = {"*"}  # every action that the service has for such a thing
 
 
@@ -101,12 +122,14 @@ KEY_OTHERWISE = [
     ),
 ]
 FAILURES, FAILURES_OF_DIRECT = also_untold("failures"), also_untold("failures of direct")
+TOPIC = also_untold("topic of alerts")
 ANALYTICS, ANALYTICS_X, DIRECT = also_untold("analytics/app"), also_untold("analytics-x/app"), also_untold("direct/app")
 
 ADMINISTRATOR: Rights = {
     **each(SECRETS + SECRET_OF_DIRECT, LOOK_AT_SECRET),
     **each(KEY_FOR_SECRETS + KEY_OTHERWISE, ADMINISTER_KEY),
-    **each(FAILURES + FAILURES_OF_DIRECT, EVERYTHING),
+    **each(FAILURES + FAILURES_OF_DIRECT + TOPIC, EVERYTHING),
+    "topic of alerts over http": TOPIC_BUT_PUBLISH,
 }
 
 EXPECTED: dict[str, Rights] = {
@@ -177,6 +200,11 @@ EXPECTED: dict[str, Rights] = {
     },
     "root": {**ADMINISTRATOR, **each(SECRETS + SECRET_OF_DIRECT, LOOK_AT_SECRET | CHANGE_SECRET_POLICY)},
     "foreigner": {},
+    # Alarms of the account reach who is to be told; no other service does, and no other account's alarms.
+    "alarms": each(TOPIC, PUBLISH),
+    "alarms of another account": {},
+    "alarms of nobody": {},
+    "EventBridge": {},
     # What the policies of secrets and key do by themselves, whatever a role's own policies say.
     "worker" + HAD_IT_ALL: {
         **ADMINISTRATOR,

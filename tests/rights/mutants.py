@@ -160,7 +160,7 @@ def _condition_values(
 
 def _principals(statement: Statement) -> Iterator[tuple[str, Statement]]:
     principal = statement["Principal"]
-    if principal != {"AWS": "*"}:
+    if principal not in ("*", {"AWS": "*"}):
         yield "open to everybody", {**statement, "Principal": {"AWS": "*"}}
         yield "another account let in", {**statement, "Principal": {"AWS": f"arn:aws:iam::{FOREIGN_ACCOUNT}:root"}}
         if "Service" in principal:

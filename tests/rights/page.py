@@ -21,6 +21,7 @@ WHO = {
     "deploy": "CloudFormation's role, an administrator",
     "root": "the account's root",
     "foreigner": "an administrator of another account",
+    "alarms": "CloudWatch, for an alarm of the account",
 }
 # Ways to ask that are the matrix's business, not a reader's.
 PROBES = ("transport untold", "over http", "had it no policy", "open key", "named longer", "of x", "of direct, ")

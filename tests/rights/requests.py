@@ -1,4 +1,4 @@
-"""What is asked of the account: every action of nine services, on what is ours and on what only looks like it."""
+"""What is asked of the account: every action of ten services, on what is ours and on what only looks like it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from tests.rights.account import ACCOUNT, ADMINISTRATOR, OPEN_KEY, REGION, Account
 
 # Of these every action is asked for.
-SERVICES = ("ecr", "iam", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sqs", "sts")
+SERVICES = ("ecr", "iam", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sns", "sqs", "sts")
 CONNECTIONS = {
     "default": "env/DockerLogin/DockerDefault",
     "x": "env/DockerLogin/DockerX",
@@ -154,8 +154,13 @@ def _others(account: Account) -> dict[str, Target]:
             f"{name} over http": queue(path, HTTP),
             f"{name}, transport untold": queue(path, {}),
         }
+    topic, topic_policy = (part["env/DockerLogin/Alarms/Topic"] for part in (account.arns, account.resource_policies))
     return {
         **queues,
+        "topic of alerts": Target(topic, "topic", topic_policy),
+        "topic of alerts over http": Target(topic, "topic", topic_policy, HTTP),
+        "topic of alerts, transport untold": Target(topic, "topic", topic_policy, {}),
+        "another topic": Target(f"arn:aws:sns:{REGION}:{ACCOUNT}:other", "topic"),
         "another queue": Target(f"arn:aws:sqs:{REGION}:{ACCOUNT}:other", "queue"),
         "schedule of default": Target(account.arns[f"{CONNECTIONS['default']}/Schedule/Schedule"], "schedule"),
         "pull role of default": Target(account.arns[f"{CONNECTIONS['default']}/PullRole"], "role"),

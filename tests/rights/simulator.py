@@ -42,8 +42,12 @@ def question_of(account: Account, targets: dict[str, Target], request: Request) 
         principal=principal.caller,
         action=request.action,
         resource=target.arn,
-        account=target.arn.split(":")[4] if target.arn != "*" else principal.caller.split(":")[4],
-        context={**({"aws:PrincipalArn": principal.arn} if principal.arn else {}), **target.context},
+        account=target.arn.split(":")[4] if target.arn != "*" else ACCOUNT,
+        context={
+            **({"aws:PrincipalArn": principal.arn} if principal.arn else {}),
+            **principal.context,
+            **target.context,
+        },
         identity=tuple(principal.policies),
         resource_policy=target.policy,
     )
