@@ -4,9 +4,9 @@ Templates and code are written for AWS; the emulator is mended. Each module says
 instead; tests/local/mends/test_upstream.py says when one has become superfluous. Applied in the server's process only.
 """
 
-from local.mends import clock, cloudformation, iam, lambda_runtime, registry, secrets_manager
+from local.mends import clock, cloudformation, cloudwatch, iam, lambda_runtime, registry, secrets_manager
 
 
 def apply() -> None:
-    for mend in (secrets_manager, registry, cloudformation, iam, lambda_runtime, clock):
+    for mend in (secrets_manager, registry, cloudformation, iam, lambda_runtime, clock, cloudwatch):
         mend.apply()

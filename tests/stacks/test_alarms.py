@@ -2,28 +2,27 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.alarm_evaluation import Alarm, Evaluation, Series
 from local.cdk import ROOT
-from tests.stacks.cloudwatch import CloudWatch, Series
 from tests.stacks.conftest import PLAIN, RICH, of_type, statements, the_one
 from tests.templates import Template, Templates, synthesize
 
 INTERVALS = (10, 11, 30, 60, 97, 180)  # minutes
-# What CloudWatch's User Guide leaves open, and how soon figures arrive: an alarm has to be right whichever it is.
+# What nothing is said of, and how soon figures arrive: an alarm has to be right whichever it is.
 POSSIBLE = [
-    CloudWatch(delay_minutes=delay, looks_back=back, fills_emptiness=fills)
+    Evaluation(delay_minutes=delay, looks_back=back, fills_emptiness=fills)
     for delay in (0, 3)
     for back in (0, 20)
     for fills in (True, False)
 ]
 # A run is late by the schedule's time window of 5 minutes at most, and ends within the function's timeout of 2.
 LATE = 5 + 2
-
-Alarm = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +48,18 @@ def runs(*minutes: int, failed: bool = False) -> dict[str, Series]:
     return {"Invocations": dict.fromkeys(minutes, 1), "Errors": dict.fromkeys(minutes, int(failed))}
 
 
-def together(*metrics: dict[str, Series]) -> dict[str, Series]:
+def together(*metrics: Mapping[str, Series]) -> dict[str, Series]:
     return {name: {**metrics[0][name], **metrics[1][name]} for name in ("Invocations", "Errors")}
+
+
+def state(evaluation: Evaluation, properties: Alarm, metrics: Mapping[str, Series], minute: int) -> str:
+    return evaluation.state(properties, lambda metric: metrics[metric["MetricName"]], minute)
+
+
+def rings(evaluation: Evaluation, properties: Alarm, metrics: Mapping[str, Series], minutes: range) -> list[int]:
+    """The minutes at whose end the alarm goes off."""
+    states = {minute: state(evaluation, properties, metrics, minute) for minute in minutes}
+    return [minute for minute in minutes if states[minute] == "ALARM" != states.get(minute - 1, "OK")]
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
@@ -61,7 +70,7 @@ def test_one_missed_run_does_not_ring(template: Template, interval: int) -> None
 
     for kind in ("NotRefreshed", "LoginExpires"):
         properties = alarm(template, f"Docker{interval}{kind}")
-        assert [cloudwatch.rings(properties, metrics, minutes) for cloudwatch in POSSIBLE] == [[]] * len(POSSIBLE)
+        assert [rings(each, properties, metrics, minutes) for each in POSSIBLE] == [[]] * len(POSSIBLE)
 
 
 SILENCE = [
@@ -78,40 +87,38 @@ def test_an_alarm_rings_once_when_successes_stay_out(template: Template, interva
     for kind, allowed in (("NotRefreshed", 2 * interval + 30), ("LoginExpires", 8 * 60)):
         properties, minutes = alarm(template, f"Docker{interval}{kind}"), range(allowed - 10, allowed + 30)
         # On the minute: nothing is missing, so CloudWatch never looks further back for something better.
-        assert [cloudwatch.rings(properties, metrics, minutes) for cloudwatch in POSSIBLE] == [[allowed]] * len(
-            POSSIBLE
-        )
+        assert [rings(each, properties, metrics, minutes) for each in POSSIBLE] == [[allowed]] * len(POSSIBLE)
 
 
-@pytest.mark.parametrize("cloudwatch", POSSIBLE, ids=str)
-def test_an_alarm_goes_on_for_days_and_ends_with_the_next_success(template: Template, cloudwatch: CloudWatch) -> None:
+@pytest.mark.parametrize("evaluation", POSSIBLE, ids=str)
+def test_an_alarm_goes_on_for_days_and_ends_with_the_next_success(template: Template, evaluation: Evaluation) -> None:
     for kind in ("NotRefreshed", "LoginExpires"):
         properties = alarm(template, f"Docker30{kind}")
         metrics = runs(0, 5000)
 
-        states = [cloudwatch.state(properties, metrics, minute) for minute in (600, 1500, 4999, 5003)]
+        states = [state(evaluation, properties, metrics, minute) for minute in (600, 1500, 4999, 5003)]
 
         assert states == ["ALARM", "ALARM", "ALARM", "OK"]
 
 
-@pytest.mark.parametrize("cloudwatch", POSSIBLE, ids=str)
-def test_what_arrives_in_the_failure_queue_rings_and_ends_by_itself(template: Template, cloudwatch: CloudWatch) -> None:
+@pytest.mark.parametrize("evaluation", POSSIBLE, ids=str)
+def test_what_arrives_in_the_failure_queue_rings_and_ends_by_itself(template: Template, evaluation: Evaluation) -> None:
     properties = alarm(template, "RefreshFailed")
     metrics = {"NumberOfMessagesSent": {7: 1.0, 300: 2.0}}
 
-    assert cloudwatch.rings(properties, metrics, range(400)) == [
-        7 + cloudwatch.delay_minutes,
-        300 + cloudwatch.delay_minutes,
+    assert rings(evaluation, properties, metrics, range(400)) == [
+        7 + evaluation.delay_minutes,
+        300 + evaluation.delay_minutes,
     ]
-    assert cloudwatch.state(properties, metrics, 250) == "OK"
+    assert state(evaluation, properties, metrics, 250) == "OK"
 
 
-@pytest.mark.parametrize("cloudwatch", POSSIBLE, ids=str)
+@pytest.mark.parametrize("evaluation", POSSIBLE, ids=str)
 @pytest.mark.parametrize("figures", [{}, dict.fromkeys(range(400), 0.0)], ids=["nobody uses the queue", "zeros"])
-def test_an_empty_failure_queue_does_not_ring(template: Template, cloudwatch: CloudWatch, figures: Series) -> None:
+def test_an_empty_failure_queue_does_not_ring(template: Template, evaluation: Evaluation, figures: Series) -> None:
     properties = alarm(template, "RefreshFailed")
 
-    assert cloudwatch.rings(properties, {"NumberOfMessagesSent": figures}, range(400)) == []
+    assert rings(evaluation, properties, {"NumberOfMessagesSent": figures}, range(400)) == []
 
 
 def test_no_alarm_is_there_before_the_deploys_own_first_refresh(template: Template) -> None:

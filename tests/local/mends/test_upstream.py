@@ -47,10 +47,10 @@ def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     import ministack
     from ministack.core import iam_evaluator, lambda_runtime  # noqa: F401
-    from ministack.services import ecr, eventbridge, lambda_svc, scheduler, secretsmanager, tagging  # noqa: F401
+    from ministack.services import cloudwatch, ecr, eventbridge, lambda_svc, scheduler, secretsmanager, sqs, tagging  # noqa: F401
 
     yield ministack
-    for service in (ecr, scheduler, secretsmanager):
+    for service in (cloudwatch, ecr, scheduler, secretsmanager, sqs):
         service.reset()
 
 
@@ -96,6 +96,21 @@ def handlers() -> Any:
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
         ("clock", "services.scheduler", ["_tick_schedules", "_SCHEDULE_TICK_INTERVAL", "time"]),
         ("clock", "app", ["app"]),
+        ("cloudwatch", "services.cloudformation.provisioners", ["_cw_metric_alarm_record"]),
+        (
+            "cloudwatch",
+            "services.cloudwatch",
+            [
+                "_evaluate_alarm",
+                "_record_history",
+                "_dispatch_alarm_actions",
+                "_metrics",
+                "_alarms",
+                "_dims_key",
+                "time",
+            ],
+        ),
+        ("cloudwatch", "services.sqs", ["_queues"]),
     ],
 )
 def test_upstream_still_has_what_a_mend_replaces(mend: str, module: str, names: list[str]) -> None:
@@ -301,3 +316,48 @@ def test_upstream_still_remembers_the_runs_of_a_deleted_schedule(ministack: Any)
     remembered = [key for _, _, key in scheduler._schedule_last_fired]
     scheduler._schedule_last_fired.clear()
     assert remembered == ["default/nightly"]
+
+
+AN_ALARM = {
+    "AlarmName": "heartbeat",
+    "Namespace": "tests",
+    "MetricName": "Beats",
+    "Dimensions": [{"Name": "Heart", "Value": "mine"}],
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 1,
+    "ComparisonOperator": "LessThanThreshold",
+    "TreatMissingData": "breaching",
+}
+
+
+def state_of(ministack: Any, alarm: dict[str, Any]) -> str:
+    ministack.services.cloudwatch._put_metric_alarm({}, alarm, True)
+    state: str = ministack.services.cloudwatch._alarms["heartbeat"]["StateValue"]
+    return state
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_refuses_metric_math_in_a_template(handlers: Any) -> None:
+    one_metric = {**AN_ALARM, "Metrics": [{"Id": "beats", "Expression": "FILL(raw, 0)"}]}
+    with pytest.raises(ValueError, match="metric math"):
+        handlers["AWS::CloudWatch::Alarm"]["create"]("Alarm", one_metric, "stack")
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_hears_nothing_in_silence(ministack: Any) -> None:
+    assert state_of(ministack, AN_ALARM) == "INSUFFICIENT_DATA"
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_looks_at_metrics_of_other_dimensions(ministack: Any) -> None:
+    ministack.services.cloudwatch.record_metric("tests", "Beats", 1, dimensions={"Heart": "another"})
+    assert state_of(ministack, AN_ALARM) == "OK"
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_counts_no_messages(ministack: Any) -> None:
+    created = ministack.services.sqs._act_create_queue({"QueueName": "queue"}, "")
+    ministack.services.sqs._act_send_message({"QueueUrl": created["QueueUrl"], "MessageBody": "hello"}, "")
+    assert not [key for key in ministack.services.cloudwatch._metrics if key[0] == "AWS/SQS"]
