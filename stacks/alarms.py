@@ -44,7 +44,7 @@ class Alarms(Construct):
     def watch(self, name: str, *, connection_id: str, function: lambda_.IFunction, first_refresh: Construct) -> None:
         """Ring when no refresh succeeded for two intervals and half an hour, and again when none did for 8 hours.
 
-        One missed run, with all its retries, does not ring: docs/decisions/0008 has the arithmetic.
+        One missed run, with all its retries, does not ring: docs/decisions/0009 has the arithmetic.
         """
         stale_minutes = 2 * self._environment.connections[connection_id].refresh_every_minutes + 30
         for kind, heading, minutes in (

@@ -108,6 +108,7 @@ class DockerLoginStack(Stack):
             CfnOutput(self, f"SecretName{name}", value=environment.secret_name(connection_id))
             CfnOutput(self, f"RefreshFunctionName{name}", value=login.function.function_name)
             CfnOutput(self, f"PullRoleArn{name}", value=login.pull_role.role_arn)
+        CfnOutput(self, "FailureQueueUrl", value=failures.queue_url)
         CfnOutput(self, "DashboardName", value=dashboard.dashboard_name)
         CfnOutput(self, "WorkerPolicyArn", value=worker_policy.managed_policy_arn)
         if workers.made_here and workers.instance_profile:

@@ -261,6 +261,7 @@ def test_the_outputs_are_the_contract_that_tools_build_on(rich: dict[str, Any]) 
     assert set(rich["Outputs"]) == {
         *(f"{output}{connection}" for output in per_connection for connection in ("DockerDefault", "DockerRisk")),
         "DashboardName",
+        "FailureQueueUrl",
         "WorkerPolicyArn",
     }
     assert rich["Outputs"]["SecretNameDockerRisk"]["Value"] == "airflow/connections/docker_risk"

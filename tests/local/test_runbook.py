@@ -1,0 +1,52 @@
+"""What docs/runbook.md tells somebody to do, done as it says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, assume, docker_login
+from local.demo import FILES, log_in, read
+from local.embedded_aws import EmbeddedAws
+
+
+def test_break_glass_rolls_a_login_back_to_the_one_before(
+    aws: EmbeddedAws, local: dict[str, str], account: Account, worker: Any
+) -> None:
+    secret, function = local["SecretNameDockerDefault"], local["RefreshFunctionNameDockerDefault"]
+    docker_login(aws, assume(aws, local["PushRoleArnAnalytics"], account.analyst)).push(
+        "analytics/churn-model:1", FILES
+    )
+    aws.client("lambda").invoke(FunctionName=function)
+
+    with _stopped(aws, function):
+        with pytest.raises(ClientError, match="TooManyRequestsException"):
+            aws.client("lambda").invoke(FunctionName=function)
+        present, bad = read(worker, secret)
+        break_glass = aws.client("secretsmanager", assume(aws, BREAK_GLASS_ROLE_ARN, account.operator))
+        versions = break_glass.list_secret_version_ids(SecretId=secret)["Versions"]
+        [previous] = [version["VersionId"] for version in versions if "AWSPREVIOUS" in version["VersionStages"]]
+        back = {"SecretId": secret, "VersionStage": "AWSCURRENT"}
+        back |= {"MoveToVersionId": previous, "RemoveFromVersionId": present}
+        for nobody in (assume(aws, WORKER_ROLE_ARN, account.operator), account.stranger):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                aws.client("secretsmanager", nobody).update_secret_version_stage(**back)
+        break_glass.update_secret_version_stage(**back)
+        current, good = read(worker, secret)
+    run = aws.client("lambda").invoke(FunctionName=function)
+
+    assert current == previous
+    assert log_in(aws, good).pull("analytics/churn-model:1") == FILES
+    assert (good["password"] == bad["password"]) is False
+    assert "FunctionError" not in run
+    assert read(worker, secret)[0] not in (present, previous)
+
+
+@contextmanager
+def _stopped(aws: EmbeddedAws, function: str) -> Iterator[None]:
+    """The function stopped, as an administrator does it, and let go again."""
+    aws.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    yield
+    aws.client("lambda").delete_function_concurrency(FunctionName=function)
