@@ -98,6 +98,14 @@ def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
         f"after {version[:8]}…); both pull"
     )
 
+    deny = {"Effect": "Deny", "Action": "secretsmanager:PutSecretValue", "Resource": "*"}
+    policy = {"RoleName": deployed["PullRoleArnDockerDefault"].rsplit("/", 1)[-1], "PolicyName": "Deny"}
+    aws.client("iam").put_role_policy(**policy, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": deny}))
+    aws.advance_clock(minutes=91)
+    description = wait_for_alarm(aws)
+    aws.client("iam").delete_role_policy(**policy)
+    yield f"Once the function may not write any more, an alarm rings, 91 minutes after its last success: {description}"
+
 
 def read(secrets_manager: Any, secret_name: str) -> tuple[str, dict[str, Any]]:
     """The secret's current version and the connection in it, as Airflow's Secrets Manager backend reads it."""
@@ -119,6 +127,17 @@ def wait_for_newer(secrets_manager: Any, secret_name: str, version: str) -> tupl
             return current, connection
         time.sleep(0.1)
     raise ClaimFailed("the schedule did not refresh the login within 20 s")
+
+
+def wait_for_alarm(aws: EmbeddedAws) -> str:
+    """What the first alarm says that rings for a login that is not refreshed."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for alarm in aws.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]:
+            if "NotRefreshed" in alarm["AlarmName"]:
+                return str(alarm["AlarmDescription"])
+        time.sleep(0.1)
+    raise ClaimFailed("no alarm rang within 20 s")
 
 
 def refused(attempt: Callable[[], object]) -> str:

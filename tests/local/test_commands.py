@@ -60,7 +60,7 @@ def test_two_demos_at_once_do_not_meet_and_ctrl_c_ends_one_whole() -> None:
     assert second.returncode == 130
     assert told.splitlines()[-1] == "Stopped."
     assert first.returncode == 0, printed
-    assert len(re.findall("^  ✓ ", printed, re.MULTILINE)) == 7
+    assert len(re.findall("^  ✓ ", printed, re.MULTILINE)) == 8
     leaks = places_with_a_login({"the one that ran to its end": printed, "the one that was stopped": told})
     assert leaks == []
     for state in states:

@@ -17,7 +17,7 @@ from tests.local.logins import places_with_a_login
 def test_a_deploy_ends_with_everything_that_the_demo_claims(
     aws: EmbeddedAws, local: dict[str, str], account: Account
 ) -> None:
-    assert len(list(claims(aws, account))) == 7
+    assert len(list(claims(aws, account))) == 8
 
 
 def test_a_second_deploy_changes_nothing(aws: EmbeddedAws, local: dict[str, str], tmp_path: Path) -> None:
@@ -30,7 +30,10 @@ def test_a_second_deploy_changes_nothing(aws: EmbeddedAws, local: dict[str, str]
     assert _unchanged(printed) == {"local-Registry", "local-Access", "local-DockerLogin"}
 
 
-def test_a_new_repository_changes_its_stack_alone(aws: EmbeddedAws, local: dict[str, str], tmp_path: Path) -> None:
+def test_a_new_repository_is_created_shown_on_the_dashboard_and_changes_nothing_else(
+    aws: EmbeddedAws, local: dict[str, str], worker: Any, tmp_path: Path
+) -> None:
+    version, _ = read(worker, local["SecretNameDockerDefault"])
     settings = (ROOT / "environments" / "local.toml").read_text()
     (tmp_path / "local.toml").write_text(settings.replace('"churn-model"]', '"churn-model", "new"]'))
     with cdk.synthesizing(tmp_path / "cdk.out", environments=tmp_path):
@@ -38,7 +41,11 @@ def test_a_new_repository_changes_its_stack_alone(aws: EmbeddedAws, local: dict[
 
     printed = cdk.deploy(aws, tmp_path / "cdk.out")
 
-    assert _unchanged(printed) == {"local-Access", "local-DockerLogin"}
+    assert _unchanged(printed) == {"local-Access"}
+    assert (
+        "analytics/new" in aws.client("cloudwatch").get_dashboard(DashboardName=local["DashboardName"])["DashboardBody"]
+    )
+    assert read(worker, local["SecretNameDockerDefault"])[0] == version, "the login was refreshed"
     assert "analytics/new" in [r["repositoryName"] for r in aws.client("ecr").describe_repositories()["repositories"]]
 
 
@@ -62,6 +69,19 @@ def test_the_token_is_in_no_answer_no_log_and_no_file(aws: EmbeddedAws, local: d
     files = {str(file): file.read_text(errors="replace") for file in _text_files(aws.state)}
     leaks = places_with_a_login({"an answer": written + failed, **logs, **files}, connection["password"])
     assert leaks == []
+
+
+def test_a_run_is_one_line_of_json_with_what_an_operator_looks_for(aws: EmbeddedAws, local: dict[str, str]) -> None:
+    function = local["RefreshFunctionNameDockerDefault"]
+    run = aws.client("lambda").invoke(FunctionName=function)
+
+    answer = json.loads(run["Payload"].read())
+    [log] = [log for log in _logs(aws).values() if answer["version_id"] in log]
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    [line] = [line for line in lines if line.get("version_id") == answer["version_id"]]
+    assert line.keys() >= {"timestamp", "requestId"}
+    assert line["connection"] == "docker_default"
+    assert line["expires_at"] == answer["expires_at"]
 
 
 def _unchanged(printed: str) -> set[str]:
