@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
-from stacks.environment import Environment
+from stacks.environment import Environment, pascal_case
 
 LOGIN_HOURS = 12  # An ECR token's life (API reference, GetAuthorizationToken).
 
@@ -41,7 +41,7 @@ class Alarms(Construct):
         failed.add_alarm_action(self._tell)
         self.all = [failed]
 
-    def watch(self, name: str, *, connection_id: str, function: lambda_.IFunction, first_refresh: Construct) -> None:
+    def watch(self, connection_id: str, function: lambda_.IFunction, *, first_refresh: Construct) -> None:
         """Ring when no refresh succeeded for two intervals and half an hour, and again when none did for 8 hours.
 
         One missed run, with all its retries, does not ring: docs/decisions/0009 has the arithmetic.
@@ -53,7 +53,7 @@ class Alarms(Construct):
         ):
             alarm = cloudwatch.Alarm(
                 self,
-                f"{name}{kind}",
+                f"{pascal_case(connection_id)}{kind}",
                 alarm_description=f"The docker login of {connection_id} was not refreshed for {minutes} minutes; "
                 f"what Airflow has works for {LOGIN_HOURS - minutes / 60:.1f} more hours. " + self._what_to_do(heading),
                 metric=_successes(function),

@@ -85,12 +85,7 @@ class DockerLoginStack(Stack):
         if not environment.alerts.off_because:
             alarms = Alarms(self, "Alarms", environment=environment, failures=failures)
             for connection_id, login in logins.items():
-                alarms.watch(
-                    pascal_case(connection_id),
-                    connection_id=connection_id,
-                    function=login.function,
-                    first_refresh=login.first_refresh,
-                )
+                alarms.watch(connection_id, login.function, first_refresh=login.first_refresh)
         dashboard = LoginDashboard(
             self,
             "Dashboard",

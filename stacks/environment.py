@@ -110,7 +110,7 @@ Minutes = Annotated[int, _only(range(10, 181).__contains__, "is out of range; wr
 Email = Annotated[str, _like(r"[^@\s]+@[^@\s]+\.[^@\s.]+", "is no e-mail address; write it like team@example.com")]
 TopicArn = Annotated[str, _like(_TOPIC, f"is no topic's ARN; {_TOPIC_MEND}")]
 Reason = Annotated[str, _like(r".*\S.*", "is no reason; say why nobody needs to hear of it")]
-Address = Annotated[str, _like(r"[^\s#]{1,500}", "cannot be linked to; write a URL or path, without # and spaces")]
+Link = Annotated[str, _like(r"[^\s#]{1,500}", "cannot be linked to; write a URL or path, without # and spaces")]
 
 
 # Tables
@@ -177,7 +177,7 @@ class Alerts(_Table):
     emails: Listed[Email] = Field(default=(), max_length=10)
     topic_arn: TopicArn | None = None
     off_because: Reason | None = None
-    runbook: Address = "docs/runbook.md"
+    runbook: Link = "docs/runbook.md"
 
     @pydantic.model_validator(mode="after")
     def _is_one_of_three(self) -> Self:

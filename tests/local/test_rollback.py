@@ -108,6 +108,21 @@ def test_destroy_leaves_the_repositories_alone_and_a_new_deploy_adopts_them(
     assert log_in(aws, connection).pull("fragile/repository:1") == FILES
 
 
+def test_a_secret_that_is_scheduled_for_deletion_is_made_anew_as_the_runbook_says(
+    aws: EmbeddedAws, assembly: Path, without_fragile: set[str], worker: Any
+) -> None:
+    secret, function = "fragile/connections/docker_fragile", outputs(aws, "fragile")["RefreshFunctionNameDockerFragile"]
+    aws.client("secretsmanager").delete_secret(SecretId=secret, RecoveryWindowInDays=7)
+    run = aws.client("lambda").invoke(FunctionName=function)
+    assert "PutSecretValue failed: InvalidRequestException" in run["Payload"].read().decode()
+
+    cdk.destroy(aws, assembly, "fragile/DockerLogin")
+    cdk.deploy(aws, assembly, "fragile/*")
+
+    _, connection = read(worker, secret)
+    assert connection["login"] == "AWS"
+
+
 def _edit(assembly: Path, environment: str, edit: Edit) -> None:
     """Change an environment's DockerLogin template where it lies in an assembly."""
     [file] = assembly.glob(f"assembly-{environment}/{environment}DockerLogin*.template.json")
