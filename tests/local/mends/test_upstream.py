@@ -144,6 +144,11 @@ def test_upstream_still_does_not_know_a_secrets_policy(handlers: Any) -> None:
     assert "AWS::SecretsManager::ResourcePolicy" not in handlers
 
 
+@needs_mend("cloudformation")
+def test_upstream_still_does_not_know_an_association(handlers: Any) -> None:
+    assert "AWS::SSM::Association" not in handlers
+
+
 @pytest.mark.parametrize(
     ("kind", "properties"),
     [("SecretsManager::Secret", {"Name": "taken"}), ("ECR::Repository", {"RepositoryName": "taken"})],
