@@ -1,4 +1,4 @@
-"""Measuring variants in turn: a busy machine is busy for all of them, so that their ratios hold where seconds do not."""
+"""Measure variants in turn: a busy machine is busy for all of them, and their ratios hold where seconds do not."""
 
 from collections.abc import Callable, Mapping
 from statistics import median

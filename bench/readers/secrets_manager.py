@@ -1,4 +1,4 @@
-"""`python -m bench.readers.secrets_manager`: a worker reads its connection as Airflow's Secrets Manager backend does."""
+"""`python -m bench.readers.secrets_manager`: a worker reads as Airflow's Secrets Manager backend does."""
 
 import json
 from typing import Any
