@@ -1,5 +1,6 @@
 """`python -m bench`: what `make bench` runs. It prints its tables and writes them to docs/benchmarks.md."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,12 +21,15 @@ from local.cdk import ROOT, CdkFailed
 from local.deployment import start_and_deploy
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
 
-_REFRESH_ROUNDS = 11
+_REFRESH_ROUNDS = 15
 _WAITING_ROUNDS = 5
 _HANDLER = ROOT / "lambda" / "refresh_docker_login" / "handler.py"
 
 
 def main() -> None:
+    # As Ctrl-C, also when the terminal is closed: whatever was started is stopped on the way out.
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, signal.default_int_handler)
     check_bytecode(LAMBDA, "botocore")
     check_bytecode(AIRFLOW, "airflow")
     with TemporaryDirectory() as temporary:

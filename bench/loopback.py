@@ -34,7 +34,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that is killed once it is done resets its connections.
+        # A client that is ended once it is done resets its connections.
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 

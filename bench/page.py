@@ -14,7 +14,6 @@ _TEMPLATE = ROOT / "bench" / "page.template.md"
 
 def write(**figures: object) -> None:
     """Write the page with these tables and numbers."""
-    airflow_versions = versions(AIRFLOW, "apache-airflow", "apache-airflow-providers-docker")
     PAGE.write_text(
         _TEMPLATE.read_text().format(
             date=datetime.now(UTC).date(),
@@ -23,8 +22,7 @@ def write(**figures: object) -> None:
             operating_system=platform.freedesktop_os_release()["PRETTY_NAME"],
             python=platform.python_version(),
             lambda_versions=versions(LAMBDA, "boto3", "awslambdaric", "aws-lambda-powertools"),
-            airflow_versions=airflow_versions,
-            airflow=versions(AIRFLOW, "apache-airflow").removeprefix("apache-airflow "),
+            airflow_versions=versions(AIRFLOW, "apache-airflow", "apache-airflow-providers-docker"),
             cdk_versions=versions(ROOT / ".venv", "aws-cdk-lib", "ministack"),
             **figures,
         )

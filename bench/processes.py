@@ -30,7 +30,7 @@ class Cost:
 def cost_of(
     command: Sequence[str | Path], environment: Mapping[str, str], folder: Path, *, until: Event | None = None
 ) -> Cost:
-    """Run a command to its end, or until the event, at which it is killed.
+    """Run a command to its end, or until the event, at which it is ended.
 
     Raises:
         BenchFailed: it failed, or ended before the event.
@@ -53,7 +53,8 @@ def cost_of(
     finally:
         if measured.poll() is None:
             measured.send_signal(signal.SIGTERM)
+            measured.communicate()
     result = json.loads(told)
-    if result["exit_code"] != (-signal.SIGKILL if until else 0):
+    if result["exit_code"] != (-signal.SIGTERM if until else 0):
         raise BenchFailed(f"{command[0]} ended with {result['exit_code']}:\n{said[-2000:]}")
     return Cost(**result["cost"])

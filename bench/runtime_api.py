@@ -25,7 +25,7 @@ class RuntimeApi:
 
     def next(self) -> dict[str, Any]:
         if not self._waiting:
-            self.closed.wait()  # On AWS the process is frozen now; the bench kills it.
+            self.closed.wait()  # On AWS the process is frozen now; the bench ends it.
             raise ConnectionAbortedError
         return self._waiting.pop(0)
 

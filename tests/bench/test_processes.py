@@ -29,7 +29,7 @@ def test_the_memory_of_the_bench_does_not_count(tmp_path: Path) -> None:
     assert len(ours) == 100 << 20
 
 
-def test_a_process_that_never_ends_is_killed_at_the_event(tmp_path: Path) -> None:
+def test_a_process_that_never_ends_is_ended_at_the_event(tmp_path: Path) -> None:
     event = Event()
     Timer(0.3, event.set).start()
 
