@@ -11,8 +11,8 @@ from bench.airflow_host import AirflowHost
 from bench.aws_stub import NotWritten, aws_stub
 from bench.environments import AIRFLOW, LAMBDA, check_bytecode, file_of
 from bench.goals import goals
-from bench.in_turn import medians
-from bench.processes import BenchFailed, Cost
+from bench.in_turn import Runs, in_turn
+from bench.processes import BenchFailed
 from bench.readers.reading import PAUSE_SECONDS
 from bench.rewriting import Met
 from bench.tables import goals_table, readers_table, refresh_table, waiting_table
@@ -21,7 +21,7 @@ from local.cdk import ROOT, CdkFailed
 from local.deployment import start_and_deploy
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
 
-_REFRESH_ROUNDS = 15
+_REFRESH_ROUNDS = 21
 _WAITING_ROUNDS = 5
 _HANDLER = ROOT / "lambda" / "refresh_docker_login" / "handler.py"
 
@@ -36,15 +36,15 @@ def main() -> None:
         folder = Path(temporary)
         print("One refresh in a cold process, in every shape")
         host = AirflowHost(folder / "airflow")
-        costs = refresh_costs(folder, host)
-        refreshes = refresh_table(costs, refresh.PLAIN_BOTO3)
+        runs = refresh_runs(folder, host)
+        refreshes = refresh_table(runs, refresh.PLAIN_BOTO3)
         print(f"\n{refreshes}\n")
 
         print("Readers while the login is rewritten, and what a person waits for")
         aws, account = start_and_deploy(folder / "aws")
         with aws:
             kept = goals_table(
-                goals(costs, handler_lines=len(_HANDLER.read_text().splitlines()), zip_bytes=deployed_bytes(aws))
+                goals(runs, handler_lines=len(_HANDLER.read_text().splitlines()), zip_bytes=deployed_bytes(aws))
             )
             print(f"\n{kept}\n")
             met: dict[str, Met] = {
@@ -53,7 +53,7 @@ def main() -> None:
             }
             readers = readers_table(met)
             print(f"{readers}\n")
-            waits = medians(deploying.variants(aws, folder), _WAITING_ROUNDS)
+            waits = in_turn(deploying.variants(aws, folder), _WAITING_ROUNDS)
         waiting = waiting_table(waits, deploying.BASELINE)
         print(f"{waiting}\n")
     page.write(
@@ -68,10 +68,10 @@ def main() -> None:
     print(f"Written to {page.PAGE.relative_to(ROOT)}")
 
 
-def refresh_costs(folder: Path, host: AirflowHost) -> dict[str, Cost]:
-    """What one refresh takes, by variant."""
+def refresh_runs(folder: Path, host: AirflowHost) -> dict[str, Runs]:
+    """Refreshes, by variant."""
     with aws_stub(folder / "stub", file_of(LAMBDA, "botocore", "cacert.pem")) as stub:
-        return medians(refresh.variants(stub, host), _REFRESH_ROUNDS)
+        return in_turn(refresh.variants(stub, host), _REFRESH_ROUNDS)
 
 
 def deployed_bytes(aws: EmbeddedAws) -> int:

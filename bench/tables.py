@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bench.goals import Goal
-from bench.processes import Cost
+from bench.in_turn import Runs
 from bench.rewriting import Met
 
 
@@ -22,30 +22,30 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(head), line(rule), *map(line, rows)])
 
 
-def refresh_table(costs: Mapping[str, Cost], baseline: str) -> str:
+def refresh_table(runs: Mapping[str, Runs], baseline: str) -> str:
     """CPU and memory of each variant; the baseline's ratio is 1.00."""
     rows = [
         [
             name,
-            f"{cost.cpu_milliseconds:.0f}",
-            f"{cost.cpu_milliseconds / costs[baseline].cpu_milliseconds:.2f}",
-            f"{cost.peak_mebibytes:.0f}",
+            f"{one.median('cpu_milliseconds'):.0f}",
+            f"{one.ratio(runs[baseline], 'cpu_milliseconds'):.2f}",
+            f"{one.median('peak_mebibytes'):.0f}",
         ]
-        for name, cost in costs.items()
+        for name, one in runs.items()
     ]
     return table(["one refresh, cold", "CPU, ms", "ratio", "peak memory, MiB"], rows)
 
 
-def waiting_table(costs: Mapping[str, Cost], baseline: str) -> str:
+def waiting_table(runs: Mapping[str, Runs], baseline: str) -> str:
     """How long one waits for each variant; the baseline's ratio is 1.00."""
     rows = [
         [
             name,
-            f"{cost.wall_seconds:.1f}",
-            f"{cost.wall_seconds / costs[baseline].wall_seconds:.2f}",
-            f"{cost.cpu_milliseconds / 1000:.1f}",
+            f"{one.median('wall_seconds'):.1f}",
+            f"{one.ratio(runs[baseline], 'wall_seconds'):.2f}",
+            f"{one.median('cpu_milliseconds') / 1000:.1f}",
         ]
-        for name, cost in costs.items()
+        for name, one in runs.items()
     ]
     return table(["from start to end", "seconds", "ratio", "CPU, s"], rows)
 

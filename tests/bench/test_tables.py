@@ -3,6 +3,7 @@
 import pytest
 
 from bench.goals import goals
+from bench.in_turn import Runs
 from bench.processes import Cost
 from bench.readers.reading import Reads
 from bench.refresh import CRON_SCRIPT, PLAIN_BOTO3, THIS_HANDLER
@@ -10,14 +11,14 @@ from bench.rewriting import Met
 from bench.tables import goals_table, readers_table, refresh_table, waiting_table
 
 
-def cost(cpu: float, wall: float = 1.0) -> Cost:
-    return Cost(wall_seconds=wall, cpu_milliseconds=cpu, peak_mebibytes=45.6)
+def runs(cpu: float, wall: float = 1.0) -> Runs:
+    return Runs([Cost(wall_seconds=wall, cpu_milliseconds=cpu, peak_mebibytes=45.6)] * 5)
 
 
 def test_ratios_are_to_the_baseline_wherever_it_stands() -> None:
-    costs = {"this handler": cost(160), "plain boto3": cost(200), "cron script": cost(4000)}
+    measured = {"this handler": runs(160), "plain boto3": runs(200), "cron script": runs(4000)}
 
-    assert refresh_table(costs, "plain boto3").splitlines() == [
+    assert refresh_table(measured, "plain boto3").splitlines() == [
         "| one refresh, cold | CPU, ms | ratio | peak memory, MiB |",
         "| ----------------- | ------: | ----: | ---------------: |",
         "| this handler      |     160 |  0.80 |               46 |",
@@ -27,7 +28,7 @@ def test_ratios_are_to_the_baseline_wherever_it_stands() -> None:
 
 
 def test_waiting_is_told_in_seconds_of_the_clock() -> None:
-    rows = waiting_table({"synth": cost(1800, wall=2.0), "clone": cost(50_000, wall=40.0)}, "synth").splitlines()
+    rows = waiting_table({"synth": runs(1800, wall=2.0), "clone": runs(50_000, wall=40.0)}, "synth").splitlines()
 
     assert rows[-1].split() == ["|", "clone", "|", "40.0", "|", "20.00", "|", "50.0", "|"]
 
@@ -53,9 +54,9 @@ def test_failed_reads_are_a_share_of_all_reads() -> None:
 def test_a_promise_is_kept_to_its_last_digit(
     this: int, cron: int, handler_lines: int, zip_bytes: int, kept: list[bool]
 ) -> None:
-    costs = {THIS_HANDLER: cost(this), PLAIN_BOTO3: cost(200), CRON_SCRIPT: cost(cron)}
+    measured = {THIS_HANDLER: runs(this), PLAIN_BOTO3: runs(200), CRON_SCRIPT: runs(cron)}
 
-    held = goals(costs, handler_lines=handler_lines, zip_bytes=zip_bytes)
+    held = goals(measured, handler_lines=handler_lines, zip_bytes=zip_bytes)
 
     assert [goal.kept for goal in held] == kept
     assert goals_table(held).count("not kept") == kept.count(False)
