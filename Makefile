@@ -62,11 +62,11 @@ set-up:
 docs: set-up
 	@$(PYTHON) -m tests.rights.page
 
-# After a change of requirements*.txt.
+COMPILE = $(PYTHON) -m uv pip compile --quiet --universal --no-header --python-version 3.11
+
+# After a change of requirements*.txt. The first one first: the bench has its versions.
 lock: set-up
 	$(COMPILE) requirements-dev.txt -o requirements.lock
 	$(COMPILE) scanners/requirements-checkov.txt -o scanners/requirements-checkov.lock
 	$(COMPILE) bench/requirements-lambda.txt -o bench/requirements-lambda.lock
 	$(COMPILE) bench/requirements-airflow.txt -o bench/requirements-airflow.lock
-
-COMPILE = $(PYTHON) -m uv pip compile --quiet --universal --no-header --python-version 3.11
