@@ -5,7 +5,7 @@ AWS:
   (API reference, CreateSecret); GetSecretValue then answers ResourceNotFoundException, "Secrets Manager can't find the
   specified secret value for staging label: AWSCURRENT".
 - PutSecretValue with a ClientRequestToken that a version has already: with the same value "the request is ignored. The
-  operation is idempotent"; with another one it fails "because you can't modify an existing version" (API reference,
+  operation is idempotent"; with another one it fails "because you can't modify a secret version" (API reference,
   PutSecretValue). An SDK sends the token of its first attempt with each retry.
 
 MiniStack: gives the secret a version AWSCURRENT without a value, and GetSecretValue succeeds; writes the version again,

@@ -1,0 +1,138 @@
+"""The deployed refresh as those meet it who start it, who read the login, and who look at its log."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.account import docker_login
+from local.demo import log_in, read
+from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
+from tests.local.logins import places_with_a_login
+
+IMAGE = "analytics/web-scraper:faults"
+FILES = {"marker": "opened"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run answered and logged.
+
+    Attributes:
+        error: the error's message, None for a run that ended well.
+        reasons: what its error lines say of this connection.
+        texts: all of its answer and its lines; not for printing, as it may hold what it must not.
+    """
+
+    error: str | None
+    reasons: list[str]
+    texts: dict[str, str] = field(repr=False)
+
+    def tells(self) -> str:
+        """The one reason that its error and its log give; neither may hold a token."""
+        leaks = places_with_a_login(self.texts)
+        assert leaks == []
+        assert self.reasons == [self.error]
+        return str(self.error)
+
+
+class Refresh:
+    def __init__(self, aws: EmbeddedAws, deployed: dict[str, str], worker: Any) -> None:
+        self.aws = aws
+        self.function = deployed["RefreshFunctionNameDockerDefault"]
+        self.pull_role = deployed["PullRoleArnDockerDefault"].rsplit("/", 1)[-1]
+        self.secret = deployed["SecretNameDockerDefault"]
+        self._worker = worker
+        self._lambda = aws.client("lambda")
+        self.log_group = self._lambda.get_function_configuration(FunctionName=self.function)["LoggingConfig"][
+            "LogGroup"
+        ]
+
+    def push_an_image(self) -> None:
+        """The image that every login must open."""
+        docker_login(self.aws, ROOT_CREDENTIALS).push(IMAGE, FILES)
+
+    def run(self, event: object = None) -> Run:
+        """Start it and wait for its end."""
+        started = int(time.time() * 1000)
+        answer = self._lambda.invoke(FunctionName=self.function, Payload=json.dumps(event or {}))
+        text = answer["Payload"].read().decode()
+        lines = self.lines(started)
+        error = json.loads(text)["errorMessage"] if "FunctionError" in answer else None
+        return Run(error, reasons(lines), {"its answer": text, "its log": "\n".join(lines)})
+
+    def lines(self, since: int) -> list[str]:
+        """What its runs have logged since then, in ms since the epoch."""
+        pages = self.aws.client("logs").get_paginator("filter_log_events")
+        found = pages.paginate(logGroupName=self.log_group, startTime=since)
+        return [event["message"] for page in found for event in page["events"]]
+
+    def login(self) -> str:
+        """Read the login as a worker does and pull with it; the version that it read."""
+        version, connection = read(self._worker, self.secret)
+        assert log_in(self.aws, connection).pull(IMAGE) == FILES
+        return version
+
+    def versions(self) -> set[str]:
+        described = self.aws.client("secretsmanager").describe_secret(SecretId=self.secret)
+        return set(described["VersionIdsToStages"])
+
+    @contextmanager
+    def configured(self, *, variables: dict[str, str] | None = None, **settings: Any) -> Iterator[None]:
+        """Deployed with other settings, or with further environment variables, until the end of the body."""
+        before = self._lambda.get_function_configuration(FunctionName=self.function)
+        own = before["Environment"]["Variables"]
+        self._configure(Environment={"Variables": {**own, **(variables or {})}}, **settings)
+        try:
+            yield
+        finally:
+            self._configure(Environment={"Variables": own}, **{name: before[name] for name in settings})
+
+    @contextmanager
+    def denied(self, action: str) -> Iterator[None]:
+        """Without a right of the function's role, until the end of the body."""
+        policy = {"RoleName": self.pull_role, "PolicyName": "Deny"}
+        deny = {"Effect": "Deny", "Action": action, "Resource": "*"}
+        iam = self.aws.client("iam")
+        iam.put_role_policy(**policy, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
+        try:
+            yield
+        finally:
+            iam.delete_role_policy(**policy)
+
+    def _configure(self, **settings: Any) -> None:
+        self._lambda.update_function_configuration(FunctionName=self.function, **settings)
+        self._lambda.get_waiter("function_updated_v2").wait(FunctionName=self.function, WaiterConfig={"Delay": 0.05})
+
+
+def reasons(lines: list[str]) -> list[str]:
+    """Why runs failed, by the lines that name the connection; the runtime client adds one of its own."""
+    parsed = (json.loads(line) for line in lines if line.startswith("{"))
+    return [line["reason"] for line in parsed if line.get("connection") == "docker_default" and "reason" in line]
+
+
+def expect_failure(refresh: Refresh, reason: str) -> None:
+    """A run fails and says so, in its answer and in one line of its log, and tells no token; the login stays."""
+    before = refresh.login()
+
+    run = refresh.run()
+
+    assert run.tells() == reason
+    assert refresh.login() == before
+
+
+def expect_success(refresh: Refresh) -> None:
+    """A run writes one fresh login, over the one before, which it keeps as the previous version."""
+    before, earlier = refresh.login(), refresh.versions()
+
+    run = refresh.run()
+
+    leaks = places_with_a_login(run.texts)
+    assert leaks == []
+    assert (run.error, run.reasons) == (None, [])
+    after = refresh.login()
+    assert after != before
+    assert refresh.versions() - earlier == {after}
+    assert before in refresh.versions()
