@@ -24,7 +24,8 @@ class Fault:
         operation: the requests it strikes, such as PutSecretValue: what X-Amz-Target has after its last dot.
         times: how many requests it strikes; None for all, until it is cleared.
         after: AWS does what is asked first, so that it is only the answer that gets lost.
-        delay_seconds: how long the request then hangs. If its sender gives up meanwhile, that is the end of it.
+        delay_seconds: how long the request then hangs, at most until the fault is cleared. If its sender gives up
+            meanwhile, that is the end of it.
         cut: the connection ends in the middle of the answer.
         status, body: the answer in place of AWS's; a body that is text is sent as it is, all else as JSON.
         struck: how many requests it has struck so far.
@@ -41,6 +42,7 @@ class Fault:
 
 
 _faults: list[Fault] = []
+_cleared = asyncio.Event()
 
 
 def add(description: dict[str, Any]) -> None:
@@ -49,7 +51,11 @@ def add(description: dict[str, Any]) -> None:
 
 
 def clear() -> None:
+    """End them all; what hangs goes on."""
+    global _cleared
     _faults.clear()
+    _cleared.set()
+    _cleared = asyncio.Event()
 
 
 def standing() -> list[dict[str, Any]]:
@@ -111,10 +117,11 @@ async def _strike(fault: Fault, aws: App, scope: Message, receive: Receive, send
 
 async def _gives_up(receive: Receive, seconds: float) -> bool:
     """Wait; whether the sender, whose request is complete, has hung up by then."""
-    hung_up = asyncio.ensure_future(receive())
-    done, _ = await asyncio.wait([hung_up], timeout=seconds)
-    hung_up.cancel()
-    return bool(done)
+    hung_up, cleared = asyncio.ensure_future(receive()), asyncio.ensure_future(_cleared.wait())
+    done, waiting = await asyncio.wait([hung_up, cleared], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for future in waiting:
+        future.cancel()
+    return hung_up in done
 
 
 def _start(status: int, length: bytes) -> Message:

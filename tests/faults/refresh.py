@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from local.account import docker_login
@@ -79,11 +80,38 @@ class Refresh:
         described = self.aws.client("secretsmanager").describe_secret(SecretId=self.secret)
         return set(described["VersionIdsToStages"])
 
+    def variables(self) -> dict[str, str]:
+        """The environment variables that it is deployed with."""
+        configuration = self._lambda.get_function_configuration(FunctionName=self.function)
+        variables: dict[str, str] = configuration["Environment"]["Variables"]
+        return variables
+
+    def failure_queue(self) -> str:
+        """The URL of the queue that is told of runs that failed for good."""
+        on_latest = {"FunctionName": self.function, "Qualifier": "$LATEST"}
+        configuration = self._lambda.get_function_event_invoke_config(**on_latest)
+        arn = configuration["DestinationConfig"]["OnFailure"]["Destination"]
+        url: str = self.aws.client("sqs").get_queue_url(QueueName=arn.rsplit(":", 1)[-1])["QueueUrl"]
+        return url
+
+    def processes(self) -> set[int]:
+        """The processes that run what the schedule starts, or wait for a next event."""
+        mine = {f"AWS_LAMBDA_FUNCTION_NAME={self.function}", "AWS_LAMBDA_FUNCTION_VERSION=$LATEST"}
+        found = set()
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = set((process / "environ").read_text(errors="replace").split("\0"))
+            except OSError:
+                continue  # It ended, or is not ours to look at.
+            if mine <= environment:
+                found.add(int(process.name))
+        return found
+
     @contextmanager
     def configured(self, *, variables: dict[str, str] | None = None, **settings: Any) -> Iterator[None]:
         """Deployed with other settings, or with further environment variables, until the end of the body."""
         before = self._lambda.get_function_configuration(FunctionName=self.function)
-        own = before["Environment"]["Variables"]
+        own = self.variables()
         self._configure(Environment={"Variables": {**own, **(variables or {})}}, **settings)
         try:
             yield
@@ -107,6 +135,26 @@ class Refresh:
         self._lambda.get_waiter("function_updated_v2").wait(FunctionName=self.function, WaiterConfig={"Delay": 0.05})
 
 
+@contextmanager
+def schedules_off(aws: EmbeddedAws, *, but: str = "") -> Iterator[None]:
+    """Let no schedule start anything until the end of the body, but that of one function."""
+    scheduler = aws.client("scheduler")
+    enabled = [s for s in scheduler.list_schedules()["Schedules"] if s["State"] == "ENABLED"]
+    others = [s["Name"] for s in enabled if not s["Target"]["Arn"].endswith(f":function:{but}")]
+
+    def switch(state: str) -> None:
+        for name in others:
+            known = scheduler.get_schedule(Name=name)
+            kept = ("Name", "Description", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+            scheduler.update_schedule(**{field: known[field] for field in kept}, State=state)
+
+    switch("DISABLED")
+    try:
+        yield
+    finally:
+        switch("ENABLED")
+
+
 def reasons(lines: list[str]) -> list[str]:
     """Why runs failed, by the lines that name the connection; the runtime client adds one of its own."""
     parsed = (json.loads(line) for line in lines if line.startswith("{"))
@@ -123,11 +171,11 @@ def expect_failure(refresh: Refresh, reason: str) -> None:
     assert refresh.login() == before
 
 
-def expect_success(refresh: Refresh) -> None:
+def expect_success(refresh: Refresh, event: object = None) -> None:
     """A run writes one fresh login, over the one before, which it keeps as the previous version."""
     before, earlier = refresh.login(), refresh.versions()
 
-    run = refresh.run()
+    run = refresh.run(event)
 
     leaks = places_with_a_login(run.texts)
     assert leaks == []

@@ -1,38 +1,17 @@
 """ECR fails while a login is minted: what was written before stays, and nothing that is no login is written over it."""
 
-import base64
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
-from tests.faults.aws_answers import error
+from local.embedded_aws import ACCOUNT, EmbeddedAws
+from tests.faults.aws_answers import HOST, PASSWORD, error, minted, token
 from tests.faults.refresh import Refresh, expect_failure, expect_success
 
 OPERATION = "GetAuthorizationToken"
-# As long as ECR's, so that a line that quotes any of it is found.
-PASSWORD = base64.b64encode(bytes(range(256)) * 6).decode()
-
-
-def token(login: str) -> str:
-    return base64.b64encode(login.encode()).decode()
-
-
-def minted(**changes: Any) -> dict[str, Any]:
-    """As ECR answers, with some fields changed; None for none."""
-    good = {
-        "authorizationToken": token(f"AWS:{PASSWORD}"),
-        "expiresAt": time.time() + 12 * 60 * 60,
-        "proxyEndpoint": f"https://{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com",
-    }
-    data = {name: value for name, value in {**good, **changes}.items() if value is not None}
-    return {"status": 200, "body": {"authorizationData": [data]}}
-
-
 PASSING = {
     "it throttles": error("ThrottlingException", "Rate exceeded"),
     "it answers 500": error("ServerException", status=500),
@@ -92,7 +71,7 @@ def test_a_role_that_may_not_mint_is_reported(refresh: Refresh) -> None:
 
 NOT_ONE = "ECR's answer does not hold exactly one authorization token"
 NO_LOGIN = "ECR's token is not a login of the user AWS"
-ANOTHER = f"ECR answered for another registry than {ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+ANOTHER = f"ECR answered for another registry than {HOST}"
 UNUSABLE = {
     "no token": ({"status": 200, "body": {"authorizationData": []}}, NOT_ONE),
     "two tokens": ({"status": 200, "body": {"authorizationData": minted()["body"]["authorizationData"] * 2}}, NOT_ONE),
@@ -104,7 +83,7 @@ UNUSABLE = {
     "a password without a user": (minted(authorizationToken=token(PASSWORD)), NO_LOGIN),
     "another user's token": (minted(authorizationToken=token(f"root:{PASSWORD}")), NO_LOGIN),
     "no expiry": (minted(expiresAt=None), NOT_ONE),
-    "another account's registry": (minted(proxyEndpoint=f"https://999.dkr.ecr.{REGION}.amazonaws.com"), ANOTHER),
+    "another account's registry": (minted(proxyEndpoint="https://999.dkr.ecr.us-east-1.amazonaws.com"), ANOTHER),
     "another region's registry": (minted(proxyEndpoint=f"https://{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"), ANOTHER),
     "no registry": (minted(proxyEndpoint=None), NOT_ONE),
     "an expired token": (minted(expiresAt=1_750_000_000), "ECR's token expired at 2025-06-15T15:06:40+00:00"),
