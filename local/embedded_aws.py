@@ -134,7 +134,13 @@ class EmbeddedAws:
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
         }
 
-    def client(self, service: str, credentials: dict[str, str] | None = None, region: str = REGION) -> Any:
+    def client(
+        self,
+        service: str,
+        credentials: dict[str, str] | None = None,
+        region: str = REGION,
+        config: Config | None = None,
+    ) -> Any:
         """A boto3 client with these credentials, as STS returns them, or the account root's."""
         self._session = self._session or _session_without_settings()
         identity = credentials or ROOT_CREDENTIALS
@@ -146,7 +152,7 @@ class EmbeddedAws:
             aws_access_key_id=identity["AccessKeyId"],
             aws_secret_access_key=identity["SecretAccessKey"],
             aws_session_token=identity.get("SessionToken"),
-            config=Config(proxies={}),
+            config=Config(proxies={}).merge(config or Config()),
         )
 
     def advance_clock(self, minutes: int) -> None:

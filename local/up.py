@@ -69,9 +69,7 @@ def _explain(aws: EmbeddedAws) -> None:
     curl = f"curl --cacert {shlex.quote(str(aws.ca_bundle))}"
     print(f"Time passes:  {curl} {advance}")
     fault = shlex.quote(json.dumps({"operation": "PutSecretValue", "status": 503}))
-    print(
-        f"AWS fails:    {curl} {aws.endpoint_url}/_local/faults -d {fault}; -X DELETE ends it; local/faults.py lists more"
-    )
+    print(f"AWS fails:    {curl} {aws.endpoint_url}/_local/faults -d {fault} (-X DELETE ends it; see local/faults.py)")
     print(
         "Images:       docker would ask the real registry of that name; local/registry_client.py pushes and pulls here"
     )

@@ -1,5 +1,6 @@
 """The deployed refresh as those meet it who start it, who read the login, and who look at its log."""
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -15,6 +16,14 @@ from tests.local.logins import places_with_a_login
 
 IMAGE = "analytics/web-scraper:faults"
 FILES = {"marker": "opened"}
+
+
+@dataclass(frozen=True)
+class Login:
+    """A version of the secret, and a digest of its password: what tells two logins apart and may be printed."""
+
+    version: str
+    password_digest: str
 
 
 @dataclass(frozen=True)
@@ -70,13 +79,15 @@ class Refresh:
         found = pages.paginate(logGroupName=self.log_group, startTime=since)
         return [event["message"] for page in found for event in page["events"]]
 
-    def login(self) -> str:
-        """Read the login as a worker does and pull with it; the version that it read."""
+    def login(self) -> Login:
+        """Read the login as a worker does, and pull with it."""
         version, connection = read(self._worker, self.secret)
-        assert log_in(self.aws, connection).pull(IMAGE) == FILES
-        return version
+        opened = log_in(self.aws, connection).pull(IMAGE)
+        assert opened == FILES
+        return Login(version, hashlib.sha256(connection["password"].encode()).hexdigest())
 
     def versions(self) -> set[str]:
+        """The versions that have a stage: the current one and the one before."""
         described = self.aws.client("secretsmanager").describe_secret(SecretId=self.secret)
         return set(described["VersionIdsToStages"])
 
@@ -181,6 +192,7 @@ def expect_success(refresh: Refresh, event: object = None) -> None:
     assert leaks == []
     assert (run.error, run.reasons) == (None, [])
     after = refresh.login()
-    assert after != before
-    assert refresh.versions() - earlier == {after}
-    assert before in refresh.versions()
+    assert after.version != before.version
+    assert after.password_digest != before.password_digest
+    assert refresh.versions() - earlier == {after.version}
+    assert before.version in refresh.versions()

@@ -35,12 +35,12 @@ def test_two_runs_at_once_both_write_a_login(aws: EmbeddedAws, refresh: Refresh)
         with aws.fault("PutSecretValue", **HANGS) as struck:
             runs = [threads.submit(refresh.run) for _ in range(2)]
             eventually(lambda: struck() == 2)
-            assert refresh.login() in earlier, "nothing is written yet"
+            assert refresh.login().version in earlier, "nothing is written yet"
         ended = [run.result() for run in runs]
 
     assert [run.error for run in ended] == [None, None]
     assert len(refresh.versions() - earlier) == 2
-    assert refresh.login() not in earlier
+    assert refresh.login().version not in earlier
     expect_success(refresh)
 
 
@@ -69,7 +69,7 @@ def test_a_run_that_is_killed_before_it_hears_of_its_write_has_written(aws: Embe
             processes = refresh.processes()
         assert run.error == "Task timed out after 3.00 seconds"
         assert processes == set()
-        assert refresh.versions() - earlier == {refresh.login()}
+        assert refresh.versions() - earlier == {refresh.login().version}
 
         expect_success(refresh)
 
@@ -138,4 +138,4 @@ def test_a_clock_that_is_ahead_refuses_a_fresh_login_and_writes_nothing(
     assert (line["connection"], line["reason"]) == ("docker_default", str(refusal.value))
     assert refresh.login() == before
     monkeypatch.undo()
-    assert in_process.handle({}, Context())["version_id"] == refresh.login() != before
+    assert in_process.handle({}, Context())["version_id"] == refresh.login().version != before.version
