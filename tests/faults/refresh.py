@@ -107,7 +107,11 @@ class Refresh:
 
     def processes(self) -> set[int]:
         """The processes that run what the schedule starts, or wait for a next event."""
-        mine = {f"AWS_LAMBDA_FUNCTION_NAME={self.function}", "AWS_LAMBDA_FUNCTION_VERSION=$LATEST"}
+        mine = {
+            f"AWS_ENDPOINT_URL={self.aws.endpoint_url}",  # Another embedded AWS gives its function the same name.
+            f"AWS_LAMBDA_FUNCTION_NAME={self.function}",
+            "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
+        }
         found = set()
         for process in Path("/proc").glob("[0-9]*"):
             try:
