@@ -3,12 +3,13 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down test lint check bench docs bootstrap deploy diff destroy set-up lock
+.PHONY: help demo up down test soak lint check bench docs bootstrap deploy diff destroy set-up lock
 
 help:
 	@echo "make demo                the whole product in one go, on an embedded AWS"
 	@echo "make up | down           keep that embedded AWS running, to try things | end it"
 	@echo "make test                linters, types, unit tests, template tests, tests on the embedded AWS"
+	@echo "make soak                500 refreshes with random faults while workers read, on the embedded AWS: minutes"
 	@echo "make check               scanners on the synthesized templates: cfn-lint, cdk-nag, checkov"
 	@echo "make bench               what a refresh costs, what its readers see, how long a deploy takes"
 	@echo "make bootstrap ENV=prod  prepare its AWS account and region for the CDK, once"
@@ -21,6 +22,9 @@ demo up down: set-up
 
 test: lint
 	@$(PYTHON) -m pytest -q -n 3 --dist loadfile
+
+soak: set-up
+	@SOAK_REFRESHES=500 $(PYTHON) -m pytest -q -s tests/faults/test_soak.py
 
 lint: set-up
 	@$(PYTHON) -m ruff check --quiet .
