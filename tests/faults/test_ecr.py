@@ -49,7 +49,7 @@ def test_a_fault_that_lasts_is_named_after_three_attempts(
 
 
 REFUSED = {
-    "the clock of the function is wrong": error("InvalidSignatureException", "Signature not yet current", 403),
+    "the signature is refused": error("InvalidSignatureException", "The request signature we calculated …", 403),
     "the session of the role has expired": error("ExpiredTokenException", "The security token has expired", 403),
     "the account may not use ECR": error("AccessDeniedException", "with an explicit deny in a service control policy"),
 }

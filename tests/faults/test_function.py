@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Self
 
+import botocore.auth
 import pytest
 
 from local.account import assume
@@ -129,13 +130,29 @@ def test_a_clock_that_is_ahead_refuses_a_fresh_login_and_writes_nothing(
     refresh: Refresh, in_process: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = refresh.login()
-    monkeypatch.setattr(in_process, "datetime", ThirteenHoursAhead)
-
-    with pytest.raises(in_process.UnusableLogin, match="ECR's token expired at 20") as refusal:
-        in_process.handle({}, Context())
+    with monkeypatch.context() as patch:
+        patch.setattr(in_process, "datetime", ThirteenHoursAhead)
+        with pytest.raises(in_process.UnusableLogin, match="ECR's token expired at 20") as refusal:
+            in_process.handle({}, Context())
 
     [line] = [vars(record) for record in caplog.records if record.name == "in_process"]
     assert (line["connection"], line["reason"]) == ("docker_default", str(refusal.value))
     assert refresh.login() == before
-    monkeypatch.undo()
+    assert in_process.handle({}, Context())["version_id"] == refresh.login().version != before.version
+
+
+def test_a_clock_that_is_so_wrong_that_its_signature_is_refused_is_reported(
+    refresh: Refresh, in_process: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = refresh.login()
+    signing_time = botocore.auth.get_current_datetime
+    with monkeypatch.context() as patch:
+        patch.setattr(botocore.auth, "get_current_datetime", lambda *_: signing_time() + timedelta(hours=13))
+        with pytest.raises(in_process.RefreshFailed) as refusal:
+            in_process.handle({}, Context())
+
+    assert str(refusal.value) == "GetAuthorizationToken failed: InvalidSignatureException"
+    [line] = [vars(record) for record in caplog.records if record.name == "in_process"]
+    assert (line["connection"], line["reason"]) == ("docker_default", str(refusal.value))
+    assert refresh.login() == before
     assert in_process.handle({}, Context())["version_id"] == refresh.login().version != before.version
