@@ -61,7 +61,7 @@ def _alone() -> Iterator[None]:
 
 
 def _explain(aws: EmbeddedAws) -> None:
-    print("\nWhat points the AWS CLI, boto3 and the CDK CLI at it, as the account's root:\n")
+    print("\nWhat points the AWS CLI 2, boto3 and the CDK CLI at it, as the account's root:\n")
     print(_environment_file().read_text())
     print(f"All at once:  source {shlex.quote(os.path.relpath(_environment_file()))}")
     print(f"As somebody:  aws --profile NAME …, one of {', '.join(PROFILES)}")

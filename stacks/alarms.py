@@ -12,8 +12,7 @@ from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
 from stacks.environment import Environment, pascal_case
-
-LOGIN_HOURS = 12  # An ECR token's life (API reference, GetAuthorizationToken).
+from stacks.refresh_figures import LOGIN_MINUTES, WARNING_MINUTES, of_runs
 
 
 class Alarms(Construct):
@@ -28,17 +27,20 @@ class Alarms(Construct):
         failed = cloudwatch.Alarm(
             self,
             "RefreshFailed",
-            alarm_description="A docker login could not be refreshed; the failure queue's newest message says why. "
+            alarm_description="Rings when a docker login could not be refreshed; the failure queue says why. "
             + self._what_to_do("refresh-failed"),
             # What arrives, not what lies there: it ends by itself, and the next failure rings again.
             metric=failures.metric_number_of_messages_sent(period=Duration.minutes(5), statistic="Sum"),
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             threshold=0,
-            evaluation_periods=1,
-            # SQS sends no figures for a queue that nobody used for hours: that is the good case.
+            # In any of four: of a queue that nobody used for hours, figures come up to 15 minutes late (SQS Developer
+            # Guide, "Available CloudWatch metrics"). Nor are there any while nobody uses it: that is the good case.
+            evaluation_periods=4,
+            datapoints_to_alarm=1,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         failed.add_alarm_action(self._tell)
+        failed.add_ok_action(self._tell)
         self.all = [failed]
 
     def watch(self, connection_id: str, function: lambda_.IFunction, *, first_refresh: Construct) -> None:
@@ -49,17 +51,25 @@ class Alarms(Construct):
         stale_minutes = 2 * self._environment.connections[connection_id].refresh_every_minutes + 30
         for kind, heading, minutes in (
             ("NotRefreshed", "not-refreshed", stale_minutes),
-            ("LoginExpires", "login-expires", 8 * 60),
+            ("LoginExpires", "login-expires", WARNING_MINUTES),
         ):
             alarm = cloudwatch.Alarm(
                 self,
                 f"{pascal_case(connection_id)}{kind}",
-                alarm_description=f"The docker login of {connection_id} was not refreshed for {minutes} minutes; "
-                f"what Airflow has works for {LOGIN_HOURS - minutes / 60:.1f} more hours. " + self._what_to_do(heading),
-                metric=_successes(function),
+                alarm_description=f"Rings when the docker login of {connection_id} was not refreshed for {minutes} "
+                f"minutes; what Airflow has then works for {(LOGIN_MINUTES - minutes) / 60:.1f} more hours. "
+                + self._what_to_do(heading),
+                # With zeros filled in: where data is missing, CloudWatch looks further back than the evaluation
+                # periods, for data that would keep the alarm quiet.
+                metric=of_runs(
+                    function,
+                    "FILL(runs, 0) - FILL(errors, 0)",
+                    label="Refreshes that succeeded",
+                    period=Duration.minutes(1),
+                ),
                 comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
                 threshold=1,
-                evaluation_periods=minutes,  # of a minute each: no success in any of them
+                evaluation_periods=minutes,  # one for each: no success in any of them
                 treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
             )
             alarm.add_alarm_action(self._tell)
@@ -69,23 +79,6 @@ class Alarms(Construct):
 
     def _what_to_do(self, heading: str) -> str:
         return f"What to do: {self._environment.alerts.runbook}#{heading}"
-
-
-def _successes(function: lambda_.IFunction) -> cloudwatch.MathExpression:
-    """How many runs succeeded in each minute: Lambda's own figures, which tell of runs that were killed too.
-
-    With zeros filled in: where data is missing, CloudWatch looks further back than the evaluation periods, for data
-    that would keep the alarm quiet.
-    """
-    return cloudwatch.MathExpression(
-        label="Refreshes that succeeded",
-        expression="FILL(runs, 0) - FILL(errors, 0)",
-        using_metrics={
-            "runs": function.metric_invocations(statistic="Sum"),
-            "errors": function.metric_errors(statistic="Sum"),
-        },
-        period=Duration.minutes(1),
-    )
 
 
 def _topic(scope: Construct, environment: Environment) -> sns.ITopic:

@@ -10,8 +10,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.environment import Environment
+from stacks.refresh_figures import LOGIN_MINUTES, WARNING_MINUTES, of_runs
 
-_FULL, _HALF, _THIRD = 24, 12, 8  # widths, in the dashboard's grid units
+# The time of each period, less that of the latest one with a success: it goes on rising when nothing runs.
+_AGE_MINUTES = "(EPOCH(runs) - FILL(IF(runs - errors > 0, EPOCH(runs)), REPEAT)) / 60"
+
+_FULL, _THIRD = 24, 8  # widths, in the dashboard's grid units
 
 
 class LoginDashboard(cloudwatch.Dashboard):
@@ -35,22 +39,28 @@ class LoginDashboard(cloudwatch.Dashboard):
         """
         super().__init__(scope, construct_id, default_interval=Duration.days(1))
 
+        def for_each(expression: str) -> list[cloudwatch.IMetric]:
+            return [
+                of_runs(function, expression, label=connection_id, period=Duration.minutes(5), number=number)
+                for number, (connection_id, function) in enumerate(functions.items())
+            ]
+
         if alarms:
             self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=_FULL))
         self.add_widgets(
             cloudwatch.GraphWidget(
                 title="Minutes since the last success",
-                left=[_age_minutes(*numbered) for numbered in enumerate(functions.items())],
+                left=for_each(_AGE_MINUTES),
                 left_y_axis=cloudwatch.YAxisProps(min=0, label="minutes", show_units=False),
                 left_annotations=[
-                    cloudwatch.HorizontalAnnotation(value=8 * 60, label="4 hours left"),
-                    cloudwatch.HorizontalAnnotation(value=12 * 60, label="the login has expired"),
+                    cloudwatch.HorizontalAnnotation(value=WARNING_MINUTES, label="4 hours left"),
+                    cloudwatch.HorizontalAnnotation(value=LOGIN_MINUTES, label="the login has expired"),
                 ],
                 width=_FULL,
             )
         )
         self.add_widgets(
-            _graph("Successes", [_successes(*numbered) for numbered in enumerate(functions.items())]),
+            _graph("Successes", for_each("runs - errors")),
             _graph(
                 "Failures",
                 [f.metric_errors(label=connection, statistic="Sum") for connection, f in functions.items()],
@@ -65,8 +75,9 @@ class LoginDashboard(cloudwatch.Dashboard):
                 title="Latest runs",
                 log_group_names=[log_group.log_group_name for log_group in log_groups],
                 query_lines=[
-                    "fields @timestamp, connection, expires_at, version_id, reason, requestId",
-                    "filter ispresent(connection)",
+                    "fields @timestamp, connection, expires_at, version_id, reason, record.status, requestId",
+                    # A run that is killed has no line of its own: Lambda's tells of it.
+                    'filter ispresent(connection) or (type = "platform.report" and record.status != "success")',
                     "sort @timestamp desc",
                     "limit 100",
                 ],
@@ -105,28 +116,3 @@ class LoginDashboard(cloudwatch.Dashboard):
 def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
     axis = cloudwatch.YAxisProps(min=0, show_units=False)
     return cloudwatch.GraphWidget(title=title, left=list(metrics), left_y_axis=axis, width=_THIRD)
-
-
-def _successes(number: int, refresh: tuple[str, lambda_.IFunction]) -> cloudwatch.MathExpression:
-    return _of_runs(number, refresh, "runs{0} - errors{0}")
-
-
-def _age_minutes(number: int, refresh: tuple[str, lambda_.IFunction]) -> cloudwatch.MathExpression:
-    """The time of each minute, less that of the latest one with a success: it goes on rising when nothing runs."""
-    return _of_runs(
-        number, refresh, "(EPOCH(runs{0}) - FILL(IF(runs{0} - errors{0} > 0, EPOCH(runs{0})), REPEAT)) / 60"
-    )
-
-
-def _of_runs(number: int, refresh: tuple[str, lambda_.IFunction], expression: str) -> cloudwatch.MathExpression:
-    """A line of one connection. Its number tells its metrics apart from those of others in the same graph."""
-    connection_id, function = refresh
-    return cloudwatch.MathExpression(
-        label=connection_id,
-        expression=expression.format(number),
-        using_metrics={
-            f"runs{number}": function.metric_invocations(statistic="Sum"),
-            f"errors{number}": function.metric_errors(statistic="Sum"),
-        },
-        period=Duration.minutes(5),
-    )

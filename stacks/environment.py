@@ -81,6 +81,8 @@ _USER_MEND = "write it like arn:aws:iam::123456789012:user/name, without wildcar
 _SET_MEND = "write its name in IAM Identity Center, not that of its AWSReservedSSO_ role"
 _TOPIC = "arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
 _TOPIC_MEND = "write it like arn:aws:sns:eu-west-1:123456789012:alerts; a FIFO topic takes no alarms"
+_CRON = r"cron\([0-5]?\d (?:[01]?\d|2[0-3]) \? \* (?:\*|MON|TUE|WED|THU|FRI|SAT|SUN) \*\)"
+_CRON_MEND = "write it like cron(0 3 ? * * *) or cron(30 2 ? * SUN *), in UTC"
 _ID_MEND = "write docker_ and then a-z, 0-9, _, 250 characters at most"
 
 Listed = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(_no_repeats)]
@@ -111,7 +113,7 @@ Email = Annotated[str, _like(r"[^@\s]+@[^@\s]+\.[^@\s.]+", "is no e-mail address
 TopicArn = Annotated[str, _like(_TOPIC, f"is no topic's ARN; {_TOPIC_MEND}")]
 Reason = Annotated[str, _like(r".*\S.*", "is no reason; say why nobody needs to hear of it")]
 InstanceTag = Annotated[str, _like(r"[\w .:/=+@-]{1,127}", "is no tag of an instance; use letters, digits and .:/=+@-")]
-Cron = Annotated[str, _like(r"cron\((?:\S+ ){5}\S+\)", "is no schedule; write it like cron(0 3 ? * * *), in UTC")]
+Cron = Annotated[str, _like(_CRON, f"is no time of a day or week; {_CRON_MEND}")]
 Hours = Annotated[int, _only(range(1, 8761).__contains__, "is out of range; write 1 to 8760")]
 ImageTag = Annotated[str, _like(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "is no image tag; use letters, digits and ._-")]
 Link = Annotated[str, _like(r"[^\s#]{1,500}", "cannot be linked to; write a URL or path, without # and spaces")]
@@ -193,6 +195,8 @@ _FARGATE_MIB = {
     1024: tuple(range(2048, 8193, 1024)),
     2048: tuple(range(4096, 16385, 1024)),
     4096: tuple(range(8192, 30721, 1024)),
+    8192: tuple(range(16384, 61441, 4096)),
+    16384: tuple(range(32768, 122881, 8192)),
 }
 
 
@@ -200,7 +204,7 @@ class EcsTask(_Table):
     """A repository's image as a task on Fargate."""
 
     image_tag: ImageTag = "latest"
-    cpu_units: Literal[256, 512, 1024, 2048, 4096] = 256
+    cpu_units: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 256
     memory_mib: int = 512
 
     @pydantic.model_validator(mode="after")

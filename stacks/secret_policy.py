@@ -20,7 +20,7 @@ def secret_policy(
         deploy_role_arn: CloudFormation's role, which makes, changes and removes the secret.
         writer_arn: the pull role, whose function writes the login.
         reader_arns: the Airflow workers' roles.
-        break_glass_role_arns: may read, and roll back to an earlier version.
+        break_glass_role_arns: may read, roll back to an earlier version, and take a deletion back.
     """
     return iam.PolicyDocument(
         statements=[
@@ -33,7 +33,6 @@ def secret_policy(
                     "secretsmanager:PutSecretValue",
                     "secretsmanager:RemoveRegionsFromReplication",
                     "secretsmanager:ReplicateSecretToRegions",
-                    "secretsmanager:RestoreSecret",
                     "secretsmanager:RotateSecret",
                     "secretsmanager:StopReplicationToReplica",
                     "secretsmanager:TagResource",
@@ -44,7 +43,7 @@ def secret_policy(
             _nobody_but(
                 [deploy_role_arn, *break_glass_role_arns],
                 "RollBackOnlyByBreakGlass",
-                ["secretsmanager:UpdateSecretVersionStage"],
+                ["secretsmanager:RestoreSecret", "secretsmanager:UpdateSecretVersionStage"],
             ),
             _nobody_but(
                 [*reader_arns, deploy_role_arn, *break_glass_role_arns],

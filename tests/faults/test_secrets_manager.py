@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local.account import BREAK_GLASS_ROLE_ARN, Account, assume
 from local.embedded_aws import EmbeddedAws
 from tests.faults.aws_answers import error
 from tests.faults.refresh import Refresh, expect_failure, expect_success
@@ -76,16 +77,17 @@ def test_a_role_that_may_not_write_is_reported(refresh: Refresh) -> None:
 
 
 def test_a_secret_on_its_way_out_is_reported_and_holds_its_login_once_it_is_restored(
-    aws: EmbeddedAws, refresh: Refresh
+    aws: EmbeddedAws, refresh: Refresh, account: Account
 ) -> None:
-    secrets, before = aws.client("secretsmanager"), refresh.login()
-    secrets.delete_secret(SecretId=refresh.secret)
+    before = refresh.login()
+    aws.client("secretsmanager").delete_secret(SecretId=refresh.secret)
     try:
         run = refresh.run()
         with pytest.raises(ClientError, match="marked for deletion"):
             refresh.login()  # Nobody reads such a secret, whatever a refresh does.
     finally:
-        secrets.restore_secret(SecretId=refresh.secret)
+        break_glass = assume(aws, BREAK_GLASS_ROLE_ARN, account.operator)
+        aws.client("secretsmanager", break_glass).restore_secret(SecretId=refresh.secret)
 
     assert run.tells() == "PutSecretValue failed: InvalidRequestException"
     assert refresh.login() == before

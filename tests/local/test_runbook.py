@@ -24,7 +24,7 @@ def test_break_glass_rolls_a_login_back_to_the_one_before(
     with _stopped(aws, function):
         with pytest.raises(ClientError, match="TooManyRequestsException"):
             aws.client("lambda").invoke(FunctionName=function)
-        present, bad = read(worker, secret)
+        present, _ = read(worker, secret)
         break_glass = aws.client("secretsmanager", assume(aws, BREAK_GLASS_ROLE_ARN, account.operator))
         versions = break_glass.list_secret_version_ids(SecretId=secret)["Versions"]
         [previous] = [version["VersionId"] for version in versions if "AWSPREVIOUS" in version["VersionStages"]]
@@ -39,7 +39,6 @@ def test_break_glass_rolls_a_login_back_to_the_one_before(
 
     assert current == previous
     assert log_in(aws, good).pull("analytics/churn-model:1") == FILES
-    assert (good["password"] == bad["password"]) is False
     assert "FunctionError" not in run
     assert read(worker, secret)[0] not in (present, previous)
 
@@ -48,5 +47,7 @@ def test_break_glass_rolls_a_login_back_to_the_one_before(
 def _stopped(aws: EmbeddedAws, function: str) -> Iterator[None]:
     """The function stopped, as an administrator does it, and let go again."""
     aws.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
-    yield
-    aws.client("lambda").delete_function_concurrency(FunctionName=function)
+    try:
+        yield
+    finally:
+        aws.client("lambda").delete_function_concurrency(FunctionName=function)

@@ -25,14 +25,13 @@ WRITE_IN_ANY_WAY = {
     "secretsmanager:PutSecretValue",
     "secretsmanager:RemoveRegionsFromReplication",
     "secretsmanager:ReplicateSecretToRegions",
-    "secretsmanager:RestoreSecret",
     "secretsmanager:RotateSecret",
     "secretsmanager:StopReplicationToReplica",
     "secretsmanager:TagResource",
     "secretsmanager:UntagResource",
     "secretsmanager:UpdateSecret",
 }
-ROLL_BACK = {"secretsmanager:UpdateSecretVersionStage"}
+ROLL_BACK = {"secretsmanager:RestoreSecret", "secretsmanager:UpdateSecretVersionStage"}
 DECRYPT = {"kms:Decrypt"}
 ENCRYPT = {"kms:Decrypt", "kms:GenerateDataKey"}
 WRITE_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}

@@ -390,6 +390,7 @@ WHO: list[Row] = [
     ("a worker is of the partition", workers(CHINA_ROLE), "workers.role_arns", "foreign to eu-west-1", "arn:aws:"),
     ("a glass breaker is of the partition", break_glass(CHINA_ROLE), GLASS, "foreign to eu-west-1", "arn:aws:"),
     ("an e-mail address has an at", emails("ops.example.com"), "alerts.emails", "'ops.ex", "team@example.com"),
+    ("a clean-up is of a day", clean_up('schedule = "cron(* * ? * * *)"'), f"{CLEAN}.schedule", "no time", "SUN"),
     ("a clean-up has a schedule", clean_up('schedule = "daily"'), f"{CLEAN}.schedule", "'daily'", "cron(0 3 ? * * *)"),
     (
         "a task is of a repository",

@@ -1,16 +1,15 @@
 """The deployed alarms, on the function's own figures: who would be told what, and when."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from local.cdk import ROOT
 from local.embedded_aws import EmbeddedAws
+from tests.faults import test_ecr, test_secrets_manager
+from tests.faults.refresh import Refresh, expect_success, schedules_off
 from tests.local.mends.support import eventually, received
-
-DENY = {"Effect": "Deny", "Action": "secretsmanager:PutSecretValue", "Resource": "*"}
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +26,10 @@ def mailbox(aws: EmbeddedAws, local: dict[str, str]) -> str:
 
 
 def test_a_failure_rings_at_once_and_one_missed_run_alone_does_not(
-    aws: EmbeddedAws, local: dict[str, str], mailbox: str
+    aws: EmbeddedAws, refresh: Refresh, mailbox: str
 ) -> None:
-    _refresh(aws, local)
-    with _denied(aws, local):
+    expect_success(refresh)
+    with refresh.denied("secretsmanager:PutSecretValue"):
         aws.advance_clock(30)
         mail = eventually(lambda: received(aws, mailbox), 20)
 
@@ -39,19 +38,19 @@ def test_a_failure_rings_at_once_and_one_missed_run_alone_does_not(
     assert told["AlarmDescription"].endswith("docs/runbook.md#refresh-failed")
     aws.advance_clock(30)
     eventually(lambda: _states(aws) == {"RefreshFailed": "OK", "NotRefreshed": "OK", "LoginExpires": "OK"})
-    assert received(aws, mailbox) == []
+    assert _mails(aws, mailbox) == [("RefreshFailed", "OK")]
 
 
 def test_silence_rings_after_90_minutes_and_again_after_8_hours_until_a_refresh_ends_it(
-    aws: EmbeddedAws, local: dict[str, str], mailbox: str
+    aws: EmbeddedAws, refresh: Refresh, mailbox: str
 ) -> None:
-    with _schedule_disabled(aws):
-        _refresh(aws, local)
+    with schedules_off(aws):
+        expect_success(refresh)
         said = []
         for minutes in (89, 2, 388, 2):
             aws.advance_clock(minutes)
             said.append((_states(aws), _mails(aws, mailbox)))
-        _refresh(aws, local)
+        expect_success(refresh)
         said.append((_states(aws), _mails(aws, mailbox)))
 
     quiet = {"RefreshFailed": "OK", "NotRefreshed": "OK", "LoginExpires": "OK"}
@@ -81,31 +80,6 @@ def test_the_dashboard_is_there_under_the_name_of_the_output(aws: EmbeddedAws, l
     ]
 
 
-def _refresh(aws: EmbeddedAws, local: dict[str, str]) -> None:
-    run = aws.client("lambda").invoke(FunctionName=local["RefreshFunctionNameDockerDefault"])
-    assert "FunctionError" not in run
-
-
-@contextmanager
-def _denied(aws: EmbeddedAws, local: dict[str, str]) -> Iterator[None]:
-    iam, role = aws.client("iam"), local["PullRoleArnDockerDefault"].rsplit("/", 1)[-1]
-    document = json.dumps({"Version": "2012-10-17", "Statement": [DENY]})
-    iam.put_role_policy(RoleName=role, PolicyName="Deny", PolicyDocument=document)
-    yield
-    iam.delete_role_policy(RoleName=role, PolicyName="Deny")
-
-
-@contextmanager
-def _schedule_disabled(aws: EmbeddedAws) -> Iterator[None]:
-    scheduler = aws.client("scheduler")
-    [name] = [s["Name"] for s in scheduler.list_schedules()["Schedules"] if s["Name"].startswith("local-")]
-    schedule = scheduler.get_schedule(Name=name)
-    settings = {key: schedule[key] for key in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
-    scheduler.update_schedule(**settings, State="DISABLED")
-    yield
-    scheduler.update_schedule(**settings, State="ENABLED")
-
-
 def _alarms(aws: EmbeddedAws) -> dict[str, dict[str, Any]]:
     """Those of `local`, by kind."""
     found = aws.client("cloudwatch").describe_alarms(AlarmNamePrefix="local-")["MetricAlarms"]
@@ -125,3 +99,14 @@ def _states(aws: EmbeddedAws) -> dict[str, str]:
 
 def _mails(aws: EmbeddedAws, mailbox: str) -> list[tuple[str, str]]:
     return sorted((_kind(mail["AlarmName"]), mail["NewStateValue"]) for mail in received(aws, mailbox))
+
+
+def test_the_runbook_knows_every_reason_that_a_refresh_gives() -> None:
+    lasting = {code for _, code in [*test_ecr.TRIED_AGAIN.values(), *test_secrets_manager.TRIED_AGAIN.values()]}
+    refused = [*test_ecr.REFUSED.values(), *test_secrets_manager.REFUSED.values()]
+    unusable = {reason.split(" than ")[0].split(" at ")[0] for _, reason in test_ecr.UNUSABLE.values()}
+    reasons = lasting | {fault["body"]["__type"] for fault in refused} | {"KeyError", "EndpointConnectionError"}
+
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+    assert [reason for reason in reasons if reason not in runbook] == []
+    assert [reason for reason in unusable if " ".join(reason.split()[:4]) not in runbook] == []
