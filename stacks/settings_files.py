@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import pydantic
 
-from stacks.environment import Environment, Problem, did_you_mean
+from stacks.environment import Environment, Problem
+from stacks.setting_kinds import did_you_mean
 
 
 class SettingsError(Exception):
