@@ -1,11 +1,13 @@
 """Install what this checkout needs into `.venv` and `node_modules`, once for every change of the lock files.
 
-With the argument `checkov` also that scanner, into `.venv-checkov`: its dependencies clash with ours.
+With an argument also what that needs beside them, each in an environment of its own, because its dependencies clash with
+ours: `checkov` the scanner, `e2e` both versions of Airflow.
 Runs before anything is installed, and so on the standard library of whatever Python there is. Two at once are fine: the
 second waits for the first.
 """
 
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -14,9 +16,16 @@ import sys
 import time
 
 UV = "uv==0.13.9"  # Installs in seconds what takes pip most of a minute.
-CHECKOV_LOCK = "scanners/requirements-checkov.lock"
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = os.path.join(ROOT, ".venv", "bin", "python")
+# For each argument: what is installed, into which environment, from which lock.
+EXTRAS = {
+    "checkov": [("checkov", ".venv-checkov", "scanners/requirements-checkov.lock")],
+    "e2e": [
+        ("Airflow 2", ".venv-airflow-2", "tests/e2e/requirements-airflow-2.lock"),
+        ("Airflow 3", ".venv-airflow-3", "tests/e2e/requirements-airflow-3.lock"),
+    ],
+}
 
 
 def main() -> None:
@@ -32,8 +41,10 @@ def main() -> None:
             ("Python packages into .venv", ".venv", "requirements.lock", install_python),
             ("CDK CLI into node_modules", "node_modules", "package-lock.json", install_node),
         ]
-        if "checkov" in sys.argv[1:]:
-            steps.append(("checkov into .venv-checkov", ".venv-checkov", CHECKOV_LOCK, install_checkov))
+        for argument in sys.argv[1:]:
+            for what, folder, lock_file in EXTRAS[argument]:
+                install = functools.partial(install_extra, folder, lock_file)
+                steps.append((f"{what} into {folder}", folder, lock_file, install))
         for what, folder, lock_file, install in steps:
             stamp = os.path.join(ROOT, folder, ".installed-from")
             wanted = fingerprint(lock_file)
@@ -66,10 +77,9 @@ def install_python() -> None:
     run(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", *options, "-r", "requirements.lock")
 
 
-def install_checkov() -> None:
-    folder = os.path.join(ROOT, ".venv-checkov")
+def install_extra(folder: str, lock_file: str) -> None:
     run(PYTHON, "-m", "uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder)
-    run(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", folder, "-r", CHECKOV_LOCK)
+    run(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", folder, "-r", lock_file)
 
 
 def install_node() -> None:
