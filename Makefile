@@ -3,13 +3,15 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down test lint check docs bootstrap deploy diff destroy set-up lock
+.PHONY: help demo up down test soak lint check bench docs bootstrap deploy diff destroy set-up lock
 
 help:
 	@echo "make demo                the whole product in one go, on an embedded AWS"
 	@echo "make up | down           keep that embedded AWS running, to try things | end it"
 	@echo "make test                linters, types, unit tests, template tests, tests on the embedded AWS"
+	@echo "make soak                500 refreshes with random faults while workers read, on the embedded AWS: minutes"
 	@echo "make check               scanners on the synthesized templates: cfn-lint, cdk-nag, checkov"
+	@echo "make bench               what a refresh costs, what its readers see, how long a deploy takes"
 	@echo "make bootstrap ENV=prod  prepare its AWS account and region for the CDK, once"
 	@echo "make diff ENV=prod       what a deploy of environments/prod.toml would change on AWS"
 	@echo "make deploy ENV=prod     deploy it, with the AWS credentials of your shell"
@@ -21,6 +23,9 @@ demo up down: set-up
 test: lint
 	@$(PYTHON) -m pytest -q -n 3 --dist loadfile
 
+soak: set-up
+	@SOAK_REFRESHES=500 $(PYTHON) -m pytest -q -s tests/faults/test_soak.py
+
 lint: set-up
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m ruff format --quiet --check .
@@ -30,6 +35,11 @@ lint: set-up
 check:
 	@python3 local/set_up.py checkov
 	@$(PYTHON) -m scanners
+
+# Writes docs/benchmarks.md; ten minutes.
+bench:
+	@python3 local/set_up.py bench
+	@$(PYTHON) -m bench
 
 diff destroy: set-up environment-named
 	@$(CDK) $@ $(CDK_OPTIONS) '$(ENV)/*'
@@ -56,7 +66,11 @@ set-up:
 docs: set-up
 	@$(PYTHON) -m tests.rights.page
 
-# After a change of requirements*.txt.
+COMPILE = $(PYTHON) -m uv pip compile --quiet --universal --no-header --python-version 3.11
+
+# After a change of requirements*.txt. The first one first: the bench has its versions.
 lock: set-up
-	$(PYTHON) -m uv pip compile --quiet --universal --no-header --python-version 3.11 requirements-dev.txt -o requirements.lock
-	$(PYTHON) -m uv pip compile --quiet --universal --no-header --python-version 3.11 scanners/requirements-checkov.txt -o scanners/requirements-checkov.lock
+	$(COMPILE) requirements-dev.txt -o requirements.lock
+	$(COMPILE) scanners/requirements-checkov.txt -o scanners/requirements-checkov.lock
+	$(COMPILE) bench/requirements-lambda.txt -o bench/requirements-lambda.lock
+	$(COMPILE) bench/requirements-airflow.txt -o bench/requirements-airflow.lock

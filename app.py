@@ -11,19 +11,25 @@ import aws_cdk as cdk
 
 from stacks.access import AccessStack
 from stacks.docker_login import DockerLoginStack
+from stacks.ecs_tasks import EcsTasksStack
 from stacks.environment import Environment
 from stacks.registry import RegistryStack
 from stacks.settings_files import SettingsError, load_environments
+from stacks.worker_upkeep import WorkerUpkeepStack
 
 
 def add_stage(app: cdk.App, environment: Environment) -> None:
-    """Add the three stacks of an environment. They share no reference: what one needs of another, it names."""
+    """Add the stacks of an environment. They share no reference: what one needs of another, it names."""
     stage = cdk.Stage(
         app, environment.name, env=cdk.Environment(account=environment.account, region=environment.region)
     )
     RegistryStack(stage, "Registry", environment=environment)
     AccessStack(stage, "Access", environment=environment)
     DockerLoginStack(stage, "DockerLogin", environment=environment)
+    if environment.workers.clean_up:
+        WorkerUpkeepStack(stage, "WorkerUpkeep", clean_up=environment.workers.clean_up)
+    if environment.ecs:
+        EcsTasksStack(stage, "EcsTasks", environment=environment, tasks=environment.ecs.tasks)
 
 
 if __name__ == "__main__":

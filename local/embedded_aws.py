@@ -9,6 +9,8 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,7 +35,7 @@ ROOT_CREDENTIALS = {"AccessKeyId": "test", "SecretAccessKey": "test"}
 
 
 class EmbeddedAwsError(Exception):
-    """The embedded AWS did not start."""
+    """The embedded AWS did not start, or does not what it was told."""
 
 
 class EmbeddedAws:
@@ -132,7 +134,13 @@ class EmbeddedAws:
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
         }
 
-    def client(self, service: str, credentials: dict[str, str] | None = None, region: str = REGION) -> Any:
+    def client(
+        self,
+        service: str,
+        credentials: dict[str, str] | None = None,
+        region: str = REGION,
+        config: Config | None = None,
+    ) -> Any:
         """A boto3 client with these credentials, as STS returns them, or the account root's."""
         self._session = self._session or _session_without_settings()
         identity = credentials or ROOT_CREDENTIALS
@@ -144,12 +152,30 @@ class EmbeddedAws:
             aws_access_key_id=identity["AccessKeyId"],
             aws_secret_access_key=identity["SecretAccessKey"],
             aws_session_token=identity.get("SessionToken"),
-            config=Config(proxies={}),
+            config=Config(proxies={}).merge(config or Config()),
         )
 
     def advance_clock(self, minutes: int) -> None:
         """Let this time pass for schedules, which fire when they fall due, and for the registry's tokens."""
         self._control("POST", f"/_local/advance?minutes={minutes}")
+
+    @contextmanager
+    def fault(self, operation: str, **what: Any) -> Iterator[Callable[[], int]]:
+        """Let calls of an operation fail until the end of the body, in the way that local/faults.py describes.
+
+        Yields how many calls it has struck so far; not one by the end is an error of whoever asked for it.
+        """
+
+        def struck() -> int:
+            return int(self._control("GET", "/_local/status")["faults"][-1]["struck"])
+
+        self._control("POST", "/_local/faults", {"operation": operation, **what})
+        try:
+            yield struck
+            if not struck():
+                raise EmbeddedAwsError(f"nobody called {operation}: the fault struck nothing")
+        finally:
+            self._control("DELETE", "/_local/faults")
 
     def stop(self) -> None:
         """End the server and every process it started."""
@@ -166,11 +192,11 @@ class EmbeddedAws:
     def _record(self) -> Path:
         return self.state / "server.json"
 
-    def _control(self, method: str, path: str) -> dict[str, Any]:
+    def _control(self, method: str, path: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
         trust = ssl.create_default_context(cafile=str(self.ca_bundle))
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=trust)
         try:
-            connection.request(method, path)
+            connection.request(method, path, json.dumps(request) if request else None)
             response = connection.getresponse()
             answer: dict[str, Any] = json.loads(response.read())
         finally:

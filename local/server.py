@@ -10,12 +10,11 @@ import signal
 import sys
 import threading
 
-import ministack.app
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.core import lambda_runtime
 
-from local import mends
+from local import control, mends
 
 
 def main() -> None:
@@ -38,7 +37,7 @@ async def _serve(socket: int) -> None:
     config.keyfile = os.environ["MINISTACK_SSL_KEY"]
     config.keep_alive_timeout = 75
     # Nothing asks for a graceful shutdown: there is no state to save, so SIGTERM need not wait for open connections.
-    await serve(ministack.app.app, config, shutdown_trigger=asyncio.Event().wait)
+    await serve(control.app, config, shutdown_trigger=asyncio.Event().wait)
 
 
 def _end() -> None:

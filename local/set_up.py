@@ -1,13 +1,11 @@
 """Install what this checkout needs into `.venv` and `node_modules`, once for every change of the lock files.
 
-With an argument also what that needs beside them, each in an environment of its own, because its dependencies clash with
-ours: `checkov` the scanner, `e2e` both versions of Airflow.
+With an argument also the environments of that tool, each of its own because its dependencies clash with ours.
 Runs before anything is installed, and so on the standard library of whatever Python there is. Two at once are fine: the
 second waits for the first.
 """
 
 import fcntl
-import functools
 import hashlib
 import os
 import shutil
@@ -16,16 +14,20 @@ import sys
 import time
 
 UV = "uv==0.13.9"  # Installs in seconds what takes pip most of a minute.
+# The environments that only some need, with their locks, by the argument that asks for them.
+TOOLS = {
+    "checkov": {".venv-checkov": "scanners/requirements-checkov.lock"},
+    "bench": {
+        ".venv-bench": "bench/requirements-lambda.lock",
+        ".venv-bench-airflow": "bench/requirements-airflow.lock",
+    },
+    "e2e": {
+        ".venv-airflow-2": "tests/e2e/requirements-airflow-2.lock",
+        ".venv-airflow-3": "tests/e2e/requirements-airflow-3.lock",
+    },
+}
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = os.path.join(ROOT, ".venv", "bin", "python")
-# For each argument: what is installed, into which environment, from which lock.
-EXTRAS = {
-    "checkov": [("checkov", ".venv-checkov", "scanners/requirements-checkov.lock")],
-    "e2e": [
-        ("Airflow 2", ".venv-airflow-2", "tests/e2e/requirements-airflow-2.lock"),
-        ("Airflow 3", ".venv-airflow-3", "tests/e2e/requirements-airflow-3.lock"),
-    ],
-}
 
 
 def main() -> None:
@@ -38,20 +40,18 @@ def main() -> None:
             print("Another set-up of this checkout is at work; waiting for it …", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         steps = [
-            ("Python packages into .venv", ".venv", "requirements.lock", install_python),
-            ("CDK CLI into node_modules", "node_modules", "package-lock.json", install_node),
+            ("Python packages", ".venv", "requirements.lock", install_python),
+            ("CDK CLI", "node_modules", "package-lock.json", install_node),
         ]
-        for argument in sys.argv[1:]:
-            for what, folder, lock_file in EXTRAS[argument]:
-                install = functools.partial(install_extra, folder, lock_file)
-                steps.append((f"{what} into {folder}", folder, lock_file, install))
+        for tool in sys.argv[1:]:
+            steps += [(tool, folder, lock_file, install_environment) for folder, lock_file in TOOLS[tool].items()]
         for what, folder, lock_file, install in steps:
             stamp = os.path.join(ROOT, folder, ".installed-from")
             wanted = fingerprint(lock_file)
             if read(stamp) != wanted:
-                print(f"Installing {what} …", end=" ", flush=True)
+                print(f"Installing {what} into {folder} …", end=" ", flush=True)
                 started = time.monotonic()
-                install()
+                install(folder, lock_file)
                 with open(stamp, "w") as file:
                     file.write(wanted)
                 print(f"{time.monotonic() - started:.0f} s")
@@ -68,21 +68,26 @@ def refuse_unfit_tools() -> None:
         sys.exit(f"Node.js 20 or newer is needed, node is {version}: put a newer one first on PATH.")
 
 
-def install_python() -> None:
-    run(sys.executable, "-m", "venv", "--clear", os.path.join(ROOT, ".venv"))
+def install_python(folder: str, lock_file: str) -> None:
+    run(sys.executable, "-m", "venv", "--clear", os.path.join(ROOT, folder))
     run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
+    install_packages(folder, lock_file)
+
+
+def install_environment(folder: str, lock_file: str) -> None:
+    run(PYTHON, "-m", "uv", "venv", "--quiet", "--clear", "--python", sys.executable, os.path.join(ROOT, folder))
+    install_packages(folder, lock_file)
+
+
+def install_packages(folder: str, lock_file: str) -> None:
     # uv does not read pip's settings by itself: the machine's certificates, and an index of one's own.
     index = subprocess.run([PYTHON, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True)
     options = ["--system-certs", *(["--default-index", index.stdout.strip()] if index.returncode == 0 else [])]
-    run(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", *options, "-r", "requirements.lock")
+    target = ["--python", os.path.join(ROOT, folder)]
+    run(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", *options, *target, "-r", lock_file)
 
 
-def install_extra(folder: str, lock_file: str) -> None:
-    run(PYTHON, "-m", "uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder)
-    run(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", folder, "-r", lock_file)
-
-
-def install_node() -> None:
+def install_node(_folder: str, _lock_file: str) -> None:
     run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
 
 

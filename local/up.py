@@ -2,6 +2,7 @@
 
 import configparser
 import fcntl
+import json
 import os
 import shlex
 import shutil
@@ -65,7 +66,10 @@ def _explain(aws: EmbeddedAws) -> None:
     print(f"All at once:  source {shlex.quote(os.path.relpath(_environment_file()))}")
     print(f"As somebody:  aws --profile NAME …, one of {', '.join(PROFILES)}")
     advance = f"-X POST '{aws.endpoint_url}/_local/advance?minutes=30'"
-    print(f"Time passes:  curl --cacert {shlex.quote(str(aws.ca_bundle))} {advance}")
+    curl = f"curl --cacert {shlex.quote(str(aws.ca_bundle))}"
+    print(f"Time passes:  {curl} {advance}")
+    fault = shlex.quote(json.dumps({"operation": "PutSecretValue", "status": 503}))
+    print(f"AWS fails:    {curl} {aws.endpoint_url}/_local/faults -d {fault} (-X DELETE ends it; see local/faults.py)")
     print(
         "Images:       docker would ask the real registry of that name; local/registry_client.py pushes and pulls here"
     )

@@ -110,6 +110,10 @@ Minutes = Annotated[int, _only(range(10, 181).__contains__, "is out of range; wr
 Email = Annotated[str, _like(r"[^@\s]+@[^@\s]+\.[^@\s.]+", "is no e-mail address; write it like team@example.com")]
 TopicArn = Annotated[str, _like(_TOPIC, f"is no topic's ARN; {_TOPIC_MEND}")]
 Reason = Annotated[str, _like(r".*\S.*", "is no reason; say why nobody needs to hear of it")]
+InstanceTag = Annotated[str, _like(r"[\w .:/=+@-]{1,127}", "is no tag of an instance; use letters, digits and .:/=+@-")]
+Cron = Annotated[str, _like(r"cron\((?:\S+ ){5}\S+\)", "is no schedule; write it like cron(0 3 ? * * *), in UTC")]
+Hours = Annotated[int, _only(range(1, 8761).__contains__, "is out of range; write 1 to 8760")]
+ImageTag = Annotated[str, _like(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "is no image tag; use letters, digits and ._-")]
 Link = Annotated[str, _like(r"[^\s#]{1,500}", "cannot be linked to; write a URL or path, without # and spaces")]
 
 
@@ -164,11 +168,54 @@ class Connection(_Table):
     refresh_every_minutes: Minutes = 30
 
 
+class CleanUp(_Table):
+    """When old containers and images go from the instances with this tag."""
+
+    tag_key: InstanceTag = Field(examples=['tag_key = "role"'])
+    tag_value: InstanceTag = Field(examples=['tag_value = "airflow-worker"'])
+    schedule: Cron = "cron(0 3 ? * * *)"
+    containers_older_than_hours: Hours = 24
+    images_older_than_hours: Hours = 168
+
+
 class Workers(_Table):
-    """The roles of the Airflow workers."""
+    """The roles of the Airflow workers, and the upkeep of their instances."""
 
     role_arns: Listed[RoleArn] = ()
     pull_directly: bool = False
+    clean_up: CleanUp | None = None
+
+
+# What Fargate has (ECS Developer Guide, "Task size"): MiB for each number of CPU units.
+_FARGATE_MIB = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4097, 1024)),
+    1024: tuple(range(2048, 8193, 1024)),
+    2048: tuple(range(4096, 16385, 1024)),
+    4096: tuple(range(8192, 30721, 1024)),
+}
+
+
+class EcsTask(_Table):
+    """A repository's image as a task on Fargate."""
+
+    image_tag: ImageTag = "latest"
+    cpu_units: Literal[256, 512, 1024, 2048, 4096] = 256
+    memory_mib: int = 512
+
+    @pydantic.model_validator(mode="after")
+    def _is_a_size_of_fargate(self) -> Self:
+        sizes = _FARGATE_MIB[self.cpu_units]
+        if self.memory_mib not in sizes:
+            known = ", ".join(map(str, sizes))
+            raise ValueError(f"memory_mib {self.memory_mib} does not go with cpu_units {self.cpu_units}; write {known}")
+        return self
+
+
+class Ecs(_Table):
+    """The alternative to logins: images that Airflow runs on Fargate."""
+
+    tasks: dict[str, EcsTask] = Field(min_length=1, examples=['a table [ecs.tasks."analytics/web-scraper"]'])
 
 
 class Alerts(_Table):
@@ -201,9 +248,17 @@ class Environment(_Table):
     connections: dict[ConnectionId, Connection] = Field(min_length=1, examples=["[connections.docker_default]"])
     alerts: Alerts = Field(examples=["a table [alerts] with emails or topic_arn, or off_because with a reason"])
     workers: Workers = Workers()
+    ecs: Ecs | None = None
 
     def secret_name(self, connection_id: str) -> str:
         return f"{self.connections_prefix}/{connection_id}"
+
+    @property
+    def ecs_cluster_name(self) -> str:
+        return f"{self.name}-airflow"
+
+    def ecs_family(self, repository: str) -> str:
+        return f"{self.name}-{re.sub('[^a-z0-9]+', '-', repository)}"
 
     def push_role_name(self, team: str) -> str:
         return f"{self.name}-ecr-push-{team}"
@@ -262,6 +317,8 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
                 )
 
     names: dict[str, Iterable[str]] = {"teams": teams, "connections": connections, **repositories}
+    if environment.ecs:
+        names["ecs.tasks"] = environment.ecs.tasks
     for key, group in names.items():
         first: dict[str, str] = {}
         for name in group:
@@ -273,6 +330,19 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
             if team not in teams:
                 mend = f"{did_you_mean(team, teams)}teams here: {', '.join(teams)}"
                 yield f"connections.{name}.teams", f"{team!r} is no team; {mend}"
+
+    if environment.ecs:
+        known = [f"{team}/{name}" for team, settings in teams.items() for name in settings.repositories]
+        for repository in environment.ecs.tasks:
+            if repository not in known:
+                mend = f"{did_you_mean(repository, known)}write <team>/<repository> of one that is there"
+                yield f"ecs.tasks.{repository!r}", f"{repository!r} is no repository; {mend}"
+        if not environment.workers.role_arns:
+            yield "ecs", "gives rights to workers' roles that are named; write workers.role_arns"
+        # Each with two roles, two ARNs of its family, and a log.
+        fixed, roles = 480, 2 * len(environment.role_path)
+        if sum(2 * len(repository) + fixed + roles for repository in environment.ecs.tasks) > room_for_workers:
+            yield "ecs.tasks", "too many for the workers' one IAM policy; list fewer, or shorten role_path"
 
     ours: dict[str, Iterable[str]] = {
         "break_glass_role_arns": environment.break_glass_role_arns,

@@ -33,6 +33,11 @@ def pull(stack: Stack, teams: Iterable[str]) -> iam.PolicyStatement:
     return _on_repositories("PullImages", PULL_ACTIONS, stack, teams)
 
 
+def pull_one(stack: Stack, repository: str) -> iam.PolicyStatement:
+    """Pull from one repository, `<team>/<name>`: by its whole name, which the settings say is the team's."""
+    return iam.PolicyStatement(sid="PullImage", actions=PULL_ACTIONS, resources=[_repository_arn(stack, repository)])
+
+
 def log_in() -> iam.PolicyStatement:
     """Mint a docker login. It opens what the minter's other rights open, and nothing more."""
     return iam.PolicyStatement(
@@ -63,9 +68,10 @@ def _on_repositories(sid: str, actions: list[str], stack: Stack, teams: Iterable
 
 
 def _repository_arns(stack: Stack, teams: Iterable[str]) -> list[str]:
+    return [_repository_arn(stack, f"{team}/*") for team in teams]
+
+
+def _repository_arn(stack: Stack, name: str) -> str:
     # Spelt out, so that scanners' names for the ARNs, which hold them, are text whatever the feature flags are.
     partition = Fact.require_fact(stack.region, FactName.PARTITION)
-    return [
-        stack.format_arn(partition=partition, service="ecr", resource="repository", resource_name=f"{team}/*")
-        for team in teams
-    ]
+    return stack.format_arn(partition=partition, service="ecr", resource="repository", resource_name=name)

@@ -108,7 +108,9 @@ def _fields(table: Iterable[str]) -> dict[str, Any]:
     kind: Any = Environment
     for part in table:
         kind = get_args(kind)[1] if get_args(kind) else kind.model_fields[part].annotation
-    fields: dict[str, Any] = (get_args(kind) or [kind])[0].model_fields  # of `Alerts | None`, Alerts
+        if type(None) in get_args(kind):  # of `Ecs | None`, Ecs
+            kind = get_args(kind)[0]
+    fields: dict[str, Any] = kind.model_fields
     return fields
 
 

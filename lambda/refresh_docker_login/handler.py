@@ -62,13 +62,13 @@ def refresh() -> dict[str, str]:
     reply = _call("GetAuthorizationToken", ecr.get_authorization_token)
     login = airflow_connection(reply, REGISTRY_HOST, datetime.now(UTC))
     request = {"SecretId": SECRET_ARN, "SecretString": json.dumps(login)}
-    version_id = _call("PutSecretValue", lambda: secrets_manager.put_secret_value(**request))["VersionId"]
+    version_id = _call("PutSecretValue", lambda: secrets_manager.put_secret_value(**request)["VersionId"])
     answer = {"connection": CONNECTION_ID, "expires_at": login["extra"]["expires_at"], "version_id": version_id}
     logger.info("The docker login is fresh", extra=answer)
     return answer
 
 
-def _call(operation: str, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _call(operation: str, call: Callable[[], Any]) -> Any:
     """Call AWS; a failure becomes a RefreshFailed without botocore's exception, which can quote the token."""
     try:
         return call()

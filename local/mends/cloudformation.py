@@ -8,12 +8,15 @@ AWS (template reference of each type):
   retained. A repository (its name is its identifier) can be adopted with ImportExistingResources; a secret (its ARN is)
   cannot.
 - AWS::ECR::Repository has ImageTagMutabilityExclusionFilters.
+- AWS::SSM::Association exists; its Ref is an id of its own.
 
 MiniStack: Ref is the name; the secret has the value ''; the policy's type is refused; a taken secret is replaced and a
-taken repository overwritten; repositories cannot be imported; the filters are dropped.
+taken repository overwritten; repositories cannot be imported; the filters are dropped; the association's type is
+refused. Here it is taken and does nothing: there are no instances.
 """
 
 import json
+import uuid
 from typing import Any
 
 from ministack.core.responses import get_account_id
@@ -121,6 +124,19 @@ def _set_exclusion_filters(name: str, properties: Properties) -> None:
     ]
 
 
+def create_association(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
+    association_id = str(uuid.uuid4())
+    return association_id, {"AssociationId": association_id}
+
+
+def update_association(association_id: str, old: Properties, new: Properties, stack_name: str) -> Provisioned:
+    return association_id, {"AssociationId": association_id}
+
+
+def delete_association(association_id: str, properties: Properties) -> None:
+    pass  # Nothing was made.
+
+
 def _repository_import_problem(name: str) -> Any:
     if name in ecr._repositories:
         return None
@@ -146,6 +162,11 @@ def apply() -> None:
                 "create": create_secret_policy,
                 "update": update_secret_policy,
                 "delete": delete_secret_policy,
+            },
+            "AWS::SSM::Association": {
+                "create": create_association,
+                "update": update_association,
+                "delete": delete_association,
             },
             "AWS::ECR::Repository": {
                 "create": create_repository,

@@ -27,6 +27,10 @@ push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/analyst"]
 teams = ["NAME"]
 [workers]
 role_arns = ["{WORKER_ROLE_ARN}"]
+[workers.clean_up]
+tag_key = "role"
+tag_value = "NAME-worker"
+[ecs.tasks."NAME/repository"]
 [alerts]
 emails = ["ops@example.com"]
 """
@@ -172,6 +176,7 @@ def _inventory(aws: EmbeddedAws) -> set[str]:
         *aws.client("sqs").list_queues().get("QueueUrls", []),
         *(t["TopicArn"] for t in aws.client("sns").list_topics()["Topics"]),
         *(a["AlarmArn"] for a in aws.client("cloudwatch").describe_alarms()["MetricAlarms"]),
+        *aws.client("ecs").list_clusters()["clusterArns"],
         *(g["arn"] for g in aws.client("logs").describe_log_groups()["logGroups"]),
     }
     iam, kms = aws.client("iam"), aws.client("kms")

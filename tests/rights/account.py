@@ -33,6 +33,8 @@ teams = ["analytics"]
 teams = ["analytics-x"]
 [workers]
 role_arns = ["{WORKER}"]
+[ecs.tasks."analytics/app"]
+[ecs.tasks."analytics-x/app"]
 [alerts]
 emails = ["ops@example.com"]
 """
@@ -205,6 +207,10 @@ def _physical(path: str, resource: dict[str, Any]) -> dict[str, str]:
         case "AWS::SNS::Topic":
             topic_arn = arn("sns", made_up)
             return {"Ref": topic_arn, "Arn": topic_arn}
+        case "AWS::ECS::Cluster":
+            return {"Arn": arn("ecs", f"cluster/{properties['ClusterName']}")}
+        case "AWS::ECS::TaskDefinition":
+            return {"Arn": arn("ecs", f"task-definition/{properties['Family']}:1")}
         case "AWS::Lambda::Function":
             return {"Ref": made_up, "Arn": arn("lambda", f"function:{made_up}")}
         case "AWS::Logs::LogGroup":

@@ -29,6 +29,11 @@ def _scheduler(account: str = ACCOUNT, group: str = "default") -> Caller:
     return _service("scheduler", **{"aws:SourceAccount": account, "aws:SourceArn": source})
 
 
+def _ecs(account: str = ACCOUNT, region: str = REGION) -> Caller:
+    source = f"arn:aws:ecs:{region}:{account}:task/env-airflow/0123456789abcdef"
+    return _service("ecs-tasks", **{"aws:SourceAccount": account, "aws:SourceArn": source})
+
+
 def _service(name: str, **context: str) -> Caller:
     return Caller(f"{name}.amazonaws.com", context, may_assume=False)
 
@@ -65,6 +70,7 @@ CALLERS = {
     "a stranger": _role("stranger"),
     # Nobody's words but Scheduler's are AWS's own; should somebody ever speak them, it is not enough.
     "a stranger who speaks as Scheduler does": Caller(_role("stranger").principal, _scheduler().context),
+    "a stranger who speaks as ECS does": Caller(_role("stranger").principal, _ecs().context),
     "somebody of the account who tells no name": Caller(ROOT),
     "root": Caller(ROOT, {"aws:PrincipalArn": ROOT}),
     "Lambda": _service("lambda"),
@@ -74,4 +80,8 @@ CALLERS = {
     "Scheduler, for a schedule of another group": _scheduler(group="another"),
     "Scheduler, for a schedule of another account": _scheduler(FOREIGN_ACCOUNT),
     "Scheduler, for nobody in particular": _service("scheduler"),
+    "ECS, for a task of ours": _ecs(),
+    "ECS, for a task of another account": _ecs(FOREIGN_ACCOUNT),
+    "ECS, for a task of another region": _ecs(region="eu-central-1"),
+    "ECS, for nobody in particular": _service("ecs-tasks"),
 }

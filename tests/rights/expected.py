@@ -38,6 +38,9 @@ ENCRYPT = {"kms:Decrypt", "kms:GenerateDataKey"}
 WRITE_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 INVOKE = {"lambda:InvokeFunction"}
 SEND = {"sqs:SendMessage"}
+RUN_TASK, FOLLOW_TASK, FIND_TASK = {"ecs:RunTask"}, {"ecs:DescribeTasks", "ecs:StopTask"}, {"ecs:ListTasks"}
+PASS_ROLE = {"iam:PassRole"}
+READ_LOG = {"logs:GetLogEvents"}
 PUBLISH = {"sns:Publish"}
 
 # What is left to every administrator. Of a secret: to look at it from outside.
@@ -123,7 +126,9 @@ KEY_OTHERWISE = [
 ]
 FAILURES, FAILURES_OF_DIRECT = also_untold("failures"), also_untold("failures of direct")
 TOPIC = also_untold("topic of alerts")
-ANALYTICS, ANALYTICS_X, DIRECT = also_untold("analytics/app"), also_untold("analytics-x/app"), also_untold("direct/app")
+ANALYTICS, ANALYTICS_X, DIRECT = (
+    [*also_untold(f"{team}/app"), f"{team}/other"] for team in ("analytics", "analytics-x", "direct")
+)
 
 ADMINISTRATOR: Rights = {
     **each(SECRETS + SECRET_OF_DIRECT, LOOK_AT_SECRET),
@@ -179,7 +184,40 @@ EXPECTED: dict[str, Rights] = {
         **each([*SECRETS, "secret of default, had it no policy", "secret of x, had it no policy"], READ_SECRET),
         **each(KEY_FOR_SECRETS, DECRYPT),
         **each([f"open {key}" for key in KEY_FOR_SECRETS], DECRYPT),
+        # Where an environment has tasks on Fargate: run these, in their cluster, with their roles; nothing else.
+        **each(
+            [
+                f"task definition {task}{revision} in our cluster"
+                for task in ("analytics/app", "analytics-x/app")
+                for revision in ("", " by revision")
+            ],
+            RUN_TASK,
+        ),
+        **each(
+            [
+                f"{role} of {task}, handed to ECS"
+                for task in ("analytics/app", "analytics-x/app")
+                for role in ("execution role", "task role")
+            ],
+            PASS_ROLE,
+        ),
+        "a task in our cluster": FOLLOW_TASK,
+        "a container-instance in our cluster": FIND_TASK,
+        **each(["log of the task analytics/app", "log of the task analytics-x/app"], READ_LOG),
     },
+    # A task on Fargate pulls its own image alone and logs; what runs in it may do nothing.
+    "env/EcsTasks/AnalyticsApp/ExecutionRole": {
+        "nothing in particular": LOG_IN,
+        **each([*also_untold("analytics/app"), "analytics/app over http"], PULL),
+        "log of the task analytics/app": WRITE_LOG,
+    },
+    "env/EcsTasks/AnalyticsXApp/ExecutionRole": {
+        "nothing in particular": LOG_IN,
+        **each([*also_untold("analytics-x/app"), "analytics-x/app over http"], PULL),
+        "log of the task analytics-x/app": WRITE_LOG,
+    },
+    "env/EcsTasks/AnalyticsApp/TaskRole": {},
+    "env/EcsTasks/AnalyticsXApp/TaskRole": {},
     "direct/DockerLogin/Workers/Role": {
         "nothing in particular": LOG_IN,
         **each([*SECRET_OF_DIRECT, "secret of direct, had it no policy"], READ_SECRET),
@@ -256,4 +294,8 @@ ASSUMED_BY: dict[str, set[str]] = {
     "env/DockerLogin/FirstRefreshProvider/Role": {"Lambda"},
     "direct/DockerLogin/FirstRefreshProvider/Role": {"Lambda"},
     "direct/DockerLogin/Workers/Role": {"EC2"},
+    "env/EcsTasks/AnalyticsApp/ExecutionRole": {"ECS, for a task of ours"},
+    "env/EcsTasks/AnalyticsXApp/ExecutionRole": {"ECS, for a task of ours"},
+    "env/EcsTasks/AnalyticsApp/TaskRole": {"ECS, for a task of ours"},
+    "env/EcsTasks/AnalyticsXApp/TaskRole": {"ECS, for a task of ours"},
 }

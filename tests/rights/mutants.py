@@ -49,7 +49,10 @@ def mutants_of(account: Account, actions: dict[str, list[str]]) -> Iterator[Muta
         # An action that knows no resource is never asked of a resource's policy.
         known = [action for action, types in actions.items() if types or kind == "identity"]
         for index, statement in enumerate(document["Statement"]):
-            for mistake, changed in _mistakes(statement, kind, known):
+            # Nor one of such resources as the statement does not name.
+            types = {each for action in listed(statement["Action"]) for each in actions.get(action, [])}
+            nearby = [a for a in known if statement.get("Resource", "*") == "*" or types.intersection(actions[a])]
+            for mistake, changed in _mistakes(statement, kind, nearby):
                 after = copy.deepcopy(document)
                 after["Statement"][index : index + 1] = [changed] if changed else []
                 sid = statement.get("Sid", f"statement {index}")

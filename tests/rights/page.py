@@ -16,6 +16,8 @@ WHO = {
     "env/DockerLogin/FirstRefreshProvider/Role": "CDK's function that runs first refreshes in a deploy",
     "worker": "Airflow worker",
     "direct/DockerLogin/Workers/Role": "Airflow worker, of an environment with pull_directly",
+    "env/EcsTasks/AnalyticsApp/ExecutionRole": "execution role of analytics/app as a task on Fargate",
+    "env/EcsTasks/AnalyticsApp/TaskRole": "task role of analytics/app on Fargate",
     "stranger": "any other administrator of the account",
     "break glass": "break-glass role, an administrator",
     "deploy": "CloudFormation's role, an administrator",
@@ -24,7 +26,17 @@ WHO = {
     "alarms": "CloudWatch, for an alarm of the account",
 }
 # Ways to ask that are the matrix's business, not a reader's.
-PROBES = ("transport untold", "over http", "had it no policy", "open key", "named longer", "of x", "of direct, ")
+PROBES = (
+    "transport untold",
+    "over http",
+    "had it no policy",
+    "open key",
+    "named longer",
+    "of x",
+    "of direct, ",
+    "/other",
+    "analytics-x/",
+)
 SHORT = {
     frozenset(ADMINISTER_KEY): "administer it, neither use nor lend it",
     frozenset(LOOK_AT_SECRET): "look at it from outside",

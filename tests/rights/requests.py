@@ -1,4 +1,4 @@
-"""What is asked of the account: every action of ten services, on what is ours and on what only looks like it."""
+"""What is asked of the account: every action of eleven services, on what is ours and on what only looks like it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from tests.rights.account import ACCOUNT, ADMINISTRATOR, OPEN_KEY, REGION, Account
 
 # Of these every action is asked for.
-SERVICES = ("ecr", "iam", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sns", "sqs", "sts")
+SERVICES = ("ecr", "ecs", "iam", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sns", "sqs", "sts")
 CONNECTIONS = {
     "default": "env/DockerLogin/DockerDefault",
     "x": "env/DockerLogin/DockerX",
     "direct": "direct/DockerLogin/DockerDirect",
 }
+TASKS = {"analytics/app": "env/EcsTasks/AnalyticsApp", "analytics-x/app": "env/EcsTasks/AnalyticsXApp"}
 HTTPS = {"aws:SecureTransport": "true"}
 HTTP = {"aws:SecureTransport": "false"}
 
@@ -42,6 +43,7 @@ def targets_of(account: Account) -> dict[str, Target]:
         **_keys(account),
         **_functions(account),
         **_logs(account),
+        **_tasks(account),
         **_others(account),
     }
 
@@ -61,6 +63,7 @@ def _repositories() -> dict[str, Target]:
             # docker's requests reach the registry with a token; whether IAM is told how they came is not documented.
             f"{team}/app, transport untold": repository(f"{team}/app", team, context={}),
             f"{team}/app elsewhere": repository(f"{team}/app", team, region="eu-central-1"),
+            f"{team}/other": repository(f"{team}/other", team),
             f"{team}/mistagged": repository(f"{team}/mistagged", "risk"),
             f"{team}/untagged": repository(f"{team}/untagged", None),
             f"{team}-longer/app, tagged {team}": repository(f"{team}-longer/app", team),
@@ -125,10 +128,15 @@ def _logs(account: Account) -> dict[str, Target]:
         **{f"log of {name}": account.arns[f"{path}/Log"] for name, path in CONNECTIONS.items()},
         "log of first refreshes": account.arns["env/DockerLogin/FirstRefreshLog"],
         "log of first refreshes of direct": account.arns["direct/DockerLogin/FirstRefreshLog"],
+        **{f"log of the task {task}": account.arns[f"{path}/Log"] for task, path in TASKS.items()},
         "another log": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:other:*",
         **{
             f"longer named than the log of {name}": account.arns[f"{path}/Log"].replace(":*", "-longer:*")
             for name, path in CONNECTIONS.items()
+        },
+        **{
+            f"longer named than the log of the task {task}": account.arns[f"{path}/Log"].replace(":*", "-longer:*")
+            for task, path in TASKS.items()
         },
         **{
             f"longer named than the log of first refreshes of {env}": account.arns[
@@ -141,6 +149,37 @@ def _logs(account: Account) -> dict[str, Target]:
     streams = {name: Target(f"{arn.removesuffix('*')}log-stream:stream", "log-stream") for name, arn in groups.items()}
     whole = {f"{name}, the group": Target(arn.removesuffix("*"), "log-group") for name, arn in groups.items()}
     return streams | whole
+
+
+def _tasks(account: Account) -> dict[str, Target]:
+    """Task definitions, tasks, and the roles that are handed to them; each also in the wrong place."""
+    ours, other = account.arns["env/EcsTasks/Cluster"], f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/env-airflow-x"
+    clusters = {"our cluster": (ours, {"ecs:cluster": ours}), "another cluster": (other, {"ecs:cluster": other})}
+    clusters["a cluster untold"] = (other, {})
+    families = {task: account.arns[f"{path}/TaskDefinition"].removesuffix(":1") for task, path in TASKS.items()}
+    families["another task"] = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/env-analytics-app-x"
+    found = {}
+    for cluster, (cluster_arn, told) in clusters.items():
+        context = {**HTTPS, **told}
+        for task, family in families.items():
+            for arn in (family, f"{family}:7"):
+                what = f"{task}{' by revision' if arn != family else ''}"
+                found[f"task definition {what} in {cluster}"] = Target(arn, "task-definition", None, context)
+        for kind in ("task", "container-instance"):
+            arn = f"{cluster_arn.replace(':cluster/', f':{kind}/')}/0123456789abcdef"
+            found[f"a {kind} in {cluster}"] = Target(arn, kind, None, context)
+        found[cluster] = Target(cluster_arn, "cluster", None, context)
+    roles = {
+        f"{role} of {task}": account.arns[f"{path}/{name}"]
+        for task, path in TASKS.items()
+        for role, name in (("execution role", "ExecutionRole"), ("task role", "TaskRole"))
+    }
+    roles["any other role"] = f"arn:aws:iam::{ACCOUNT}:role/administrator"
+    for role, arn in roles.items():
+        for service, name in (("ECS", "ecs-tasks"), ("Lambda", "lambda"), ("nobody", None)):
+            told = {"iam:PassedToService": f"{name}.amazonaws.com"} if name else {}
+            found[f"{role}, handed to {service}"] = Target(arn, "role", None, {**HTTPS, **told})
+    return found
 
 
 def _others(account: Account) -> dict[str, Target]:

@@ -28,6 +28,14 @@ teams = ["risk"]
 refresh_every_minutes = 60
 [workers]
 role_arns = ["arn:aws:iam::210987654321:role/airflow-worker"]
+[workers.clean_up]
+tag_key = "role"
+tag_value = "airflow-worker"
+images_older_than_hours = 72
+[ecs.tasks."analytics/web-scraper"]
+image_tag = "7"
+memory_mib = 1024
+[ecs.tasks."risk/reports/daily"]
 [alerts]
 emails = ["data-platform@example.com"]
 """

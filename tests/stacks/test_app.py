@@ -13,8 +13,10 @@ from tests.templates import Templates, synthesize
 
 
 def test_the_stacks_share_no_reference_so_that_each_deploys_and_goes_alone(templates: Templates) -> None:
+    of_every_environment = {"Registry", "Access", "DockerLogin"}
     assert set(templates) == {
-        f"{environment}-{stack}" for environment in ("rich", "plain") for stack in ("Registry", "Access", "DockerLogin")
+        *(f"plain-{stack}" for stack in of_every_environment),
+        *(f"rich-{stack}" for stack in of_every_environment | {"WorkerUpkeep", "EcsTasks"}),
     }
     for template in templates.values():
         assert "Fn::ImportValue" not in json.dumps(template)
@@ -23,6 +25,7 @@ def test_the_stacks_share_no_reference_so_that_each_deploys_and_goes_alone(templ
 
 def test_no_resource_but_those_of_a_contract_has_a_fixed_name(templates: Templates) -> None:
     names = {"RoleName", "FunctionName", "QueueName", "TopicName", "LogGroupName", "PolicyName", "AlarmName", "Name"}
+    names |= {"ClusterName", "Family", "AssociationName", "DashboardName"}
     named = {
         r["Type"]
         for template in templates.values()
@@ -31,7 +34,9 @@ def test_no_resource_but_those_of_a_contract_has_a_fixed_name(templates: Templat
     }
 
     # An inline policy has to have a name; it is CDK's. The only roles with a name are those that analysts type.
-    assert named == {"AWS::IAM::Policy", "AWS::IAM::Role", "AWS::SecretsManager::Secret"}
+    # DAGs name the tasks that they run; of an association, nothing but its name tells people what it is.
+    of_a_contract = {"AWS::IAM::Role", "AWS::SecretsManager::Secret", "AWS::ECS::Cluster", "AWS::ECS::TaskDefinition"}
+    assert named == {"AWS::IAM::Policy", "AWS::SSM::Association", *of_a_contract}
     roles = [r for t in templates.values() for r in t["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
     assert all("-ecr-push-" in r["Properties"].get("RoleName", "-ecr-push-") for r in roles)
 

@@ -51,6 +51,8 @@ PUSH = "teams.analytics.push"
 SETS, ROLES, USERS = f"{PUSH}.permission_sets", f"{PUSH}.role_arns", f"{PUSH}.user_arns"
 MUST_MFA = f"{PUSH}.require_mfa"
 DEFAULTS = "teams.analytics.repository_defaults"
+CLEAN = "workers.clean_up"
+TASK = "ecs.tasks.'analytics/web-scraper'"
 TAGS, IMAGES = f"{DEFAULTS}.mutable_tags", f"{DEFAULTS}.keep_images"
 GLASS = "break_glass_role_arns"
 LIMIT = "permissions_boundary_arn"
@@ -152,6 +154,20 @@ def topic(arn: str) -> str:
     return alerts(f'topic_arn = "{arn}"')
 
 
+def clean_up(text: str) -> str:
+    return end(f'[{CLEAN}]\ntag_key = "role"\ntag_value = "worker"\n{text}')
+
+
+def task(text: str = "", repository: str = "analytics/web-scraper") -> str:
+    return workers(ROLE) + f'[ecs.tasks."{repository}"]\n{text}\n'
+
+
+def many_tasks() -> str:
+    names = numbered("r", 20)
+    listed = "".join(f'[ecs.tasks."analytics/{name}"]\n' for name in names)
+    return repositories(*names) + f'[workers]\nrole_arns = ["{ROLE}"]\n' + listed
+
+
 def loaded(folder: Path, **files: str | bytes) -> list[Environment]:
     for name, content in files.items():
         (folder / f"{name}.toml").write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -196,6 +212,16 @@ KEYS: list[Row] = [
     ("a push is there", edited(PUSH_TABLE, ""), PUSH, "missing", "user_arns"),
     ("connections are there", edited(DOCKER_TABLE, ""), "connections", "missing", "[connections.docker_default]"),
     ("a connection's teams are there", edited('teams = ["analytics"]', ""), f"{DOCKER}.teams", "missing", "teams = ["),
+    (
+        "a clean-up has a tag",
+        end(f'[{CLEAN}]\ntag_value = "worker"'),
+        f"{CLEAN}.tag_key",
+        "missing",
+        'tag_key = "role"',
+    ),
+    ("a clean-up's keys are known", clean_up("keep = 1"), f"{CLEAN}.keep", "no setting", "images_older_than_hours"),
+    ("there is a task", end("[ecs]"), "ecs.tasks", "missing", '[ecs.tasks."analytics/web-scraper"]'),
+    ("a task's keys are known", task("cpu_unit = 1"), f"{TASK}.cpu_unit", "no setting", "did you mean cpu_units?"),
     ("alerts are there", edited(ALERTS_TABLE, ""), "alerts", "missing", "off_because with a reason"),
     ("there is a team", edited(TEAM_TABLE, "[teams]\n"), "teams", "is empty", "at least one"),
     ("there is a repository", repositories(), REPOSITORIES, "is empty", "at least one"),
@@ -364,6 +390,16 @@ WHO: list[Row] = [
     ("a worker is of the partition", workers(CHINA_ROLE), "workers.role_arns", "foreign to eu-west-1", "arn:aws:"),
     ("a glass breaker is of the partition", break_glass(CHINA_ROLE), GLASS, "foreign to eu-west-1", "arn:aws:"),
     ("an e-mail address has an at", emails("ops.example.com"), "alerts.emails", "'ops.ex", "team@example.com"),
+    ("a clean-up has a schedule", clean_up('schedule = "daily"'), f"{CLEAN}.schedule", "'daily'", "cron(0 3 ? * * *)"),
+    (
+        "a task is of a repository",
+        task(repository="analytics/web"),
+        "ecs.tasks.'analytics/web'",
+        "no repository",
+        "mean",
+    ),
+    ("tasks need workers by name", end('[ecs.tasks."analytics/web-scraper"]'), "ecs", "named", "workers.role_arns"),
+    ("a task's image has a tag", task('image_tag = "a b"'), f"{TASK}.image_tag", "no image tag", "letters"),
     ("a topic has an ARN", topic("alerts"), "alerts.topic_arn", "'alerts' is no topic's ARN", "arn:aws:sns:"),
     ("a topic is no FIFO topic", topic(f"{TOPIC}.fifo"), "alerts.topic_arn", "no topic's ARN", "FIFO"),
     (
@@ -394,6 +430,16 @@ LIMITS: list[Row] = [
     ("200 teams at most", teams(*numbered("t", 200)), "teams", "201 teams", "two environments"),
     ("490 repositories at most", repositories(*numbered("r", 491)), "teams", "491 repositories", "two environments"),
     ("35 connections at most", connections(*numbered("docker_", 35)), "connections", "36 conn", "two environments"),
+    (
+        "a clean-up keeps an hour",
+        clean_up("images_older_than_hours = 0"),
+        f"{CLEAN}.images_older_than_hours",
+        "0 is",
+        "1",
+    ),
+    ("a task has a size of Fargate", task("cpu_units = 300"), f"{TASK}.cpu_units", "300 is not possible", "256, 512"),
+    ("a task has memory for its size", task("memory_mib = 700"), TASK, "700 does not go", "512, 1024, 2048"),
+    ("a policy has room for so many tasks", many_tasks(), "ecs.tasks", "too many", "list fewer"),
     ("ten e-mail addresses at most", emails(*numbered("a@b.c", 11)), "alerts.emails", "too long", "keep 10"),
 ]
 
@@ -540,6 +586,8 @@ def test_what_is_left_out_has_the_documented_default(tmp_path: Path) -> None:
         pytest.param(repositories(*numbered("r", 490)), id="490 repositories"),
         pytest.param(connections(*numbered("docker_", 34)), id="35 connections"),
         pytest.param(pushers(USERS, USER, mfa="true"), id="MFA for users"),
+        pytest.param(clean_up('schedule = "cron(30 2 ? * SUN *)"'), id="a clean-up on Sundays"),
+        pytest.param(task("cpu_units = 4096\nmemory_mib = 30720"), id="a large task"),
         pytest.param(topic(TOPIC.replace("1111", "2222")), id="a topic of another account"),
         pytest.param(alerts('off_because = "a sandbox"'), id="no alerts, for a reason"),
         pytest.param(pushers(ROLES, AWAY), id="a pushing role of another account"),

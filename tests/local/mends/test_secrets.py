@@ -57,6 +57,32 @@ def test_a_secret_with_a_value_has_it(aws: EmbeddedAws) -> None:
         assert secrets.get_secret_value(SecretId=name)["SecretString"] == "told"
 
 
+def test_a_write_that_is_repeated_makes_one_version(aws: EmbeddedAws) -> None:
+    secrets = aws.client("secretsmanager")
+    secrets.create_secret(Name="repeated", SecretString="before")
+    write = {"SecretId": "repeated", "SecretString": "after", "ClientRequestToken": "1" * 32}
+
+    first, second = (secrets.put_secret_value(**write) for _ in range(2))
+
+    answered = ("ARN", "Name", "VersionId", "VersionStages")
+    assert [first[name] for name in answered] == [second[name] for name in answered]
+    assert second["VersionStages"] == ["AWSCURRENT"]
+    previous = secrets.get_secret_value(SecretId="repeated", VersionStage="AWSPREVIOUS")
+    assert previous["SecretString"] == "before"
+
+
+def test_a_version_is_never_changed(aws: EmbeddedAws) -> None:
+    secrets = aws.client("secretsmanager")
+    secrets.create_secret(Name="unchanged")
+    write = {"SecretId": "unchanged", "ClientRequestToken": "1" * 32}
+    secrets.put_secret_value(**write, SecretString="before")
+
+    refusal = refused(secrets.put_secret_value, **write, SecretString="after")
+    assert refusal.startswith("ResourceExistsException: You can't use ClientRequestToken 1")
+
+    assert secrets.get_secret_value(SecretId="unchanged")["SecretString"] == "before"
+
+
 def test_an_update_keeps_a_secrets_arn_and_value(aws: EmbeddedAws) -> None:
     def update(description: str) -> Deployed:
         return deploy(aws, "kept", Secret=a_secret("kept/token", Description=description))

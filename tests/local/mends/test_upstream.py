@@ -65,7 +65,7 @@ def handlers() -> Any:
 @pytest.mark.parametrize(
     ("mend", "module", "names"),
     [
-        ("secrets_manager", "services.secretsmanager", ["_create_secret"]),
+        ("secrets_manager", "services.secretsmanager", ["_create_secret", "_put_secret_value"]),
         (
             "cloudformation",
             "services.cloudformation.provisioners",
@@ -95,7 +95,6 @@ def handlers() -> Any:
         ("lambda_runtime", "core.lambda_runtime", ["_worker_class_for"]),
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
         ("clock", "services.scheduler", ["_tick_schedules", "_SCHEDULE_TICK_INTERVAL", "time"]),
-        ("clock", "app", ["app"]),
         ("cloudwatch", "services.cloudformation.provisioners", ["_cw_metric_alarm_record"]),
         (
             "cloudwatch",
@@ -139,9 +138,26 @@ def test_upstream_still_gives_a_secret_without_a_value_a_version(ministack: Any)
     assert status == 200
 
 
+@pytest.mark.parametrize("second", ["first", "another"])
+@needs_mend("secrets_manager")
+def test_upstream_still_writes_a_version_again(ministack: Any, second: str) -> None:
+    service = ministack.services.secretsmanager
+    service._create_secret({"Name": "token", "SecretString": "before"})
+    repeated = {"SecretId": "token", "ClientRequestToken": "1" * 32}
+    statuses = [service._put_secret_value({**repeated, "SecretString": text})[0] for text in ("first", second)]
+    assert statuses == [200, 200]
+    status, _, _ = service._get_secret_value({"SecretId": "token", "VersionStage": "AWSPREVIOUS"})
+    assert status == 400, "the second write lost the version before"
+
+
 @needs_mend("cloudformation")
 def test_upstream_still_does_not_know_a_secrets_policy(handlers: Any) -> None:
     assert "AWS::SecretsManager::ResourcePolicy" not in handlers
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_does_not_know_an_association(handlers: Any) -> None:
+    assert "AWS::SSM::Association" not in handlers
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""`python -m bench`: what `make bench` runs. It prints its tables and writes them to docs/benchmarks.md."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench import deploying, page, refresh, rewriting
+from bench.airflow_host import AirflowHost
+from bench.aws_stub import NotWritten, aws_stub
+from bench.environments import AIRFLOW, LAMBDA, check_bytecode, file_of
+from bench.goals import goals
+from bench.in_turn import Runs, in_turn
+from bench.processes import BenchFailed
+from bench.readers.reading import PAUSE_SECONDS
+from bench.rewriting import Met
+from bench.tables import goals_table, readers_table, refresh_table, waiting_table
+from local.account import outputs
+from local.cdk import ROOT, CdkFailed
+from local.deployment import start_and_deploy
+from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
+
+_REFRESH_ROUNDS = 21
+_WAITING_ROUNDS = 5
+_HANDLER = ROOT / "lambda" / "refresh_docker_login" / "handler.py"
+
+
+def main() -> None:
+    # As Ctrl-C, also when the terminal is closed: whatever was started is stopped on the way out.
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, signal.default_int_handler)
+    check_bytecode(LAMBDA, "botocore")
+    check_bytecode(AIRFLOW, "airflow")
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        print("One refresh in a cold process, in every shape")
+        host = AirflowHost(folder / "airflow")
+        runs = refresh_runs(folder, host)
+        refreshes = refresh_table(runs, refresh.PLAIN_BOTO3)
+        print(f"\n{refreshes}\n")
+
+        print("Readers while the login is rewritten, and what a person waits for")
+        aws, account = start_and_deploy(folder / "aws")
+        with aws:
+            kept = goals_table(
+                goals(runs, handler_lines=len(_HANDLER.read_text().splitlines()), zip_bytes=deployed_bytes(aws))
+            )
+            print(f"\n{kept}\n")
+            met: dict[str, Met] = {
+                "one write": rewriting.by_one_write(aws, account),
+                "delete and add": rewriting.by_delete_and_add(host),
+            }
+            readers = readers_table(met)
+            print(f"{readers}\n")
+            waits = in_turn(deploying.variants(aws, folder), _WAITING_ROUNDS)
+        waiting = waiting_table(waits, deploying.BASELINE)
+        print(f"{waiting}\n")
+    page.write(
+        refresh=refreshes,
+        goals=kept,
+        readers=readers,
+        waiting=waiting,
+        refresh_rounds=_REFRESH_ROUNDS,
+        waiting_rounds=_WAITING_ROUNDS,
+        pause_milliseconds=PAUSE_SECONDS * 1000,
+    )
+    print(f"Written to {page.PAGE.relative_to(ROOT)}")
+
+
+def refresh_runs(folder: Path, host: AirflowHost) -> dict[str, Runs]:
+    """Refreshes, by variant."""
+    with aws_stub(folder / "stub", file_of(LAMBDA, "botocore", "cacert.pem")) as stub:
+        return in_turn(refresh.variants(stub, host), _REFRESH_ROUNDS)
+
+
+def deployed_bytes(aws: EmbeddedAws) -> int:
+    """The size of the function's zip, as the CDK CLI made it."""
+    name = outputs(aws)["RefreshFunctionNameDockerDefault"]
+    size: int = aws.client("lambda").get_function(FunctionName=name)["Configuration"]["CodeSize"]
+    return size
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (BenchFailed, CdkFailed, EmbeddedAwsError, NotWritten) as failure:
+        sys.exit(f"\n  ✗ {failure}")
+    except subprocess.CalledProcessError as failure:
+        sys.exit(f"\n  ✗ {failure.cmd[0]} ended with {failure.returncode}")
+    except KeyboardInterrupt:
+        sys.exit(130)  # 128 and the number of SIGINT, as a shell says it

@@ -1,0 +1,115 @@
+"""ECR and one secret of Secrets Manager, as far as a refresh needs them, on https and loopback."""
+
+import base64
+import json
+import secrets
+import ssl
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.loopback import Answering, serving
+from local.certificates import write_certificates
+from local.embedded_aws import REGION
+
+REGISTRY_HOST = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
+SECRET_ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:airflow/connections/docker_default-AbCdEf"
+_FIRST_VERSION = "00000000-0000-0000-0000-000000000000"
+_PASSWORD_BYTES = 1900  # in base64 the 2.5 kB of ECR's
+
+
+class NotWritten(Exception):
+    """A run did not leave the login that it must. The message never holds the login."""
+
+
+class AwsStub:
+    """What is behind the endpoint, and what was asked of it."""
+
+    def __init__(self, url: str, ca_bundle: Path) -> None:
+        self.url = url
+        self.ca_bundle = ca_bundle
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as before the first run: a secret with a login in it, and nothing asked."""
+        self.calls: list[str] = []
+        self._passwords: list[str] = []
+        self._versions = {_FIRST_VERSION: "{}"}
+        self._stages = {"AWSCURRENT": _FIRST_VERSION}
+
+    def check_written(self) -> None:
+        """Raise NotWritten unless the secret's current version is the login that was minted last."""
+        if not {"GetAuthorizationToken", "PutSecretValue"} <= set(self.calls):
+            raise NotWritten(f"it called {self.calls}")
+        login = json.loads(self._versions[self._stages["AWSCURRENT"]])
+        extra = login.pop("extra", {})
+        wanted = {"conn_type": "docker", "host": REGISTRY_HOST, "login": "AWS", "password": self._passwords[-1]}
+        if login != wanted or not extra.get("expires_at"):
+            raise NotWritten("the secret's current version is not the login that was minted")
+
+    def call(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """The status and answer of an API call."""
+        self.calls.append(operation)
+        answers = {
+            "GetAuthorizationToken": self._mint,
+            "DescribeSecret": self._describe,
+            "GetSecretValue": self._get,
+            "PutSecretValue": self._put,
+            "UpdateSecretVersionStage": self._move_stage,
+        }
+        try:
+            return 200, answers[operation](request)
+        except KeyError:  # a stage without a version; AWS says the same
+            return 400, {"__type": "ResourceNotFoundException"}
+
+    def _mint(self, _request: dict[str, Any]) -> dict[str, Any]:
+        password = base64.b64encode(secrets.token_bytes(_PASSWORD_BYTES)).decode()
+        self._passwords.append(password)
+        data = {
+            "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
+            "expiresAt": time.time() + 12 * 3600,
+            "proxyEndpoint": f"https://{REGISTRY_HOST}",
+        }
+        return {"authorizationData": [data]}
+
+    def _describe(self, _request: dict[str, Any]) -> dict[str, Any]:
+        stages = {version: [s for s, of in self._stages.items() if of == version] for version in self._versions}
+        return {"ARN": SECRET_ARN, "RotationEnabled": True, "VersionIdsToStages": stages}
+
+    def _get(self, request: dict[str, Any]) -> dict[str, Any]:
+        version = self._stages[request.get("VersionStage", "AWSCURRENT")]
+        return {"ARN": SECRET_ARN, "VersionId": version, "SecretString": self._versions[version]}
+
+    def _put(self, request: dict[str, Any]) -> dict[str, Any]:
+        version = request.get("ClientRequestToken") or str(uuid.uuid4())
+        self._versions[version] = request["SecretString"]
+        stages = request.get("VersionStages", ["AWSCURRENT"])
+        self._stages.update(dict.fromkeys(stages, version))
+        return {"ARN": SECRET_ARN, "VersionId": version, "VersionStages": stages}
+
+    def _move_stage(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._stages[request["VersionStage"]] = request["MoveToVersionId"]
+        return {"ARN": SECRET_ARN}
+
+
+@contextmanager
+def aws_stub(folder: Path, real_ca_bundle: Path) -> Iterator[AwsStub]:
+    """Serve it while the body runs. Its `ca_bundle` is the real one and the stub's authority: as much to load."""
+    certificates = write_certificates(folder, [REGION])
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificates.server, certificates.server_key)
+    ca_bundle = folder / "ca-bundle.pem"
+    ca_bundle.write_bytes(real_ca_bundle.read_bytes() + certificates.authority.read_bytes())
+
+    class Calls(Answering):
+        def do_POST(self) -> None:
+            operation = self.headers["X-Amz-Target"].rpartition(".")[-1]
+            status, answer = stub.call(operation, json.loads(self.body() or b"{}"))
+            self.answer(status, json.dumps(answer).encode(), {"Content-Type": "application/x-amz-json-1.1"})
+
+    with serving(Calls, tls) as port:
+        stub = AwsStub(f"https://127.0.0.1:{port}", ca_bundle)
+        yield stub

@@ -1,0 +1,78 @@
+"""What a person waits for: synth, a deploy from a fresh clone, a deploy that changes nothing."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.processes import BenchFailed, Cost, cost_of
+from local.cdk import ROOT
+from local.embedded_aws import EmbeddedAws
+
+BASELINE = "synth, one environment"
+
+
+def variants(aws: EmbeddedAws, folder: Path) -> dict[str, Callable[[], Cost]]:
+    """By name. The AWS has the environment `local` deployed; the folder is for what they write."""
+    one = folder / "one-environment"
+    one.mkdir()
+    shutil.copy(ROOT / "environments" / "local.toml", one)
+    return {
+        BASELINE: partial(_synth, folder, one, validation=False),
+        "synth, all environments": partial(_synth, folder, ROOT / "environments", validation=False),
+        "synth, all environments, validated": partial(_synth, folder, ROOT / "environments", validation=True),
+        "`make deploy`, no change": partial(_redeploy, aws, folder),
+        "`git clone`, `make up`": _clone_and_deploy,
+    }
+
+
+def _synth(folder: Path, environments: Path, *, validation: bool) -> Cost:
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    environment = {
+        **_own_environment(),
+        "CDK_OUTDIR": str(folder / "synth"),
+        "CDK_CONTEXT_JSON": json.dumps({**context, "environments": str(environments)}),
+        **({} if validation else {"CDK_VALIDATION": "false"}),
+    }
+    return cost_of([sys.executable, "app.py"], environment, ROOT)
+
+
+def _redeploy(aws: EmbeddedAws, folder: Path) -> Cost:
+    """The command of `make deploy`."""
+    cdk = ROOT / "node_modules" / ".bin" / "cdk"
+    options = ["--import-existing-resources", "--require-approval", "never", "--output", str(folder / "deploy")]
+    before = _stack_events(aws)
+    cost = cost_of([cdk, "deploy", *options, "local/*"], {**_own_environment(), **aws.client_environment()}, ROOT)
+    if _stack_events(aws) != before:
+        raise BenchFailed("a deploy without a change changed a stack")
+    return cost
+
+
+def _stack_events(aws: EmbeddedAws) -> int:
+    events = aws.client("cloudformation").get_paginator("describe_stack_events")
+    stacks = [f"local-{name}" for name in ("Registry", "Access", "DockerLogin")]
+    return sum(len(page["StackEvents"]) for stack in stacks for page in events.paginate(StackName=stack))
+
+
+def _clone_and_deploy() -> Cost:
+    """From nothing but warm caches of pip, uv and npm to an embedded AWS with `local` deployed."""
+    with TemporaryDirectory() as folder:
+        clone = Path(folder) / "clone"
+        try:
+            program = f"git clone --quiet '{ROOT}' '{clone}' && make --directory '{clone}' up"
+            return cost_of(["sh", "-c", program], _own_environment(), ROOT)
+        finally:
+            down = ["make", "--directory", str(clone), "down"]
+            subprocess.run(down, env=_own_environment(), capture_output=True)
+
+
+def _own_environment() -> dict[str, str]:
+    """As in a terminal: ours, without what make and this machine's Python settings add to it."""
+    unwanted = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONDONTWRITEBYTECODE")
+    silence = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
+    return {name: value for name, value in os.environ.items() if name not in unwanted} | silence

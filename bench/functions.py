@@ -1,0 +1,97 @@
+"""Functions that refresh a login, each in a cold process under AWS's runtime client."""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.aws_stub import REGISTRY_HOST, SECRET_ARN, AwsStub
+from bench.environments import LAMBDA, bare_environment
+from bench.processes import BenchFailed, Cost, cost_of
+from bench.runtime_api import runtime_api
+from local.cdk import ROOT
+from local.embedded_aws import REGION
+
+VARIANTS = ROOT / "bench" / "variants"
+
+
+@dataclass(frozen=True)
+class Function:
+    """What is deployed, and the invocations that make one refresh."""
+
+    source: Path  # a module or a package
+    handler: str
+    writes: bool = True
+    events: list[dict[str, Any]] = field(default_factory=lambda: [{}])
+
+
+THIS_HANDLER = Function(ROOT / "lambda" / "refresh_docker_login", "refresh_docker_login.handler.handle")
+PLAIN_BOTO3 = Function(VARIANTS / "plain_boto3.py", "plain_boto3.handle")
+WITH_POWERTOOLS = Function(VARIANTS / "boto3_with_powertools.py", "boto3_with_powertools.handle")
+EMPTY_HANDLER = Function(VARIANTS / "empty_handler.py", "empty_handler.handle", writes=False)
+ROTATION_TEMPLATE = Function(
+    VARIANTS / "rotation_template.py",
+    "rotation_template.handle",
+    events=[
+        {"SecretId": SECRET_ARN, "ClientRequestToken": "00000000-0000-0000-0000-000000000001", "Step": step}
+        for step in ("createSecret", "setSecret", "testSecret", "finishSecret")
+    ],
+)
+
+
+def cold_run(function: Function, stub: AwsStub) -> Cost:
+    """One refresh from the start of the process to the last result.
+
+    Raises:
+        BenchFailed: it failed.
+        NotWritten: it did not write the login.
+    """
+    stub.forget()
+    with TemporaryDirectory() as folder, runtime_api(function.events) as api:
+        task_root = Path(folder)
+        if function.source.is_dir():
+            shutil.copytree(
+                function.source, task_root / function.source.name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        else:
+            shutil.copy(function.source, task_root)
+        cost = cost_of(
+            [LAMBDA / "bin" / "python", "-m", "awslambdaric", function.handler],
+            _environment(function, stub, api.address),
+            task_root,
+            until=api.finished,
+        )
+        if api.failure:
+            raise BenchFailed(f"{function.handler} failed: {api.failure}")
+    if function.writes:
+        stub.check_written()
+    return cost
+
+
+def _environment(function: Function, stub: AwsStub, runtime_api_address: str) -> dict[str, str]:
+    return {
+        **bare_environment(LAMBDA),
+        # As on AWS, where a function's folder is read-only: the SDK is compiled, the function itself is not.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "_HANDLER": function.handler,
+        "AWS_LAMBDA_RUNTIME_API": runtime_api_address,
+        "AWS_LAMBDA_FUNCTION_NAME": "refresh",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_LAMBDA_LOG_LEVEL": "INFO",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SESSION_TOKEN": "test",
+        "AWS_ENDPOINT_URL": stub.url,
+        "AWS_CA_BUNDLE": str(stub.ca_bundle),
+        "TZ": ":UTC",
+        "CONNECTION_ID": "docker_default",
+        "SECRET_ARN": SECRET_ARN,
+        "REGISTRY_HOST": REGISTRY_HOST,
+        "NEW_RIGHTS_WAIT_SECONDS": "60",
+    }

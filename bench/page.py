@@ -1,0 +1,34 @@
+"""docs/benchmarks.md: the tables, how they came about, and on what machine."""
+
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.environments import AIRFLOW, LAMBDA, versions
+from local.cdk import ROOT
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+_TEMPLATE = ROOT / "bench" / "page.template.md"
+
+
+def write(**figures: object) -> None:
+    """Write the page with these tables and numbers."""
+    PAGE.write_text(
+        _TEMPLATE.read_text().format(
+            date=datetime.now(UTC).date(),
+            cpu=_cpu_model(),
+            cpu_count=os.cpu_count(),
+            operating_system=platform.freedesktop_os_release()["PRETTY_NAME"],
+            python=platform.python_version(),
+            lambda_versions=versions(LAMBDA, "boto3", "awslambdaric", "aws-lambda-powertools"),
+            airflow_versions=versions(AIRFLOW, "apache-airflow", "apache-airflow-providers-docker"),
+            cdk_versions=versions(ROOT / ".venv", "aws-cdk-lib", "ministack"),
+            **figures,
+        )
+    )
+
+
+def _cpu_model() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())

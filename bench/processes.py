@@ -1,0 +1,60 @@
+"""Cold processes and what they cost."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from local.cdk import ROOT
+
+_TIMEOUT_SECONDS = 300
+
+
+class BenchFailed(Exception):
+    """Something did not do what its figure would stand for."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one process took, with its children."""
+
+    wall_seconds: float
+    cpu_milliseconds: float  # user and system
+    peak_mebibytes: float  # resident memory of the largest of them
+
+
+def cost_of(
+    command: Sequence[str | Path], environment: Mapping[str, str], folder: Path, *, until: Event | None = None
+) -> Cost:
+    """Run a command to its end, or until the event, at which it is ended.
+
+    Raises:
+        BenchFailed: it failed, or ended before the event.
+    """
+    measured = subprocess.Popen(
+        [sys.executable, "-I", "-S", ROOT / "bench" / "cold_process.py", *command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while until and not until.wait(0.05) and measured.poll() is None:
+            pass
+        if until and until.is_set():
+            measured.send_signal(signal.SIGTERM)
+        told, said = measured.communicate(timeout=_TIMEOUT_SECONDS)
+    finally:
+        if measured.poll() is None:
+            measured.send_signal(signal.SIGTERM)
+            measured.communicate()
+    result = json.loads(told)
+    if result["exit_code"] != (-signal.SIGTERM if until else 0):
+        raise BenchFailed(f"{command[0]} ended with {result['exit_code']}:\n{said[-2000:]}")
+    return Cost(**result["cost"])

@@ -1,0 +1,18 @@
+"""`python -m bench.readers.secrets_manager`: a worker reads as Airflow's Secrets Manager backend does."""
+
+import json
+from typing import Any
+
+import boto3
+
+from bench.readers.reading import main
+
+if __name__ == "__main__":
+    client = boto3.client("secretsmanager")
+
+    def read() -> dict[str, Any]:
+        secret = client.get_secret_value(SecretId="airflow/connections/docker_default")
+        connection: dict[str, Any] = json.loads(secret["SecretString"])
+        return connection
+
+    main(read)

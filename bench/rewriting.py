@@ -1,0 +1,100 @@
+"""What readers of a connection meet while its login is rewritten."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.airflow_host import AirflowHost
+from bench.environments import AIRFLOW, LAMBDA, bare_environment
+from bench.processes import BenchFailed
+from bench.readers.reading import Reads
+from local.account import WORKER_ROLE_ARN, Account, assume, outputs
+from local.cdk import ROOT
+from local.embedded_aws import EmbeddedAws
+
+_READERS = 2
+
+
+@dataclass(frozen=True)
+class Met:
+    """What all readers of a connection met together."""
+
+    rewrites: int
+    reads: Reads
+
+
+def by_one_write(aws: EmbeddedAws, account: Account) -> Met:
+    """The deployed function writes a version of the secret; workers read it from Secrets Manager."""
+    worker = assume(aws, WORKER_ROLE_ARN, account.operator)
+    environment = {
+        **bare_environment(LAMBDA),
+        **aws.client_environment(),
+        "AWS_ACCESS_KEY_ID": worker["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": worker["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": worker["SessionToken"],
+    }
+    function = outputs(aws)["RefreshFunctionNameDockerDefault"]
+    functions = aws.client("lambda")
+
+    def refresh() -> None:
+        if "FunctionError" in functions.invoke(FunctionName=function):
+            raise BenchFailed("the deployed function failed")
+
+    return _read_while(refresh, LAMBDA, "bench.readers.secrets_manager", environment)
+
+
+def by_delete_and_add(host: AirflowHost) -> Met:
+    """The cron script deletes and adds the connection; Airflow reads it from its metadata database."""
+    return _read_while(host.run_cron_script, AIRFLOW, "bench.readers.airflow_database", host.environment)
+
+
+def _read_while(rewrite: Callable[[], object], venv: Path, reader: str, environment: Mapping[str, str]) -> Met:
+    readers = [
+        subprocess.Popen(
+            [venv / "bin" / "python", "-m", reader],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for _ in range(_READERS)
+    ]
+    try:
+        for process in readers:
+            _wait_until_ready(process)
+        for process in readers:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+        rewrites = 0
+        while any(process.poll() is None for process in readers):
+            rewrite()
+            rewrites += 1
+        return Met(rewrites, _together([Reads(**json.loads(process.communicate()[0])) for process in readers]))
+    finally:
+        for process in readers:
+            process.kill()
+            process.communicate()
+
+
+def _wait_until_ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        if line == "ready\n":
+            return
+    raise BenchFailed("a reader ended before its first read")
+
+
+def _together(readers: list[Reads]) -> Reads:
+    failures = sum((Counter(reader.failures) for reader in readers), Counter[str]())
+    return Reads(
+        reads=sum(reader.reads for reader in readers),
+        failures=dict(failures),
+        longest_gap_seconds=max(reader.longest_gap_seconds for reader in readers),
+        logins=max(reader.logins for reader in readers),
+    )

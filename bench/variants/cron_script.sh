@@ -1,0 +1,6 @@
+#!/bin/sh
+# What every Airflow host used to run from cron, given a token of `aws ecr get-login-password`.
+set -e
+airflow connections delete docker_default
+airflow connections add docker_default --conn-type docker --conn-host "$REGISTRY_HOST" --conn-login AWS \
+  --conn-password "$DOCKER_PASSWORD"

@@ -1,0 +1,95 @@
+"""A variant that does not write the login that it minted is refused, and so cannot look fast."""
+
+import base64
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore
+import pytest
+
+from bench import functions
+from bench.aws_stub import REGISTRY_HOST, AwsStub, NotWritten, aws_stub
+from bench.functions import THIS_HANDLER, VARIANTS, Function, cold_run
+from bench.processes import BenchFailed
+from local.cdk import ROOT
+
+needs_the_runtime_client = pytest.mark.skipif(
+    importlib.util.find_spec("awslambdaric") is None, reason="awslambdaric has no wheel here"
+)
+
+
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsStub]:
+    # The tests' own environment has what these functions need.
+    monkeypatch.setattr(functions, "LAMBDA", ROOT / ".venv")
+    with aws_stub(tmp_path / "stub", Path(botocore.__file__).with_name("cacert.pem")) as stub:
+        yield stub
+
+
+@needs_the_runtime_client
+@pytest.mark.parametrize(
+    "function",
+    [THIS_HANDLER, functions.PLAIN_BOTO3, functions.ROTATION_TEMPLATE],
+    ids=["this handler", "plain boto3", "AWS's rotation template"],
+)
+def test_a_function_that_writes_has_a_cost(stub: AwsStub, function: Function) -> None:
+    assert cold_run(function, stub).cpu_milliseconds > 0
+
+
+@needs_the_runtime_client
+def test_a_function_that_does_not_write_is_refused(stub: AwsStub) -> None:
+    with pytest.raises(NotWritten):
+        cold_run(Function(VARIANTS / "empty_handler.py", "empty_handler.handle"), stub)
+
+
+@needs_the_runtime_client
+@pytest.mark.parametrize("program", ["raise OSError", "def handle(event, context): raise OSError"])
+def test_a_function_that_fails_is_refused(stub: AwsStub, tmp_path: Path, program: str) -> None:
+    (tmp_path / "failing.py").write_text(program)
+
+    with pytest.raises(BenchFailed):
+        cold_run(Function(tmp_path / "failing.py", "failing.handle"), stub)
+
+
+def minted(stub: AwsStub) -> dict[str, Any]:
+    """A login as a function makes it of the stub's answer."""
+    _, answer = stub.call("GetAuthorizationToken", {})
+    password = base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode().removeprefix("AWS:")
+    return {
+        "conn_type": "docker",
+        "host": REGISTRY_HOST,
+        "login": "AWS",
+        "password": password,
+        "extra": {"expires_at": "2030-01-01T00:00:00+00:00"},
+    }
+
+
+def test_the_login_minted_last_is_what_must_be_written(stub: AwsStub) -> None:
+    stub.call("PutSecretValue", {"SecretString": json.dumps(minted(stub))})
+
+    stub.check_written()
+
+    minted(stub)
+    with pytest.raises(NotWritten):
+        stub.check_written()
+
+
+@pytest.mark.parametrize(
+    "change", [{"host": f"https://{REGISTRY_HOST}"}, {"login": "aws"}, {"port": 443}, {"extra": {}}, {"password": "x"}]
+)
+def test_another_document_is_not_the_login(stub: AwsStub, change: dict[str, Any]) -> None:
+    stub.call("PutSecretValue", {"SecretString": json.dumps(minted(stub) | change)})
+
+    with pytest.raises(NotWritten) as refusal:
+        stub.check_written()
+    assert "password" not in str(refusal.value)
+
+
+def test_a_login_that_is_only_pending_is_not_written(stub: AwsStub) -> None:
+    stub.call("PutSecretValue", {"SecretString": json.dumps(minted(stub)), "VersionStages": ["AWSPENDING"]})
+
+    with pytest.raises(NotWritten):
+        stub.check_written()

@@ -1,0 +1,66 @@
+"""What counts as a failed read, and how long a gap is."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from bench.readers.reading import is_whole, read_repeatedly
+
+WHOLE = {"conn_type": "docker", "host": "1.dkr.ecr.us-east-1.amazonaws.com", "login": "AWS", "password": "p" * 2500}
+
+
+def reading(answers: Iterable[Any]) -> Callable[[], dict[str, Any]]:
+    left = iter(answers)
+
+    def read() -> dict[str, Any]:
+        answer = next(left)
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+    return read
+
+
+def test_failed_reads_are_counted_by_what_the_reader_saw() -> None:
+    answers = [WHOLE, LookupError(), LookupError(), {}, WHOLE, WHOLE | {"password": "q" * 2500}]
+
+    met = read_repeatedly(reading(answers), reads=6, pause_seconds=0)
+
+    assert (met.reads, met.failed, met.failures) == (6, 3, {"LookupError": 2, "not whole": 1})
+    assert met.logins == 2
+
+
+def test_the_longest_gap_counts_to_the_next_good_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    gone = LookupError()
+
+    met = read_repeatedly(reading([gone, WHOLE, gone, gone, gone, WHOLE, gone]), reads=7, pause_seconds=1)
+
+    assert met.longest_gap_seconds == 3
+
+
+def test_a_gap_that_lasts_to_the_end_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter(range(100))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(ticks)))
+
+    met = read_repeatedly(reading([WHOLE, LookupError(), LookupError()]), reads=3, pause_seconds=0)
+
+    assert met.longest_gap_seconds >= 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"password": ""}, {"password": None}, {"host": None}, {"login": "aws"}, {"conn_type": "http"}],
+)
+def test_a_connection_with_something_amiss_is_not_whole(change: dict[str, Any]) -> None:
+    assert is_whole(WHOLE)
+    assert not is_whole(WHOLE | change)

@@ -1,0 +1,62 @@
+"""What the figures become: ratios, shares, and promises kept or not."""
+
+import pytest
+
+from bench.goals import goals
+from bench.in_turn import Runs
+from bench.processes import Cost
+from bench.readers.reading import Reads
+from bench.refresh import CRON_SCRIPT, PLAIN_BOTO3, THIS_HANDLER
+from bench.rewriting import Met
+from bench.tables import goals_table, readers_table, refresh_table, waiting_table
+
+
+def runs(cpu: float, wall: float = 1.0) -> Runs:
+    return Runs([Cost(wall_seconds=wall, cpu_milliseconds=cpu, peak_mebibytes=45.6)] * 5)
+
+
+def test_ratios_are_to_the_baseline_wherever_it_stands() -> None:
+    measured = {"this handler": runs(160), "plain boto3": runs(200), "cron script": runs(4000)}
+
+    assert refresh_table(measured, "plain boto3").splitlines() == [
+        "| one refresh, cold | CPU, ms | ratio | peak memory, MiB |",
+        "| ----------------- | ------: | ----: | ---------------: |",
+        "| this handler      |     160 |  0.80 |               46 |",
+        "| plain boto3       |     200 |  1.00 |               46 |",
+        "| cron script       |    4000 | 20.00 |               46 |",
+    ]
+
+
+def test_waiting_is_told_in_seconds_of_the_clock() -> None:
+    rows = waiting_table({"synth": runs(1800, wall=2.0), "clone": runs(50_000, wall=40.0)}, "synth").splitlines()
+
+    assert rows[-1].split() == ["|", "clone", "|", "40.0", "|", "20.00", "|", "50.0", "|"]
+
+
+def test_failed_reads_are_a_share_of_all_reads() -> None:
+    reads = Reads(reads=4000, failures={"NotFound": 1999, "not whole": 1}, longest_gap_seconds=3.72, logins=8)
+
+    row = readers_table({"delete and add": Met(rewrites=8, reads=reads)}).splitlines()[-1]
+
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == [
+        "delete and add", "8", "4000", "2000", "50.0%", "3.7", "NotFound, not whole"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("this", "cron", "handler_lines", "zip_bytes", "kept"),
+    [
+        (170, 3400, 79, 10_000, [True, True, True, True]),
+        (171, 3419, 80, 10_001, [False, False, False, False]),
+    ],
+    ids=["just kept", "just not kept"],
+)
+def test_a_promise_is_kept_to_its_last_digit(
+    this: int, cron: int, handler_lines: int, zip_bytes: int, kept: list[bool]
+) -> None:
+    measured = {THIS_HANDLER: runs(this), PLAIN_BOTO3: runs(200), CRON_SCRIPT: runs(cron)}
+
+    held = goals(measured, handler_lines=handler_lines, zip_bytes=zip_bytes)
+
+    assert [goal.kept for goal in held] == kept
+    assert goals_table(held).count("not kept") == kept.count(False)

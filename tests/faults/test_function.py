@@ -1,0 +1,158 @@
+"""The function itself fails: it is started twice, killed on the way, or its clock is wrong."""
+
+import importlib.util
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from types import ModuleType
+from typing import Self
+
+import botocore.auth
+import pytest
+
+from local.account import assume
+from local.cdk import ROOT
+from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
+from tests.faults.refresh import Refresh, expect_success
+from tests.local.mends.support import eventually
+from tests.refresh_docker_login.conftest import Context
+
+# For longer than any run lasts, and only until the fault is cleared.
+HANGS = {"delay_seconds": 600}
+looks_at_processes = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads Linux's /proc")
+
+
+def test_an_event_that_is_delivered_twice_writes_a_login_each_time(refresh: Refresh) -> None:
+    event = {"id": "11111111-1111-1111-1111-111111111111"}
+    for _ in range(2):
+        expect_success(refresh, event)
+
+
+def test_two_runs_at_once_both_write_a_login(aws: EmbeddedAws, refresh: Refresh) -> None:
+    earlier = refresh.versions()
+    with ThreadPoolExecutor() as threads:
+        with aws.fault("PutSecretValue", **HANGS) as struck:
+            runs = [threads.submit(refresh.run) for _ in range(2)]
+            eventually(lambda: struck() == 2)
+            assert refresh.login().version in earlier, "nothing is written yet"
+        ended = [run.result() for run in runs]
+
+    assert [run.error for run in ended] == [None, None]
+    assert len(refresh.versions() - earlier) == 2
+    assert refresh.login().version not in earlier
+    expect_success(refresh)
+
+
+@looks_at_processes
+def test_a_run_that_is_killed_before_it_writes_leaves_the_login(aws: EmbeddedAws, refresh: Refresh) -> None:
+    before = refresh.login()
+    with refresh.configured(Timeout=3):
+        with aws.fault("PutSecretValue", **HANGS):
+            run = refresh.run()
+            processes = refresh.processes()
+        # The runtime says so, in a function's place.
+        assert run.error == "Task timed out after 3.00 seconds"
+        assert processes == set()
+        assert refresh.login() == before
+
+        expect_success(refresh)
+        assert len(refresh.processes()) == 1
+
+
+@looks_at_processes
+def test_a_run_that_is_killed_before_it_hears_of_its_write_has_written(aws: EmbeddedAws, refresh: Refresh) -> None:
+    earlier = refresh.versions()
+    with refresh.configured(Timeout=3):
+        with aws.fault("PutSecretValue", after=True, **HANGS):
+            run = refresh.run()
+            processes = refresh.processes()
+        assert run.error == "Task timed out after 3.00 seconds"
+        assert processes == set()
+        assert refresh.versions() - earlier == {refresh.login().version}
+
+        expect_success(refresh)
+
+
+@looks_at_processes
+def test_a_run_that_is_out_of_memory_leaves_the_login(aws: EmbeddedAws, refresh: Refresh) -> None:
+    before = refresh.login()
+    # With a setting of its own, so that its process is new and the only one.
+    with refresh.configured(Timeout=60), ThreadPoolExecutor() as threads:
+        with aws.fault("PutSecretValue", **HANGS) as struck:
+            running = threads.submit(refresh.run)
+            eventually(lambda: struck() == 1)
+            [process] = refresh.processes()
+            os.kill(process, signal.SIGKILL)  # as Linux does when memory is short
+            run = running.result()
+        assert run.error is not None
+        assert "Runtime exited" in run.error
+        assert refresh.login() == before
+
+        expect_success(refresh)
+
+
+class ThirteenHoursAhead(datetime):
+    """A clock by which each token of ECR has expired."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(hours=13)
+
+
+@pytest.fixture
+def in_process(
+    aws: EmbeddedAws, local: dict[str, str], refresh: Refresh, monkeypatch: pytest.MonkeyPatch
+) -> ModuleType:
+    """The function's module, as its role, so that a test can reach its clock."""
+    # MiniStack lets the account's root play every service, and so Lambda.
+    role = assume(aws, local["PullRoleArnDockerDefault"], ROOT_CREDENTIALS)
+    variables = {
+        **aws.client_environment(),
+        **refresh.variables(),
+        "AWS_ACCESS_KEY_ID": role["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": role["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": role["SessionToken"],
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    # Under a name of its own: the tests of the module import it with clients of theirs.
+    spec = importlib.util.spec_from_file_location("in_process", ROOT / "lambda/refresh_docker_login/handler.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_clock_that_is_ahead_refuses_a_fresh_login_and_writes_nothing(
+    refresh: Refresh, in_process: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = refresh.login()
+    with monkeypatch.context() as patch:
+        patch.setattr(in_process, "datetime", ThirteenHoursAhead)
+        with pytest.raises(in_process.UnusableLogin, match="ECR's token expired at 20") as refusal:
+            in_process.handle({}, Context())
+
+    [line] = [vars(record) for record in caplog.records if record.name == "in_process"]
+    assert (line["connection"], line["reason"]) == ("docker_default", str(refusal.value))
+    assert refresh.login() == before
+    assert in_process.handle({}, Context())["version_id"] == refresh.login().version != before.version
+
+
+def test_a_clock_that_is_so_wrong_that_its_signature_is_refused_is_reported(
+    refresh: Refresh, in_process: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = refresh.login()
+    signing_time = botocore.auth.get_current_datetime
+    with monkeypatch.context() as patch:
+        patch.setattr(botocore.auth, "get_current_datetime", lambda *_: signing_time() + timedelta(hours=13))
+        with pytest.raises(in_process.RefreshFailed) as refusal:
+            in_process.handle({}, Context())
+
+    assert str(refusal.value) == "GetAuthorizationToken failed: InvalidSignatureException"
+    [line] = [vars(record) for record in caplog.records if record.name == "in_process"]
+    assert (line["connection"], line["reason"]) == ("docker_default", str(refusal.value))
+    assert refresh.login() == before
+    assert in_process.handle({}, Context())["version_id"] == refresh.login().version != before.version

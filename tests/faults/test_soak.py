@@ -1,0 +1,148 @@
+"""Days of refreshes, many of which fail, while workers read the login and use it at once.
+
+`make soak` runs 500 of them, ten days. SOAK_REFRESHES sets another number, more than the 24 that a login is good for;
+SOAK_SEED repeats a run that failed.
+"""
+
+import base64
+import json
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+import urllib3
+
+from local.account import WORKER_ROLE_ARN, Account, assume
+from local.demo import read
+from local.embedded_aws import EmbeddedAws
+from tests.faults.aws_answers import error, minted
+from tests.faults.refresh import Refresh, expect_success, schedules_off
+from tests.local.logins import places_with_a_login
+from tests.local.mends.support import eventually
+
+REFRESHES = int(os.environ.get("SOAK_REFRESHES", "40"))
+MINUTES_BETWEEN = 30
+READERS = 2
+MINT, WRITE = "GetAuthorizationToken", "PutSecretValue"
+THROTTLED = error("ThrottlingException", "Rate exceeded")
+DENIED = error("AccessDeniedException", "not now")
+# Each with its weight and whether the run ends well. Most are quick: botocore does not try those again.
+FAULTS: dict[str, tuple[int, bool, dict[str, Any] | None]] = {
+    "none": (40, True, None),
+    "minting is denied": (8, False, {"operation": MINT, **DENIED}),
+    "no token": (8, False, {"operation": MINT, "status": 200, "body": {"authorizationData": []}}),
+    "an expired token": (8, False, {"operation": MINT, **minted(expiresAt=1_750_000_000)}),
+    "no JSON": (8, False, {"operation": MINT, "status": 200, "body": "<html>"}),
+    "writing is denied": (8, False, {"operation": WRITE, **DENIED}),
+    "the write's answer is nonsense": (8, False, {"operation": WRITE, "after": True, "status": 200, "body": "{}"}),
+    "minting is throttled once": (2, True, {"operation": MINT, "times": 1, **THROTTLED}),
+    "minting is cut once": (2, True, {"operation": MINT, "times": 1, "cut": True}),
+    "writing is throttled once": (2, True, {"operation": WRITE, "times": 1, **THROTTLED}),
+    "the write's answer is cut once": (2, True, {"operation": WRITE, "times": 1, "after": True, "cut": True}),
+    "writing is down": (1, False, {"operation": WRITE, "status": 503}),
+    "every answer of the write is cut": (1, False, {"operation": WRITE, "after": True, "cut": True}),
+}
+
+
+class Readers:
+    """Threads that read the login as a worker, again and again, and ask the registry at once whether it opens."""
+
+    def __init__(self, aws: EmbeddedAws, account: Account, secret: str) -> None:
+        self._aws, self._secret = aws, secret
+        self._worker = assume(aws, WORKER_ROLE_ARN, account.operator)
+        self._end = threading.Event()
+        self._counted = threading.Lock()
+        self.reads = 0
+        self.failed: list[str] = []
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        threads = [threading.Thread(target=self._read_on) for _ in range(READERS)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._end.set()
+            for thread in threads:
+                thread.join()
+
+    def _read_on(self) -> None:
+        secrets, registry = self._aws.client("secretsmanager", self._worker), Registry(self._aws)
+        while not self._end.wait(0.02):  # for the refreshes' sake, which share the processor
+            try:
+                _, connection = read(secrets, self._secret)
+                status = registry.status(connection)
+                failure = None if status == 200 else f"the registry answered {status}"
+            except Exception as caught:  # whatever it is: a read that failed
+                failure = type(caught).__name__
+            with self._counted:
+                self.reads += 1
+                if failure:
+                    self.failed.append(failure)
+
+
+class Registry:
+    """What docker asks first: whether a login is good."""
+
+    def __init__(self, aws: EmbeddedAws) -> None:
+        self._url = f"{aws.endpoint_url}/v2/"
+        self._pool = urllib3.PoolManager(ca_certs=str(aws.ca_bundle), retries=False)
+
+    def status(self, connection: dict[str, Any]) -> int:
+        login = base64.b64encode(f"{connection['login']}:{connection['password']}".encode()).decode()
+        headers = {"Host": connection["host"], "Authorization": f"Basic {login}"}
+        return self._pool.request("GET", self._url, headers=headers).status
+
+
+@pytest.fixture
+def unscheduled(aws: EmbeddedAws, refresh: Refresh) -> Iterator[None]:
+    """No run but those of the test. In the end the schedule runs once, for all that it missed."""
+    with schedules_off(aws):
+        yield
+        last = refresh.login()
+    aws.advance_clock(minutes=0)
+    eventually(lambda: refresh.login() != last)
+
+
+def test_each_read_in_days_full_of_faults_finds_a_login_that_opens_the_registry(
+    aws: EmbeddedAws, account: Account, worker: Any, refresh: Refresh, unscheduled: None
+) -> None:
+    seed = int(os.environ.get("SOAK_SEED", random.randrange(2**32)))  # noqa: S311  # nothing is to be kept from anyone
+    again = f"SOAK_SEED={seed} SOAK_REFRESHES={REFRESHES} repeats it"
+    chance, told, struck = random.Random(seed), {}, Counter[str]()  # noqa: S311
+    _, first = read(worker, refresh.secret)
+    readers, started = Readers(aws, account, refresh.secret), time.time()
+
+    with readers.reading():
+        for number in range(REFRESHES):
+            aws.advance_clock(MINUTES_BETWEEN)
+            [name] = chance.choices(list(FAULTS), [weight for weight, _, _ in FAULTS.values()])
+            _, writes, fault = FAULTS[name]
+            with ExitStack() as faults:
+                if fault:
+                    faults.enter_context(aws.fault(**fault))
+                run = refresh.run()
+            struck[name] += 1
+            told[f"refresh {number}"] = json.dumps(run.texts)
+            assert (run.error is None) == writes, f"refresh {number}, {name}: {run.error}; {again}"
+
+    took = time.time() - started
+    faults_by_kind = ", ".join(f"{name} {times}" for name, times in sorted(struck.items()) if name != "none")
+    print(
+        f"\n{REFRESHES} refreshes in {took:.0f} s, {REFRESHES * MINUTES_BETWEEN / 60 / 24:.1f} days of the clock, "
+        f"{REFRESHES - struck['none']} with a fault ({faults_by_kind}); "
+        f"{readers.reads} reads, {len(readers.failed)} failed; seed {seed}"
+    )
+    leaks = places_with_a_login(told)
+    assert leaks == []
+    assert readers.failed == [], again
+    assert readers.reads > REFRESHES, again
+    assert Registry(aws).status(first) == 403, "a login expires, or this would show nothing"
+    expect_success(refresh)

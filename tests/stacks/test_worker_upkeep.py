@@ -1,0 +1,19 @@
+"""Old containers and images go from the workers' instances; the end-to-end tests run the command on a real docker."""
+
+from tests.stacks.conftest import the_one
+from tests.templates import Templates
+
+
+def test_the_tagged_instances_are_cleaned_up_at_night_and_never_by_a_deploy(templates: Templates) -> None:
+    association = the_one(templates["rich-WorkerUpkeep"], "AWS::SSM::Association")
+
+    assert association["Targets"] == [{"Key": "tag:role", "Values": ["airflow-worker"]}]
+    assert association["ScheduleExpression"] == "cron(0 3 ? * * *)"
+    assert association["ApplyOnlyAtCronInterval"] is True
+
+
+def test_docker_is_told_the_ages_of_the_settings_and_asks_nobody(templates: Templates) -> None:
+    [first, *_] = the_one(templates["rich-WorkerUpkeep"], "AWS::SSM::Association")["Parameters"]["commands"]
+
+    assert "docker container prune -f --filter until=24h" in first
+    assert "docker image prune -af --filter until=72h" in first
