@@ -1,6 +1,12 @@
-"""Run the same image on ECS, without a docker login: there the task's execution role pulls it.
+"""Run an image of the team risk as a task on Fargate, without a docker login: the task's execution role pulls it.
 
-The Airflow Variables `ecs_cluster`, `ecs_subnet` and `ecs_task_definition` name where and what.
+The task definition comes from `[ecs.tasks."risk/var"]` in the environment's settings. Airflow Variables hold the deploy's
+outputs and where the task runs, so that the same DAG serves every environment:
+
+- `ecs_cluster`: EcsClusterName
+- `ecs_task_family`: EcsTaskFamilyRiskVar
+- `ecs_task_log_group`: EcsTaskLogGroupRiskVar
+- `ecs_subnet`: a private subnet that reaches ECR, S3 and CloudWatch Logs
 """
 
 from datetime import datetime, timedelta
@@ -17,24 +23,23 @@ with DAG(
     default_args={
         "retries": 2,
         "retry_delay": timedelta(minutes=5),
-        # The task on ECS is stopped with it.
-        "execution_timeout": timedelta(hours=1),
+        "execution_timeout": timedelta(hours=1),  # stops the task on ECS as well
     },
 ) as dag:
     EcsRunTaskOperator(
-        task_id="scrape",
+        task_id="value_at_risk",
+        aws_conn_id=None,  # the worker's own role, which the deploy gave the right to run this task
         cluster="{{ var.value.ecs_cluster }}",
-        # `web-scraper` is its newest revision, `web-scraper:3` this one.
-        task_definition="{{ var.value.ecs_task_definition }}",
+        task_definition="{{ var.value.ecs_task_family }}",  # its newest revision; `…:3` would be the third
         launch_type="FARGATE",
         network_configuration={
-            "awsvpcConfiguration": {
-                "subnets": ["{{ var.value.ecs_subnet }}"],
-                "assignPublicIp": "DISABLED",
-            }
+            "awsvpcConfiguration": {"subnets": ["{{ var.value.ecs_subnet }}"], "assignPublicIp": "DISABLED"}
         },
-        # Only what differs from the task definition.
-        overrides={"containerOverrides": [{"name": "web-scraper", "command": ["python", "scrape.py", "{{ ds }}"]}]},
+        # What differs from the task definition, whose one container is called `task`.
+        overrides={"containerOverrides": [{"name": "task", "environment": [{"name": "DAY", "value": "{{ ds }}"}]}]},
+        # What the container prints appears in Airflow's log of the task.
+        awslogs_group="{{ var.value.ecs_task_log_group }}",
+        awslogs_stream_prefix="airflow/task",
         # A retry, or a worker that was restarted, takes up the task that runs rather than start a second one.
         reattach=True,
     )

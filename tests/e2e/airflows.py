@@ -47,6 +47,8 @@ class Airflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # else Airflow 2 warns that Airflow 3 knows nothing else
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url(self.database),
         }
         self._outputs = 0
