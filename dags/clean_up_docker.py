@@ -23,7 +23,7 @@ with DAG(
         BashOperator(
             task_id=f"clean_up_{queue.replace('-', '_')}",
             queue=queue,
-            # Without --force docker asks, and nobody answers. Images in use stay, and all that were built within a week.
+            # Without --force docker asks, and nobody answers. Images in use stay, and those built within a week.
             bash_command=(
                 "docker container prune --force --filter until=24h"
                 " && docker image prune --all --force --filter until=168h"

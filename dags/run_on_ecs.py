@@ -1,7 +1,7 @@
 """Run an image of the team risk as a task on Fargate, without a docker login: the task's execution role pulls it.
 
-The task definition comes from `[ecs.tasks."risk/var"]` in the environment's settings. Airflow Variables hold the deploy's
-outputs and where the task runs, so that the same DAG serves every environment:
+The task definition comes from `[ecs.tasks."risk/var"]` in the environment's settings. Airflow Variables hold the
+deploy's outputs and where the task runs, so that the same DAG serves every environment:
 
 - `ecs_cluster`: EcsClusterName
 - `ecs_task_family`: EcsTaskFamilyRiskVar

@@ -1,7 +1,10 @@
 """Scrape the web in the image that the team analytics pushes to ECR.
 
-The connection `docker_default` holds the docker login: Airflow reads it from Secrets Manager, where it is renewed by itself.
-The Airflow Variable `ecr_registry` is the output RegistryHost of the deploy, so that the same DAG runs in every environment.
+The connection `docker_default` holds the docker login: Airflow reads it from Secrets Manager, where it is renewed by
+itself. Airflow Variables make the same DAG run in every environment:
+
+- `ecr_registry`: the deploy's output RegistryHost
+- `web_scraper_digest`: which image the pinned task runs, `sha256:…`, as `docker push` prints it
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +19,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args={
-        # A registry or a network that fails now mostly works some minutes later; a third failure is somebody's business.
+        # A registry or network that fails now mostly works some minutes later; a third failure is somebody's business.
         "retries": 2,
         "retry_delay": timedelta(minutes=5),
         # A container that hangs would hold its slot for ever.

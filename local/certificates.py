@@ -26,7 +26,7 @@ class Certificates:
 
 
 def write_certificates(folder: Path, regions: Iterable[str]) -> Certificates:
-    """Write a fresh authority, and a server certificate for loopback and for ECR, registries and API, in these regions."""
+    """Write a fresh authority, and a server certificate for loopback, ECR and its registries in these regions."""
     folder.mkdir(parents=True, exist_ok=True)
     files = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
 

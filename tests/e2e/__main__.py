@@ -1,7 +1,7 @@
 """`python -m tests.e2e`: what `make e2e` runs. These tests, on a Linux machine of their own inside this one.
 
-Mounts, network and processes are in namespaces that end with this command. The engine never sees this machine's network,
-whose firewall it would rewrite, nor this machine its files.
+Mounts, network and processes are in namespaces that end with this command. The engine never sees this machine's
+network, whose firewall it would rewrite.
 
 Where that cannot be, the tests are skipped, each with the reason. With `--must-run`, as in CI, that is a failure.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.e2e import INSIDE
 
 NAMESPACES = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
-TOOLS = ("unshare", "tini", "ip", "mount", "dockerd", "docker", "busybox")
+TOOLS = ("unshare", "tini", "ip", "mount", "dockerd", "docker", "busybox", "docker-credential-ecr-login", "psql")
 TESTS = [sys.executable, "-m", "pytest", "-q", "-rs", "--rootdir", ".", "tests/e2e"]
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -24,6 +24,7 @@ def main() -> None:
     options = [option for option in sys.argv[1:] if option != "--must-run"]
     reason = why_it_cannot_run()
     if reason is None:
+        subprocess.run(["python3", "local/set_up.py", "e2e"], check=True)  # noqa: S607
         sys.exit(run_inside(options))
     if "--must-run" in sys.argv:
         sys.exit(f"make e2e cannot run here: {reason}")

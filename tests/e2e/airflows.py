@@ -48,7 +48,7 @@ class Airflow:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "2",
-            "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # else Airflow 2 warns that Airflow 3 knows nothing else
+            "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # as Airflow 3 has it; else Airflow 2 warns
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url(self.database),
         }
         self._outputs = 0

@@ -1,11 +1,11 @@
 """Airflow's command line for many commands: each in a process of its own, forked from this one.
 
-Importing Airflow costs seconds of CPU, a fork nothing; what a command does and sees is the same. Each line of standard input
-is a command in JSON, with its arguments, its environment besides ours, and a file for its output; each is answered with its
-exit code. Runs on Airflow's Python.
+Importing Airflow costs seconds of CPU, a fork nothing; what a command does and sees is the same. Each line of standard
+input is a command in JSON, with its arguments, its environment besides ours, and a file for its output; each is
+answered with its exit code. Runs on Airflow's Python.
 
-Airflow makes its secrets backends when it is imported, and again when it needs them if there are only its own: so they are
-settings of a command, never of this process.
+Airflow makes its secrets backends when it is imported, and again when it needs them if there are only its own: so they
+are settings of a command, never of this process.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import airflow
 import airflow.cli.commands.task_command
 import airflow.providers.amazon.aws.secrets.secrets_manager
 import airflow.providers.docker.operators.docker
-import airflow.providers.standard.operators.bash  # noqa: F401
+import airflow.providers.standard.operators.bash
 import httpx
 from airflow.__main__ import main
 

@@ -1,4 +1,4 @@
-"""The worker's machine: names and addresses of its own, and a docker engine that trusts the embedded AWS's authority."""
+"""The workers' machine: names and addresses of its own, and docker engines that trust the embedded AWS's authority."""
 
 import asyncio
 import os
@@ -81,7 +81,7 @@ class Engine:
         self._log = scratch / f"dockerd-{name}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["dockerd", f"--host={self.host}", f"--cgroup-parent=/{os.environ[INSIDE]}"]  # noqa: S607
+                ["dockerd", f"--host={self.host}", f"--cgroup-parent=/{os.environ[INSIDE]}"]
                 + [f"--{place}=/run/docker-{name}.{place}" for place in ("data-root", "exec-root", "pidfile")]
                 + ["--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false"],
                 stdin=subprocess.DEVNULL,
@@ -145,12 +145,12 @@ class EngineEnded(Exception):
     """The engine does not run; the message is the end of its log."""
 
 
-def eventually(look: Callable[[], bool], seconds: float) -> None:
-    """Wait until `look` is true."""
+def eventually(look: Callable[[], bool], seconds: float, every: float = 0.05) -> None:
+    """Wait until `look` is true, looking this often."""
     deadline = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def run(*command: str) -> None:

@@ -1,6 +1,6 @@
 """PostgreSQL for Airflow's metadata: its own socket, no network, gone with the namespace.
 
-A migrated database costs each version of Airflow ten seconds of work, so the cluster is kept once both are migrated, for
+To migrate a database costs each version of Airflow ten seconds of work, so the cluster is kept once both are done, for
 as long as the locks and PostgreSQL stay the same.
 """
 
@@ -52,6 +52,11 @@ def start(scratch: Path, databases: Iterable[str], migrate: Callable[[], None]) 
     _control("start")
 
 
+def query(database: str, statement: str) -> str:
+    """What a statement finds, a line for each row."""
+    return _run("psql", f"--host={SOCKETS}", f"--dbname={database}", "--no-align", "--tuples-only", "-c", statement)
+
+
 def stop() -> None:
     _control("stop")
 
@@ -60,9 +65,9 @@ def _control(action: str) -> None:
     _run("pg_ctl", action, f"--pgdata={DATA}", f"--log={SOCKETS / 'log'}", "--wait", "--silent", "--mode=fast")
 
 
-def _run(command: str, *arguments: str) -> None:
-    """Run one of its commands; it refuses to be root."""
-    subprocess.run(
+def _run(command: str, *arguments: str) -> str:
+    """Run one of its commands, as its user, because it refuses to be root; returns what it printed."""
+    done = subprocess.run(
         [str(_commands() / command), *arguments],
         user=USER,
         group=USER,
@@ -70,8 +75,10 @@ def _run(command: str, *arguments: str) -> None:
         env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
         check=True,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    return done.stdout.strip()
 
 
 def _commands() -> Path:

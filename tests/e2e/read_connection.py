@@ -1,7 +1,7 @@
-"""Read the connection as Airflow does, over and over, at least so often and until standard input closes; say how it went.
+"""Read the connection as Airflow does, again and again, at least so often and until standard input closes.
 
-Prints "reading" after the first read, and at the end a line of JSON: reads, failed, the longest time between two good reads in
-seconds, and how many different logins were read. Runs on Airflow's Python.
+Prints "reading" after the first read, and at the end a line of JSON: reads, failed, the longest time between two reads
+that succeeded in seconds, and how many different logins were read. Runs on Airflow's Python.
 """
 
 import hashlib
@@ -33,4 +33,4 @@ while reads < at_least or not select.select([sys.stdin], [], [], 0)[0]:
         print("reading", flush=True)
         longest = 0
     reads += 1
-print(json.dumps({"reads": reads, "failed": failed, "longest_seconds": round(longest, 3), "logins": len(logins)}))
+print(json.dumps({"reads": reads, "failed": failed, "gap_seconds": round(longest, 3), "logins": len(logins)}))

@@ -48,10 +48,13 @@ class Stage:
         with ThreadPoolExecutor(len(self.workers)) as pool:
             return list(pool.map(act, [worker.airflow for worker in self.workers]))
 
-    def run_task(self, dag: str, task: str, *, forget: bool = True, **environment: str) -> list[Ended]:
-        """Run a task by `airflow tasks test` on each worker, which has to pull the image if it is to forget those it has."""
-        for worker in self.workers if forget else []:
+    def forget_images(self) -> None:
+        """Remove every image on each worker, so that the next task has to pull."""
+        for worker in self.workers:
             worker.engine.forget_images()
+
+    def run_task(self, dag: str, task: str, **environment: str) -> list[Ended]:
+        """Run a task by `airflow tasks test` on each worker."""
         return self.on_each(lambda airflow: airflow.command("tasks", "test", dag, task, DAY, **environment))
 
     def refresh(self) -> None:
@@ -118,9 +121,14 @@ def worker_session(aws: EmbeddedAws, account: Account) -> Credentials:
 
 
 def faulty(fault: str) -> dict[str, str]:
-    """Settings with which Airflow looks for its connections below this fault."""
+    """Settings with which Airflow finds this fault in the place of the login."""
+    return looking_below(f"{FAULTS}/{fault}")
+
+
+def looking_below(prefix: str) -> dict[str, str]:
+    """The recommended settings, but for the prefix."""
     recommended = json.loads(backend_settings()["AIRFLOW__SECRETS__BACKEND_KWARGS"])
-    return {"AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(recommended | {"connections_prefix": f"{FAULTS}/{fault}"})}
+    return {"AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(recommended | {"connections_prefix": prefix})}
 
 
 def _dags(folder: Path) -> Path:

@@ -14,7 +14,7 @@ import pytest
 from local.cdk import ROOT
 from tests.e2e import host
 from tests.e2e.airflows import Ended
-from tests.e2e.stage import Stage, faulty
+from tests.e2e.stage import Stage, faulty, looking_below
 
 NOT_DEFINED = "AirflowNotFoundException: The conn_id `docker_default` isn't defined"
 NO_REGISTRY = "AirflowNotFoundException: No Docker Registry URL provided."
@@ -30,14 +30,19 @@ SHOWN = {
 }
 # Only Airflow 2 says at its usual level why it did not get the secret; Airflow 3 goes on in silence.
 WHY = "Unable to retrieve connection from secrets backend (SecretsManagerBackend)"
-DENIED = {"AIRFLOW__SECRETS__BACKEND_KWARGS": '{"connections_prefix": "airflow/of-somebody-else"}'}
+DENIED = looking_below("airflow/of-somebody-else")
 UNREACHABLE = {"AWS_ENDPOINT_URL": "https://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+
+
+@pytest.fixture(autouse=True)
+def _images_forgotten(request: pytest.FixtureRequest) -> None:
+    """Each test begins with workers that have to pull."""
+    if "stage" in request.fixturenames:
+        request.getfixturevalue("stage").forget_images()
 
 
 def test_the_analysts_image_is_pulled_and_run_by_both_of_its_names(stage: Stage) -> None:
     """By the real command, from the shell."""
-    for worker in stage.workers:
-        worker.engine.forget_images()
     for ended in stage.on_each(lambda airflow: airflow.program("airflow", "dags", "test", "web_scraper", "2026-01-01")):
         by_task = re.split(r"\[DAG TEST\] starting task_id=", ended.log)[1:]
         assert [task.split()[0] for task in by_task] == ["scrape", "scrape_pinned"], ended.version
