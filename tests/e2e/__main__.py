@@ -16,7 +16,7 @@ from tests.e2e import INSIDE
 
 NAMESPACES = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
 TOOLS = ("unshare", "tini", "ip", "mount", "dockerd", "docker", "busybox", "docker-credential-ecr-login", "psql")
-TESTS = [sys.executable, "-m", "pytest", "-q", "-rs", "--rootdir", ".", "tests/e2e"]
+TESTS = [sys.executable, "-m", "pytest", "-q", "--rootdir", ".", "tests/e2e"]
 CGROUPS = Path("/sys/fs/cgroup")
 
 

@@ -77,6 +77,7 @@ class Airflow:
 
     def command(self, *arguments: str, **environment: str) -> Ended:
         """Run `airflow …`, in a process forked from one that has imported Airflow already."""
+        __tracebackhide__ = True  # an argument may be a password
         with self._one_at_a_time:
             output = self._output(arguments)
             request = {"arguments": arguments, "environment": self.environment | environment, "output": str(output)}
@@ -104,6 +105,7 @@ class Airflow:
 
     def program(self, *command: str) -> Ended:
         """Run a program of this installation, as a shell would."""
+        __tracebackhide__ = True  # an argument may be a password
         done = subprocess.run(
             [str(self.folder / command[0]), *command[1:]],
             env=self.environment,

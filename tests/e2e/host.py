@@ -1,6 +1,7 @@
 """The workers' machine: names and addresses of its own, and docker engines that trust the embedded AWS's authority."""
 
 import asyncio
+import base64
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from tests.e2e import INSIDE
@@ -95,11 +97,14 @@ class Engine:
         self._process.terminate()
         self._process.wait(30)
 
-    def push(self, root: Path, image: str, password: str) -> str:
-        """Make an image of a folder, push it as somebody with this password, forget both; returns its digest."""
+    def push(self, root: Path, image: str, ecr: Any) -> str:
+        """Make an image of a folder, push it with the login of this client of ECR, forget both; returns its digest."""
         layer = subprocess.run(["tar", "-C", str(root), "-c", "."], capture_output=True, check=True).stdout  # noqa: S607
         self.docker("import", "--change", f"CMD {SHOW_MARKER}", "-", image, stdin=layer)
-        self.docker("login", "--username=AWS", "--password-stdin", REGISTRY, stdin=password.encode())
+        # As `aws ecr get-login-password | docker login` does.
+        [data] = ecr.get_authorization_token()["authorizationData"]
+        password = base64.b64decode(data["authorizationToken"]).removeprefix(b"AWS:")
+        self.docker("login", "--username=AWS", "--password-stdin", REGISTRY, stdin=password)
         self.docker("push", "--quiet", image)
         self.docker("logout", REGISTRY)
         digest = self.docker("image", "inspect", "--format={{index .RepoDigests 0}}", image).partition("@")[2]
@@ -118,6 +123,7 @@ class Engine:
         Raises:
             DockerRefused: with what it said.
         """
+        __tracebackhide__ = True  # standard input may be a password
         done = subprocess.run(
             ["docker", "--host", self.host, "--config", str(self._config), *arguments],  # noqa: S607
             input=stdin,

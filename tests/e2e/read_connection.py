@@ -1,4 +1,4 @@
-"""Read the connection as Airflow does, again and again, at least so often and until standard input closes.
+"""Read the connection as Airflow does, at least so often, with such pauses, and until standard input closes.
 
 Prints "reading" after the first read, and at the end a line of JSON: reads, failed, the longest time between two reads
 that succeeded in seconds, and how many different logins were read. Runs on Airflow's Python.
@@ -16,6 +16,7 @@ from airflow.models.connection import Connection
 
 logging.disable()  # Airflow 2 says with each read that it reads
 at_least = int(sys.argv[1])
+pause_seconds = float(sys.argv[2])
 reads = failed = 0
 longest = 0.0
 logins = set()
@@ -33,4 +34,5 @@ while reads < at_least or not select.select([sys.stdin], [], [], 0)[0]:
         print("reading", flush=True)
         longest = 0
     reads += 1
+    time.sleep(pause_seconds)
 print(json.dumps({"reads": reads, "failed": failed, "gap_seconds": round(longest, 3), "logins": len(logins)}))

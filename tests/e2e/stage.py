@@ -1,6 +1,5 @@
 """Everything that the tests play on, brought up once: the product deployed, and two workers, one of each Airflow."""
 
-import base64
 import json
 import secrets
 import shutil
@@ -165,14 +164,8 @@ def _push_images(stage: Stage) -> str:
     (root / "marker").write_text(f"{stage.marker}\n")
     aws, engine, registry = stage.aws, stage.workers[0].engine, stage.outputs["RegistryHost"]
     analyst = assume(aws, stage.outputs["PushRoleArnAnalytics"], stage.account.analyst)
-    engine.push(root, f"{registry}/risk/var:1", _ecr_password(aws, None))
-    return engine.push(root, f"{registry}/analytics/web-scraper:1", _ecr_password(aws, analyst))
-
-
-def _ecr_password(aws: EmbeddedAws, credentials: Credentials | None) -> str:
-    """What `aws ecr get-login-password` prints to these, or to the account's root."""
-    [data] = aws.client("ecr", credentials).get_authorization_token()["authorizationData"]
-    return base64.b64decode(data["authorizationToken"]).decode().removeprefix("AWS:")
+    engine.push(root, f"{registry}/risk/var:1", aws.client("ecr"))
+    return engine.push(root, f"{registry}/analytics/web-scraper:1", aws.client("ecr", analyst))
 
 
 def _make_faulty_secrets(aws: EmbeddedAws) -> None:

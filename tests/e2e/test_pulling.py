@@ -95,12 +95,12 @@ def test_amazons_credential_helper_pulls_as_the_worker_itself(stage: Stage, tmp_
 @pytest.mark.parametrize("obstacle", [faulty("missing"), DENIED, UNREACHABLE], ids=["missing", "denied", "unreachable"])
 def test_a_row_left_in_the_database_is_used_when_the_secret_is_not(stage: Stage, obstacle: dict[str, str]) -> None:
     """So the task runs, with a login that nobody refreshes: until that expires, nobody knows."""
-    with a_row_left(stage, str(stage.login()["password"])):
+    with a_row_left(stage):
         ran(stage, stage.run_task("web_scraper", "scrape", **obstacle))
 
 
 def test_a_row_left_in_the_database_is_not_used_beside_the_secret(stage: Stage) -> None:
-    with a_row_left(stage, "of-last-year"):
+    with a_row_left(stage, password="of-last-year"):
         failed(stage, stage.run_task("web_scraper", "scrape", **faulty("missing")), f"{LOGIN_FAILED}401 Unauthorized")
         ran(stage, stage.run_task("web_scraper", "scrape"))
 
@@ -125,8 +125,12 @@ def failed(stage: Stage, both: list[Ended], shown: str) -> None:
 
 
 @contextmanager
-def a_row_left(stage: Stage, password: str) -> Iterator[None]:
-    """While this lasts, a connection of this id is in the metadata databases, as the hosts' script wrote it."""
+def a_row_left(stage: Stage, password: str | None = None) -> Iterator[None]:
+    """While this lasts, a connection of this id is in the metadata databases, as the hosts' script wrote it.
+
+    Its password is a login that is good as yet, if none is given.
+    """
+    password = password or stage.login()["password"]
     row = ["--conn-type=docker", f"--conn-host={host.REGISTRY}", "--conn-login=AWS", f"--conn-password={password}"]
     for ended in stage.on_each(lambda airflow: airflow.command("connections", "add", "docker_default", *row)):
         assert ended.exit_code == 0, ended.version

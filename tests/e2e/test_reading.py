@@ -15,11 +15,12 @@ READER = Path(__file__).with_name("read_connection.py")
 PROCESSES = 2  # of each version
 READS = 1_000  # of each process, at least
 REFRESHES = 12
+PAUSE_SECONDS = 0.02  # of readers of the database: at full speed they would slow the script's commands down
 
 
 def test_no_reader_sees_a_gap_while_the_login_is_refreshed(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     airflows = [worker.airflow for worker in stage.workers for _ in range(PROCESSES)]
-    with readers(airflows, READS) as reading:
+    with readers(airflows, READS, pause_seconds=0) as reading:
         for _ in range(REFRESHES):
             stage.refresh()
         results = [ended(reader) for reader in reading]
@@ -39,7 +40,8 @@ def test_readers_of_a_row_that_a_script_deletes_and_adds_do_see_one(
     add = ["--conn-type=docker", f"--conn-host={login['host']}", "--conn-login=AWS"]
     for airflow in airflows:
         airflow.command("connections", "add", "docker_default", *add, f"--conn-password={login['password']}")
-    with readers(airflows, 100, AIRFLOW__SECRETS__BACKEND="") as reading:
+    database = {"AIRFLOW__SECRETS__BACKEND": ""}
+    with readers(airflows, 1, pause_seconds=PAUSE_SECONDS, **database) as reading:
 
         def refresh(airflow: Airflow) -> None:
             airflow.program("airflow", "connections", "delete", "docker_default")
@@ -56,14 +58,16 @@ def test_readers_of_a_row_that_a_script_deletes_and_adds_do_see_one(
 
 
 @contextmanager
-def readers(airflows: list[Airflow], reads: int, **environment: str) -> Iterator[list[subprocess.Popen[str]]]:
+def readers(
+    airflows: list[Airflow], reads: int, *, pause_seconds: float, **environment: str
+) -> Iterator[list[subprocess.Popen[str]]]:
     """A process for each of these that reads the connection, each at work already."""
     started = []
     try:
         for airflow in airflows:
             started.append(
                 subprocess.Popen(
-                    [str(airflow.folder / "python"), str(READER), str(reads)],
+                    [str(airflow.folder / "python"), str(READER), str(reads), str(pause_seconds)],
                     env=airflow.environment | environment,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,

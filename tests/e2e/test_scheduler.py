@@ -18,7 +18,7 @@ PROCESSES = {"2": [["scheduler"]], "3": [["api-server", "--apps", "execution", "
 def test_an_expired_login_is_healed_by_a_refresh_with_nothing_restarted(stage: Stage) -> None:
     airflows = [worker.airflow for worker in stage.workers]
     stage.forget_images()
-    # As if it were new: without the runs of other tests, which would take the one place that the DAG leaves to its runs.
+    # As if it were new: a run of another test would take the one place that the DAG leaves to its runs.
     for command in (["delete", "--yes", DAG], ["reserialize"], ["unpause", DAG]):
         stage.on_each(lambda airflow, command=command: airflow.command("dags", *command))  # type: ignore[misc]
     with running(airflows):
