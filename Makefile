@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down test soak lint check bench docs bootstrap deploy diff destroy set-up lock
+.PHONY: help demo up down test soak lint check e2e bench docs bootstrap deploy diff destroy set-up lock
 
 help:
 	@echo "make demo                the whole product in one go, on an embedded AWS"
@@ -11,6 +11,7 @@ help:
 	@echo "make test                linters, types, unit tests, template tests, tests on the embedded AWS"
 	@echo "make soak                500 refreshes with random faults while workers read, on the embedded AWS: minutes"
 	@echo "make check               scanners on the synthesized templates: cfn-lint, cdk-nag, checkov"
+	@echo "make e2e                 Airflow 2 and 3 pull a private image with a docker engine: on Linux, as root"
 	@echo "make bench               what a refresh costs, what its readers see, how long a deploy takes"
 	@echo "make bootstrap ENV=prod  prepare its AWS account and region for the CDK, once"
 	@echo "make diff ENV=prod       what a deploy of environments/prod.toml would change on AWS"
@@ -35,6 +36,11 @@ lint: set-up
 check:
 	@python3 local/set_up.py checkov
 	@$(PYTHON) -m scanners
+
+# In namespaces of its own. Where that cannot be it says why and skips its tests; with E2E_OPTIONS=--must-run it fails.
+e2e: set-up
+	@.ci/packages
+	@$(PYTHON) -m tests.e2e $(E2E_OPTIONS)
 
 # Writes docs/benchmarks.md; ten minutes.
 bench:
@@ -74,3 +80,5 @@ lock: set-up
 	$(COMPILE) scanners/requirements-checkov.txt -o scanners/requirements-checkov.lock
 	$(COMPILE) bench/requirements-lambda.txt -o bench/requirements-lambda.lock
 	$(COMPILE) bench/requirements-airflow.txt -o bench/requirements-airflow.lock
+	$(COMPILE) tests/e2e/requirements-airflow-2.txt -o tests/e2e/requirements-airflow-2.lock
+	$(COMPILE) tests/e2e/requirements-airflow-3.txt -o tests/e2e/requirements-airflow-3.lock

@@ -11,6 +11,7 @@ from pathlib import Path
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 
 ROOT = Path(__file__).parent.parent
+ENVIRONMENTS = ROOT / "environments"
 _CLI = ROOT / "node_modules" / ".bin" / "cdk"
 
 
@@ -19,7 +20,7 @@ class CdkFailed(Exception):
 
 
 @contextmanager
-def synthesizing(assembly: Path, *, environments: Path = ROOT / "environments") -> Iterator[None]:
+def synthesizing(assembly: Path, *, environments: Path = ENVIRONMENTS) -> Iterator[None]:
     """Write the cloud assembly of a folder's environments while the body runs; at its end it is complete."""
     process = _start(
         ["synth", "--quiet", "--output", str(assembly), "--app", shlex.join([sys.executable, "app.py"])]

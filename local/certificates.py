@@ -26,7 +26,7 @@ class Certificates:
 
 
 def write_certificates(folder: Path, regions: Iterable[str]) -> Certificates:
-    """Write a fresh authority, and a server certificate for loopback and the ECR registries of these regions."""
+    """Write a fresh authority, and a server certificate for loopback, ECR and its registries in these regions."""
     folder.mkdir(parents=True, exist_ok=True)
     files = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
 
@@ -60,7 +60,8 @@ def _server(
     regions: Iterable[str],
 ) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Embedded AWS")])
-    hosts = ["localhost", *(f"*.dkr.ecr.{region}.amazonaws.com" for region in regions)]
+    registries = [f"{host}.ecr.{region}.amazonaws.com" for region in regions for host in ("*.dkr", "api")]
+    hosts = ["localhost", *registries]
     names = [x509.IPAddress(IPv4Address("127.0.0.1")), *(x509.DNSName(host) for host in hosts)]
     return (
         _builder(name, authority.subject, key.public_key())

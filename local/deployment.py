@@ -15,8 +15,10 @@ def assembly(aws: EmbeddedAws) -> Path:
     return aws.state / "cdk.out"
 
 
-def start_and_deploy(state: Path, *, outlives_us: bool = False) -> tuple[EmbeddedAws, Account]:
-    """Start an embedded AWS in an empty account, bootstrap it, and deploy environments/local.toml to it.
+def start_and_deploy(
+    state: Path, *, outlives_us: bool = False, environments: Path = cdk.ENVIRONMENTS
+) -> tuple[EmbeddedAws, Account]:
+    """Start an embedded AWS in an empty account, bootstrap it, and deploy the folder's local.toml to it.
 
     Raises:
         CdkFailed: the CDK CLI failed; what was started has been stopped.
@@ -24,7 +26,8 @@ def start_and_deploy(state: Path, *, outlives_us: bool = False) -> tuple[Embedde
     with progress("Starting the embedded AWS"):
         aws = EmbeddedAws.start(state, outlives_us=outlives_us)
     try:
-        with progress("Synthesizing the templates and bootstrapping the account"), cdk.synthesizing(assembly(aws)):
+        synthesizing = cdk.synthesizing(assembly(aws), environments=environments)
+        with progress("Synthesizing the templates and bootstrapping the account"), synthesizing:
             account = create_account(aws)
             cdk.bootstrap(aws)
         with progress("Deploying local-Registry, local-Access and local-DockerLogin"):

@@ -21,6 +21,10 @@ TOOLS = {
         ".venv-bench": "bench/requirements-lambda.lock",
         ".venv-bench-airflow": "bench/requirements-airflow.lock",
     },
+    "e2e": {
+        ".venv-airflow-2": "tests/e2e/requirements-airflow-2.lock",
+        ".venv-airflow-3": "tests/e2e/requirements-airflow-3.lock",
+    },
 }
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = os.path.join(ROOT, ".venv", "bin", "python")

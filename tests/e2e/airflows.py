@@ -1,0 +1,135 @@
+"""Airflow as a user runs it: an installation, its settings, and the commands and processes that are started of it."""
+
+import json
+import os
+import re
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.cdk import ROOT
+from local.embedded_aws import EmbeddedAws
+from tests.e2e import postgres
+
+VERSIONS = ("2", "3")
+ANSWER = "exit code: "  # as forked_cli.py has it, which only Airflow's Python can import
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and all that it printed: what Airflow shows of a task."""
+
+    version: str
+    exit_code: int
+    log: str = field(repr=False)
+
+    @property
+    def succeeded(self) -> bool:
+        return self.exit_code == 0
+
+
+class Airflow:
+    """One version, with a metadata database of its own, on the worker's machine."""
+
+    def __init__(self, version: str, scratch: Path, dags: Path, docker_host: str) -> None:
+        self.version = version
+        self.database = f"airflow_{version}"
+        self.folder = ROOT / f".venv-airflow-{version}" / "bin"
+        self.home = scratch / f"airflow-{version}"
+        self.home.mkdir(parents=True)
+        self.environment = {
+            "PATH": f"{self.folder}:{os.environ['PATH']}",
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "DOCKER_HOST": docker_host,
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # as Airflow 3 has it; else Airflow 2 warns
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url(self.database),
+        }
+        self._outputs = 0
+        self._one_at_a_time = threading.Lock()
+        self._cli = subprocess.Popen(
+            [str(self.folder / "python"), str(Path(__file__).with_name("forked_cli.py"))],
+            env=self.environment,
+            cwd=self.home,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(self.home / "forked-cli.log").open("wb"),
+            text=True,
+        )
+
+    def work_as(self, aws: EmbeddedAws, credentials: dict[str, str]) -> None:
+        """From here on, let every process of it read its connections from this AWS, with these credentials."""
+        self.environment |= (
+            aws.client_environment()
+            | backend_settings()
+            | {
+                "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": credentials["SessionToken"],
+            }
+        )
+
+    def command(self, *arguments: str, **environment: str) -> Ended:
+        """Run `airflow …`, in a process forked from one that has imported Airflow already."""
+        __tracebackhide__ = True  # an argument may be a password
+        with self._one_at_a_time:
+            output = self._output(arguments)
+            request = {"arguments": arguments, "environment": self.environment | environment, "output": str(output)}
+            assert self._cli.stdin is not None
+            assert self._cli.stdout is not None
+            self._cli.stdin.write(f"{json.dumps(request)}\n")
+            self._cli.stdin.flush()
+            for line in self._cli.stdout:
+                if line.startswith(ANSWER):
+                    code = int(line.removeprefix(ANSWER))
+                    return Ended(self.version, code, output.read_text(errors="replace"))
+        raise AssertionError(f"it ended: {(self.home / 'forked-cli.log').read_text()[-3000:]}")
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a program of this installation, as a shell would; its output goes to a file."""
+        with self._output(command).open("wb") as output:
+            return subprocess.Popen(
+                [str(self.folder / command[0]), *command[1:]],
+                env=self.environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def program(self, *command: str) -> Ended:
+        """Run a program of this installation, as a shell would."""
+        __tracebackhide__ = True  # an argument may be a password
+        done = subprocess.run(
+            [str(self.folder / command[0]), *command[1:]],
+            env=self.environment,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._output(command).write_text(done.stdout)
+        return Ended(self.version, done.returncode, done.stdout)
+
+    def logs(self) -> dict[str, str]:
+        """Everything that it has written, by file."""
+        files = [file for file in self.home.rglob("*") if file.is_file()]
+        return {str(file.relative_to(self.home.parent)): file.read_text(errors="replace") for file in files}
+
+    def _output(self, command: tuple[str, ...]) -> Path:
+        self._outputs += 1
+        name = re.sub(r"[^a-z0-9]+", "-", " ".join(command[:4]).lower()).strip("-")
+        return self.home / f"output-{self._outputs:02d}-{name}.log"
+
+
+def backend_settings() -> dict[str, str]:
+    """The settings that the README tells an operator to set: these very lines."""
+    lines = re.findall(r"^ *(AIRFLOW__SECRETS__\w+)=(.+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    return {name: value.strip("'") for name, value in lines}

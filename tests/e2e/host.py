@@ -1,0 +1,163 @@
+"""The workers' machine: names and addresses of its own, and docker engines that trust the embedded AWS's authority."""
+
+import asyncio
+import base64
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tests.e2e import INSIDE
+
+REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+ECR_API = f"api.ecr.{REGION}.amazonaws.com"  # the credential helper has no setting for another endpoint
+# For documentation, and so nobody's. Not loopback: an engine talks to that without TLS, which would prove nothing.
+ADDRESS = "198.51.100.10"
+ENGINE_SECONDS = 60
+SHOW_MARKER = '["/bin/busybox", "cat", "/marker"]'
+
+
+def prepare() -> None:
+    """Bring loopback up, and give this namespace a /run and an /etc that vanish with it."""
+    run("ip", "link", "set", "lo", "up")
+    run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
+    run("mount", "-t", "tmpfs", "tmpfs", "/run")
+    for folder in ("upper", "work"):
+        Path("/run/etc", folder).mkdir(parents=True)
+    run(
+        "mount", "-t", "overlay", "overlay", "-o", "lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work", "/etc"
+    )
+    Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {REGISTRY} {ECR_API}\n")
+
+
+def trust(aws: EmbeddedAws) -> None:
+    """Let the engine trust this AWS's registry, as it trusts any whose authority stands here."""
+    folder = Path("/etc/docker/certs.d", REGISTRY)
+    folder.mkdir(parents=True)
+    shutil.copy(aws.ca_bundle, folder / "ca.crt")
+
+
+def relay(port: int) -> None:
+    """Take connections to ADDRESS:443 to this port on loopback, byte for byte: TLS ends at the embedded AWS."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass  # the other side's copy ends as well
+        finally:
+            writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(copy(reader, onward_writer), copy(onward_reader, writer))
+
+    async def serve() -> None:
+        server = await asyncio.start_server(connected, ADDRESS, 443)
+        listening.set()
+        await server.serve_forever()
+
+    listening = threading.Event()
+    threading.Thread(target=lambda: asyncio.run(serve()), daemon=True).start()
+    assert listening.wait(10)
+
+
+def docker_host(name: str) -> str:
+    """Where the engine of this name listens."""
+    return f"unix:///run/docker-{name}.sock"
+
+
+class Engine:
+    """A docker engine that leaves its host's network alone: its containers have none, and no firewall is written."""
+
+    def __init__(self, scratch: Path, name: str) -> None:
+        self.host = docker_host(name)
+        self._config = Path(f"/run/docker-{name}-config")
+        self._log = scratch / f"dockerd-{name}.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                ["dockerd", f"--host={self.host}", f"--cgroup-parent=/{os.environ[INSIDE]}"]
+                + [f"--{place}=/run/docker-{name}.{place}" for place in ("data-root", "exec-root", "pidfile")]
+                + ["--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        eventually(self._answers, ENGINE_SECONDS)
+
+    def stop(self) -> None:
+        """End it, and with it every container."""
+        self._process.terminate()
+        self._process.wait(30)
+
+    def push(self, root: Path, image: str, ecr: Any) -> str:
+        """Make an image of a folder, push it with the login of this client of ECR, forget both; returns its digest."""
+        layer = subprocess.run(["tar", "-C", str(root), "-c", "."], capture_output=True, check=True).stdout  # noqa: S607
+        self.docker("import", "--change", f"CMD {SHOW_MARKER}", "-", image, stdin=layer)
+        # As `aws ecr get-login-password | docker login` does.
+        [data] = ecr.get_authorization_token()["authorizationData"]
+        password = base64.b64decode(data["authorizationToken"]).removeprefix(b"AWS:")
+        self.docker("login", "--username=AWS", "--password-stdin", REGISTRY, stdin=password)
+        self.docker("push", "--quiet", image)
+        self.docker("logout", REGISTRY)
+        digest = self.docker("image", "inspect", "--format={{index .RepoDigests 0}}", image).partition("@")[2]
+        self.forget_images()
+        return digest
+
+    def forget_images(self) -> None:
+        """Remove every image, so that the next task has to pull."""
+        images = self.docker("image", "ls", "--quiet").split()
+        if images:
+            self.docker("image", "rm", "--force", *images)
+
+    def docker(self, *arguments: str, stdin: bytes = b"") -> str:
+        """Run the docker CLI; returns what it printed.
+
+        Raises:
+            DockerRefused: with what it said.
+        """
+        __tracebackhide__ = True  # standard input may be a password
+        done = subprocess.run(
+            ["docker", "--host", self.host, "--config", str(self._config), *arguments],  # noqa: S607
+            input=stdin,
+            capture_output=True,
+        )
+        if done.returncode:
+            raise DockerRefused(done.stderr.decode().strip())
+        return done.stdout.decode().strip()
+
+    def _answers(self) -> bool:
+        if self._process.poll() is not None:
+            raise EngineEnded(f"dockerd ended:\n{self._log.read_text(errors='replace')[-3000:]}")
+        try:
+            self.docker("version")
+        except DockerRefused:
+            return False
+        return True
+
+
+class DockerRefused(Exception):
+    """The docker CLI failed; the message is what it printed."""
+
+
+class EngineEnded(Exception):
+    """The engine does not run; the message is the end of its log."""
+
+
+def eventually(look: Callable[[], bool], seconds: float, every: float = 0.05) -> None:
+    """Wait until `look` is true, looking this often."""
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(every)
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True)

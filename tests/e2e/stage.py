@@ -1,0 +1,193 @@
+"""Everything that the tests play on, brought up once: the product deployed, and two workers, one of each Airflow."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from local.account import WORKER_ROLE_ARN, Account, Credentials, assume, outputs
+from local.cdk import ENVIRONMENTS, ROOT
+from local.deployment import start_and_deploy
+from local.embedded_aws import EmbeddedAws
+from tests.e2e import host, postgres
+from tests.e2e.airflows import VERSIONS, Airflow, Ended, backend_settings
+
+T = TypeVar("T")
+SCRATCH = ROOT / ".local" / "e2e"
+DAY = "2026-01-02"  # of which there is no run: Airflow 2 would take its tasks for done
+# Secrets made by hand, each wrong in its own way, so that the product's own need not be spoilt: what Airflow looks for
+# below `airflow/connections` it looks for below this instead.
+FAULTS = "airflow/faults"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A machine with an Airflow and a docker engine."""
+
+    airflow: Airflow
+    engine: host.Engine
+
+
+@dataclass(frozen=True)
+class Stage:
+    aws: EmbeddedAws
+    account: Account
+    outputs: dict[str, str]
+    workers: list[Worker]
+    marker: str
+    """What the private image prints: whoever knows it has run it."""
+
+    def on_each(self, act: Callable[[Airflow], T]) -> list[T]:
+        """What every Airflow makes of it, side by side."""
+        with ThreadPoolExecutor(len(self.workers)) as pool:
+            return list(pool.map(act, [worker.airflow for worker in self.workers]))
+
+    def forget_images(self) -> None:
+        """Remove every image on each worker, so that the next task has to pull."""
+        for worker in self.workers:
+            worker.engine.forget_images()
+
+    def run_task(self, dag: str, task: str, **environment: str) -> list[Ended]:
+        """Run a task by `airflow tasks test` on each worker."""
+        return self.on_each(lambda airflow: airflow.command("tasks", "test", dag, task, DAY, **environment))
+
+    def refresh(self) -> None:
+        """Let the deployed function refresh the login."""
+        function = self.outputs["RefreshFunctionNameDockerDefault"]
+        answer = self.aws.client("lambda").invoke(FunctionName=function)
+        assert "FunctionError" not in answer, answer["Payload"].read()
+
+    @contextmanager
+    def function_stopped(self) -> Iterator[None]:
+        """While this lasts, no refresh runs."""
+        function = self.outputs["RefreshFunctionNameDockerDefault"]
+        self.aws.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+        try:
+            yield
+        finally:
+            self.aws.client("lambda").delete_function_concurrency(FunctionName=function)
+
+    def login(self) -> dict[str, Any]:
+        """The connection in the secret, as a worker reads it."""
+        worker = self.aws.client("secretsmanager", worker_session(self.aws, self.account))
+        login: dict[str, Any] = json.loads(
+            worker.get_secret_value(SecretId=self.outputs["SecretNameDockerDefault"])["SecretString"]
+        )
+        return login
+
+
+@contextmanager
+def staged() -> Iterator[Stage]:
+    """Bring everything up, side by side as far as it goes; logs stay in SCRATCH."""
+    host.prepare()
+    for folder in (SCRATCH / name for name in ("aws", "dags", "environments", *(f"airflow-{v}" for v in VERSIONS))):
+        shutil.rmtree(folder, ignore_errors=True)
+    dags = _dags(SCRATCH / "dags")
+    with ThreadPoolExecutor() as pool:
+        airflows = [Airflow(v, SCRATCH, dags, host.docker_host(v)) for v in VERSIONS]
+        engines = [pool.submit(host.Engine, SCRATCH, v) for v in VERSIONS]
+        database = pool.submit(_start_postgres, airflows)
+        aws, account = start_and_deploy(SCRATCH / "aws", environments=_environments(SCRATCH / "environments"))
+        workers = [Worker(airflow, engine.result()) for airflow, engine in zip(airflows, engines, strict=True)]
+        database.result()
+    stage = Stage(aws, account, outputs(aws), workers, marker=f"private-marker-{secrets.token_hex(8)}")
+    try:
+        host.trust(aws)
+        host.relay(aws.port)
+        digest = _push_images(stage)
+        _make_faulty_secrets(aws)
+        session = worker_session(aws, account)
+        for worker in workers:
+            worker.airflow.work_as(aws, session)
+            worker.airflow.environment["AIRFLOW_VAR_ECR_REGISTRY"] = stage.outputs["RegistryHost"]
+            worker.airflow.environment["AIRFLOW_VAR_WEB_SCRAPER_DIGEST"] = digest
+        yield stage
+    finally:
+        for worker in workers:
+            worker.engine.stop()
+        postgres.stop()
+        aws.stop()
+
+
+def worker_session(aws: EmbeddedAws, account: Account) -> Credentials:
+    """Credentials of the workers' role, as its instances have them."""
+    return assume(aws, WORKER_ROLE_ARN, account.operator)
+
+
+def faulty(fault: str) -> dict[str, str]:
+    """Settings with which Airflow finds this fault in the place of the login."""
+    return looking_below(f"{FAULTS}/{fault}")
+
+
+def looking_below(prefix: str) -> dict[str, str]:
+    """The recommended settings, but for the prefix."""
+    recommended = json.loads(backend_settings()["AIRFLOW__SECRETS__BACKEND_KWARGS"])
+    return {"AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(recommended | {"connections_prefix": prefix})}
+
+
+def _dags(folder: Path) -> Path:
+    """A DAGs folder with the examples, and what only tests run."""
+    folder.mkdir(parents=True)
+    for source in (ROOT / "dags", Path(__file__).parent / "dags"):
+        for dag in source.glob("*.py"):
+            shutil.copy(dag, folder)
+    return folder
+
+
+def _environments(folder: Path) -> Path:
+    """`local`, with workers that may also pull without a login, for the credential helper."""
+    folder.mkdir()
+    settings = (ENVIRONMENTS / "local.toml").read_text()
+    (folder / "local.toml").write_text(settings.replace("[workers]\n", "[workers]\npull_directly = true\n"))
+    return folder
+
+
+def _start_postgres(airflows: list[Airflow]) -> None:
+    def migrate() -> None:
+        with ThreadPoolExecutor() as pool:
+            for ended in pool.map(lambda airflow: airflow.command("db", "migrate"), airflows):
+                assert ended.succeeded, ended.log
+
+    postgres.start(SCRATCH, [airflow.database for airflow in airflows], migrate)
+
+
+def _push_images(stage: Stage) -> str:
+    """Push the private image as the analyst does, and another team's; returns the private image's digest."""
+    root = Path("/run/image")
+    (root / "bin").mkdir(parents=True)
+    shutil.copy("/bin/busybox", root / "bin")
+    (root / "marker").write_text(f"{stage.marker}\n")
+    aws, engine, registry = stage.aws, stage.workers[0].engine, stage.outputs["RegistryHost"]
+    analyst = assume(aws, stage.outputs["PushRoleArnAnalytics"], stage.account.analyst)
+    engine.push(root, f"{registry}/risk/var:1", aws.client("ecr"))
+    return engine.push(root, f"{registry}/analytics/web-scraper:1", aws.client("ecr", analyst))
+
+
+def _make_faulty_secrets(aws: EmbeddedAws) -> None:
+    """Secrets that are no logins, each of which a worker may read."""
+    login = {"conn_type": "docker", "host": host.REGISTRY, "login": "AWS", "password": "no-token-of-ecr"}
+    values = {
+        "wrong_password": json.dumps(login),
+        "no_host": json.dumps({key: value for key, value in login.items() if key != "host"}),
+        "empty_document": "{}",
+        "plain_text": "the password itself",
+        "broken_json": json.dumps(login)[:-1],
+    }
+    secrets_manager = aws.client("secretsmanager")
+    for fault, value in values.items():
+        secrets_manager.create_secret(Name=f"{FAULTS}/{fault}/docker_default", SecretString=value)
+        statement = {
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": f"arn:aws:secretsmanager:*:*:secret:{FAULTS}/*",
+        }
+    aws.client("iam").put_role_policy(
+        RoleName=WORKER_ROLE_ARN.rpartition("/")[2],
+        PolicyName="ReadFaults",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )

@@ -1,0 +1,141 @@
+"""A DockerOperator pulls and runs the private image; where it cannot, this is what Airflow shows.
+
+docs/airflow-failures.md is made of these: what it quotes, SHOWN holds.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from local.cdk import ROOT
+from tests.e2e import host
+from tests.e2e.airflows import Ended
+from tests.e2e.stage import Stage, faulty, looking_below
+
+NOT_DEFINED = "AirflowNotFoundException: The conn_id `docker_default` isn't defined"
+NO_REGISTRY = "AirflowNotFoundException: No Docker Registry URL provided."
+LOGIN_FAILED = f'Internal Server Error ("login attempt to https://{host.REGISTRY}/v2/ failed with status: '
+# By what is in the secret, made by hand as stage.py does it: the line that ends the task, on both versions.
+SHOWN = {
+    "missing": NOT_DEFINED,
+    "broken_json": NOT_DEFINED,
+    "plain_text": NO_REGISTRY,
+    "empty_document": NO_REGISTRY,
+    "no_host": NO_REGISTRY,
+    "wrong_password": f'{LOGIN_FAILED}401 Unauthorized")',
+}
+# Only Airflow 2 says at its usual level why it did not get the secret; Airflow 3 goes on in silence.
+WHY = "Unable to retrieve connection from secrets backend (SecretsManagerBackend)"
+DENIED = looking_below("airflow/of-somebody-else")
+UNREACHABLE = {"AWS_ENDPOINT_URL": "https://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+
+
+@pytest.fixture(autouse=True)
+def _images_forgotten(request: pytest.FixtureRequest) -> None:
+    """Each test begins with workers that have to pull."""
+    if "stage" in request.fixturenames:
+        request.getfixturevalue("stage").forget_images()
+
+
+def test_the_analysts_image_is_pulled_and_run_by_both_of_its_names(stage: Stage) -> None:
+    """By the real command, from the shell."""
+    for ended in stage.on_each(lambda airflow: airflow.program("airflow", "dags", "test", "web_scraper", "2026-01-01")):
+        by_task = re.split(r"\[DAG TEST\] starting task_id=", ended.log)[1:]
+        assert [task.split()[0] for task in by_task] == ["scrape", "scrape_pinned"], ended.version
+        assert all(stage.marker in task for task in by_task), ended.version
+        assert "Downloaded newer image" in by_task[0], ended.version
+        assert ended.exit_code == 0
+
+
+@pytest.mark.parametrize("fault", SHOWN)
+def test_what_airflow_shows_of_a_secret_that_is_no_login(stage: Stage, fault: str) -> None:
+    failed(stage, stage.run_task("web_scraper", "scrape", **faulty(fault)), SHOWN[fault])
+
+
+@pytest.mark.parametrize("obstacle", [DENIED, UNREACHABLE], ids=["denied", "unreachable"])
+def test_only_airflow_2_says_why_it_could_not_read_the_secret(stage: Stage, obstacle: dict[str, str]) -> None:
+    both = stage.run_task("web_scraper", "scrape", **obstacle)
+    failed(stage, both, NOT_DEFINED)
+    assert {ended.version: WHY in ended.log for ended in both} == {"2": True, "3": False}
+    assert {ended.version: "AccessDenied" in ended.log for ended in both} == {"2": obstacle is DENIED, "3": False}
+
+
+def test_an_expired_login_fails_until_the_next_refresh(stage: Stage) -> None:
+    with stage.function_stopped():
+        stage.aws.advance_clock(minutes=12 * 60)
+        failed(stage, stage.run_task("web_scraper", "scrape"), f'{LOGIN_FAILED}403 Forbidden")')
+    stage.refresh()
+    ran(stage, stage.run_task("web_scraper", "scrape"))
+
+
+def test_an_image_of_a_team_that_the_connection_does_not_cover_is_refused(stage: Stage) -> None:
+    both = stage.run_task("beside_the_examples", "image_of_another_team")
+    failed(stage, both, f"pull access denied for {host.REGISTRY}/risk/var")
+    for ended in both:
+        assert "Login into Docker Registry" in ended.log, ended.version
+        assert "is not authorized to perform: ecr:BatchGetImage" in ended.log, ended.version
+
+
+def test_a_task_without_the_connection_is_logged_in_to_nothing(stage: Stage) -> None:
+    failed(stage, stage.run_task("beside_the_examples", "without_a_connection"), "no basic auth credentials")
+
+
+def test_amazons_credential_helper_pulls_as_the_worker_itself(stage: Stage, tmp_path: Path) -> None:
+    helper = {"credHelpers": {stage.outputs["RegistryHost"]: "ecr-login"}}
+    (tmp_path / "config.json").write_text(json.dumps(helper))
+    # Its cache would write the token to the worker's home.
+    settings = {"DOCKER_CONFIG": str(tmp_path), "AWS_ECR_DISABLE_CACHE": "true"}
+    ran(stage, stage.run_task("beside_the_examples", "without_a_connection", **settings))
+
+
+@pytest.mark.parametrize("obstacle", [faulty("missing"), DENIED, UNREACHABLE], ids=["missing", "denied", "unreachable"])
+def test_a_row_left_in_the_database_is_used_when_the_secret_is_not(stage: Stage, obstacle: dict[str, str]) -> None:
+    """So the task runs, with a login that nobody refreshes: until that expires, nobody knows."""
+    with a_row_left(stage):
+        ran(stage, stage.run_task("web_scraper", "scrape", **obstacle))
+
+
+def test_a_row_left_in_the_database_is_not_used_beside_the_secret(stage: Stage) -> None:
+    with a_row_left(stage, password="of-last-year"):
+        failed(stage, stage.run_task("web_scraper", "scrape", **faulty("missing")), f"{LOGIN_FAILED}401 Unauthorized")
+        ran(stage, stage.run_task("web_scraper", "scrape"))
+
+
+def test_what_the_page_quotes_is_what_airflow_shows() -> None:
+    page = (ROOT / "docs" / "airflow-failures.md").read_text()
+    ours = page.replace("<RegistryHost>", host.REGISTRY)
+    assert [line for line in (*SHOWN.values(), WHY, f'{LOGIN_FAILED}403 Forbidden")') if line not in ours] == []
+
+
+def ran(stage: Stage, both: list[Ended]) -> None:
+    """The task pulled the private image and ran it, on each."""
+    assert {ended.version: stage.marker in ended.log for ended in both} == {"2": True, "3": True}
+    assert {ended.version: "Downloaded newer image" in ended.log for ended in both} == {"2": True, "3": True}
+
+
+def failed(stage: Stage, both: list[Ended], shown: str) -> None:
+    """The task failed with this line, on each, and nothing ran."""
+    assert {ended.version: shown in ended.log for ended in both} == {"2": True, "3": True}
+    assert {ended.version: stage.marker in ended.log for ended in both} == {"2": False, "3": False}
+    assert {ended.version: "Task failed with exception" in ended.log for ended in both} == {"2": True, "3": True}
+
+
+@contextmanager
+def a_row_left(stage: Stage, password: str | None = None) -> Iterator[None]:
+    """While this lasts, a connection of this id is in the metadata databases, as the hosts' script wrote it.
+
+    Its password is a login that is good as yet, if none is given.
+    """
+    password = password or stage.login()["password"]
+    row = ["--conn-type=docker", f"--conn-host={host.REGISTRY}", "--conn-login=AWS", f"--conn-password={password}"]
+    for ended in stage.on_each(lambda airflow: airflow.command("connections", "add", "docker_default", *row)):
+        assert ended.exit_code == 0, ended.version
+    try:
+        yield
+    finally:
+        for ended in stage.on_each(lambda airflow: airflow.command("connections", "delete", "docker_default")):
+            assert ended.exit_code == 0, ended.version
