@@ -1,11 +1,12 @@
-"""Metric alarms, and the metric of queues that one of them watches.
+"""Metric alarms, and the metrics of functions and queues that ours watch.
 
 AWS: an alarm may watch metric math. Each is looked at every minute, also when no data comes; it is of the metric with
-its dimensions. SQS counts the messages that arrive in a queue as AWS/SQS NumberOfMessagesSent.
+its dimensions. Lambda counts each run as AWS/Lambda Invocations, whoever started it, and none that was throttled. SQS
+counts the messages that arrive in a queue as AWS/SQS NumberOfMessagesSent.
 
 MiniStack: refuses metric math in a template; looks at an alarm only when somebody puts a metric, at all of its range
-at once, whatever the dimensions, and leaves it alone when there is no data; queues count nothing. Time is the wall
-clock's, here it is the one that can be moved on.
+at once, whatever the dimensions, and leaves it alone when there is no data; counts what is throttled, and no run that
+a schedule starts; queues count nothing. Time is the wall clock's, here it is the one that can be moved on.
 """
 
 import threading
@@ -14,13 +15,14 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
-from ministack.services import cloudwatch, sqs
+from ministack.services import cloudwatch, lambda_svc, sqs
 from ministack.services.cloudformation import provisioners
 
 from local.alarm_evaluation import Alarm, Evaluation, Series
 from local.mends import clock
 
 _alarm_record = provisioners._cw_metric_alarm_record
+_run = lambda_svc._execute_function_dispatch
 _evaluation = Evaluation()
 _counted: set[str] = set()  # ids of messages
 
@@ -55,6 +57,19 @@ def _series(metric: Alarm) -> Series:
     return series
 
 
+def run(function: dict[str, Any], config: dict[str, Any], event: Any, request_id: str, started: float) -> Any:
+    """The place that every run passes which was not throttled."""
+    result = _run(function, config, event, request_id, started)
+    dimensions = {"FunctionName": config["FunctionName"]}
+    cloudwatch.record_metric("AWS/Lambda", "Invocations", 1, "Count", dimensions)
+    cloudwatch.record_metric("AWS/Lambda", "Errors", int(bool(result.get("error"))), "Count", dimensions)
+    return result
+
+
+def count_nothing(*_: Any, **__: Any) -> None:
+    """In place of what counts by who started a run."""
+
+
 def look() -> None:
     """Count what arrived in the queues, then look at every alarm."""
     for queue in list(sqs._queues.values()):
@@ -78,5 +93,7 @@ def _look_every_second() -> None:
 def apply() -> None:
     provisioners._cw_metric_alarm_record = alarm_record
     cloudwatch._evaluate_alarm = evaluate_alarm
+    lambda_svc._execute_function_dispatch = run
+    lambda_svc._emit_lambda_metrics = count_nothing
     cloudwatch.time = SimpleNamespace(time=clock.now)
     threading.Thread(target=_look_every_second, daemon=True).start()

@@ -145,6 +145,15 @@ class Refresh:
         finally:
             iam.delete_role_policy(**policy)
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stopped as the runbook has it, until the end of the body."""
+        self._lambda.put_function_concurrency(FunctionName=self.function, ReservedConcurrentExecutions=0)
+        try:
+            yield
+        finally:
+            self._lambda.delete_function_concurrency(FunctionName=self.function)
+
     def _configure(self, **settings: Any) -> None:
         self._lambda.update_function_configuration(FunctionName=self.function, **settings)
         self._lambda.get_waiter("function_updated_v2").wait(FunctionName=self.function, WaiterConfig={"Delay": 0.05})

@@ -36,7 +36,10 @@ def test_a_failure_rings_at_once_and_one_missed_run_alone_does_not(
     [told] = mail
     assert (told["NewStateValue"], "RefreshFailed" in told["AlarmName"]) == ("ALARM", True)
     assert told["AlarmDescription"].endswith("docs/runbook.md#refresh-failed")
-    aws.advance_clock(30)
+    for _ in range(4):
+        before = refresh.login()
+        aws.advance_clock(30)
+        eventually(lambda before=before: refresh.login() != before)  # type: ignore[misc]
     eventually(lambda: _states(aws) == {"RefreshFailed": "OK", "NotRefreshed": "OK", "LoginExpires": "OK"})
     assert _mails(aws, mailbox) == [("RefreshFailed", "OK")]
 
@@ -61,6 +64,16 @@ def test_silence_rings_after_90_minutes_and_again_after_8_hours_until_a_refresh_
         ({**quiet, "NotRefreshed": "ALARM", "LoginExpires": "ALARM"}, [("LoginExpires", "ALARM")]),
         (quiet, [("LoginExpires", "OK"), ("NotRefreshed", "OK")]),
     ]
+
+
+def test_a_function_that_is_stopped_rings_although_its_schedule_goes_on(aws: EmbeddedAws, refresh: Refresh) -> None:
+    expect_success(refresh)
+    with refresh.stopped():
+        aws.advance_clock(91)
+        eventually(lambda: _states(aws)["NotRefreshed"] == "ALARM")
+        eventually(lambda: received(aws, refresh.failure_queue()))
+    expect_success(refresh)
+    assert _states(aws)["NotRefreshed"] == "OK"
 
 
 def test_the_dashboard_is_there_under_the_name_of_the_output(aws: EmbeddedAws, local: dict[str, str]) -> None:

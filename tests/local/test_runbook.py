@@ -1,7 +1,5 @@
 """What docs/runbook.md tells somebody to do, done as it says."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,6 +8,7 @@ from botocore.exceptions import ClientError
 from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, assume, docker_login
 from local.demo import FILES, log_in, read
 from local.embedded_aws import EmbeddedAws
+from tests.faults.refresh import Refresh
 
 
 def test_break_glass_rolls_a_login_back_to_the_one_before(
@@ -21,7 +20,7 @@ def test_break_glass_rolls_a_login_back_to_the_one_before(
     )
     aws.client("lambda").invoke(FunctionName=function)
 
-    with _stopped(aws, function):
+    with Refresh(aws, local, worker).stopped():
         with pytest.raises(ClientError, match="TooManyRequestsException"):
             aws.client("lambda").invoke(FunctionName=function)
         present, _ = read(worker, secret)
@@ -41,13 +40,3 @@ def test_break_glass_rolls_a_login_back_to_the_one_before(
     assert log_in(aws, good).pull("analytics/churn-model:1") == FILES
     assert "FunctionError" not in run
     assert read(worker, secret)[0] not in (present, previous)
-
-
-@contextmanager
-def _stopped(aws: EmbeddedAws, function: str) -> Iterator[None]:
-    """The function stopped, as an administrator does it, and let go again."""
-    aws.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
-    try:
-        yield
-    finally:
-        aws.client("lambda").delete_function_concurrency(FunctionName=function)

@@ -110,6 +110,7 @@ def handlers() -> Any:
             ],
         ),
         ("cloudwatch", "services.sqs", ["_queues"]),
+        ("cloudwatch", "services.lambda_svc", ["_execute_function_dispatch", "_emit_lambda_metrics"]),
     ],
 )
 def test_upstream_still_has_what_a_mend_replaces(mend: str, module: str, names: list[str]) -> None:
@@ -370,6 +371,21 @@ def test_upstream_still_hears_nothing_in_silence(ministack: Any) -> None:
 def test_upstream_still_looks_at_metrics_of_other_dimensions(ministack: Any) -> None:
     ministack.services.cloudwatch.record_metric("tests", "Beats", 1, dimensions={"Heart": "another"})
     assert state_of(ministack, AN_ALARM) == "OK"
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_counts_a_run_that_was_throttled(ministack: Any) -> None:
+    ministack.services.lambda_svc._emit_lambda_metrics("f", duration_ms=0.0, error=False, throttle=True)
+    counted = {name for _, name, _ in ministack.services.cloudwatch._metrics}
+    assert "Invocations" in counted
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_does_not_count_where_every_run_passes(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lambda_svc = ministack.services.lambda_svc
+    monkeypatch.setattr(lambda_svc, "_execute_function_warm", lambda *_: {"body": None})
+    lambda_svc._execute_function({"config": FUNCTION}, {})
+    assert not [key for key in ministack.services.cloudwatch._metrics if key[0] == "AWS/Lambda"]
 
 
 @needs_mend("cloudwatch")
