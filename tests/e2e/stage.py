@@ -23,6 +23,13 @@ DAY = "2026-01-02"  # of which there is no run: Airflow 2 would take its tasks f
 # Secrets made by hand, each wrong in its own way, so that the product's own need not be spoilt: what Airflow looks for
 # below `airflow/connections` it looks for below this instead.
 FAULTS = "airflow/faults"
+MORE_SETTINGS = """
+[workers.clean_up]
+tag_key = "role"
+tag_value = "airflow-worker"
+[ecs.tasks."risk/var"]
+image_tag = "1"
+"""
 
 
 @dataclass(frozen=True)
@@ -140,10 +147,11 @@ def _dags(folder: Path) -> Path:
 
 
 def _environments(folder: Path) -> Path:
-    """`local`, with workers that may also pull without a login, for the credential helper."""
+    """`local`, with what only some ask for: workers that pull without a login, their upkeep, and a task on Fargate."""
     folder.mkdir()
     settings = (ENVIRONMENTS / "local.toml").read_text()
-    (folder / "local.toml").write_text(settings.replace("[workers]\n", "[workers]\npull_directly = true\n"))
+    pulling = settings.replace("[workers]\n", "[workers]\npull_directly = true\n")
+    (folder / "local.toml").write_text(pulling + MORE_SETTINGS)
     return folder
 
 

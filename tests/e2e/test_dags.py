@@ -1,15 +1,21 @@
-"""The example DAGs: Airflow has nothing against them, and the one that cleans up removes the right things."""
+"""The example DAGs: Airflow has nothing against them, and what cleans up removes the right things."""
 
 import hashlib
 import io
 import json
+import os
+import subprocess
 import tarfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from local.cdk import ROOT
+from local.embedded_aws import ROOT_CREDENTIALS
 from tests.e2e import host, postgres
-from tests.e2e.stage import Stage
+from tests.e2e.stage import DAY, Stage
 
 DAGS = sorted((ROOT / "dags").glob("*.py"))
 CHECK = Path(__file__).with_name("run_dag_file.py")
@@ -43,13 +49,87 @@ def test_the_clean_up_removes_old_images_and_keeps_what_is_fresh(stage: Stage) -
         assert images(worker.engine) == [fresh], worker.airflow.version
 
 
+def test_the_upkeep_of_the_template_does_the_same_and_waits_for_nobody(stage: Stage) -> None:
+    """The script as Systems Manager would hand it to a worker's shell."""
+    old, fresh = f"{host.REGISTRY}/analytics/old:1", f"{host.REGISTRY}/analytics/web-scraper:1"
+    template = stage.aws.client("cloudformation").get_template(StackName="local-WorkerUpkeep")["TemplateBody"]
+    [association] = [r for r in template["Resources"].values() if r["Type"] == "AWS::SSM::Association"]
+    busybox = {"busybox": Path("/bin/busybox").read_bytes()}
+    script = "\n".join(association["Properties"]["Parameters"]["commands"])
+    for worker in stage.workers:
+        worker.engine.forget_images()
+    stage.run_task("web_scraper", "scrape")
+    for worker in stage.workers:
+        worker.engine.docker("load", stdin=image_archive(old, built="2020-01-01T00:00:00Z"))
+        worker.engine.docker("load", stdin=image_archive("in-use:1", "2020-01-01T00:00:00Z", busybox))
+        worker.engine.docker(
+            "run", "--detach", "--network=none", "--name=in-use", "in-use:1", "/busybox", "sleep", "600"
+        )
+        # Its input stays open, as that of a command which would ask and wait.
+        reading, writing = os.pipe()
+        environment = {**os.environ, "DOCKER_HOST": worker.engine.host}
+        ended = subprocess.run(
+            ["/bin/sh", "-c", script], env=environment, stdin=reading, capture_output=True, timeout=60
+        )
+        os.close(writing)
+        os.close(reading)
+        worker.engine.docker("rm", "--force", "in-use")
+
+        assert (ended.returncode, b"Total reclaimed space" in ended.stdout) == (0, True), ended.stderr
+        assert sorted(images(worker.engine)) == sorted([fresh, "in-use:1"])
+
+
+def test_a_task_on_fargate_starts_as_the_dag_asks_and_its_definition_says(stage: Stage) -> None:
+    """As the account's root: the embedded AWS asks for rights on the cluster. The matrix asks as AWS does."""
+    ecs, cluster = stage.aws.client("ecs"), stage.outputs["EcsClusterName"]
+    settings = {
+        "AWS_ACCESS_KEY_ID": ROOT_CREDENTIALS["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": ROOT_CREDENTIALS["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": "",
+        "AIRFLOW_VAR_ECS_CLUSTER": cluster,
+        "AIRFLOW_VAR_ECS_TASK_FAMILY": stage.outputs["EcsTaskFamilyRiskVar"],
+        "AIRFLOW_VAR_ECS_TASK_LOG_GROUP": stage.outputs["EcsTaskLogGroupRiskVar"],
+        "AIRFLOW_VAR_ECS_SUBNET": "subnet-12345678",
+    }
+    for worker in stage.workers:
+        with ThreadPoolExecutor() as pool:
+            command = ("tasks", "test", "run_on_ecs", "value_at_risk", DAY)
+            ending = pool.submit(worker.airflow.command, *command, **settings)
+            host.eventually(lambda: bool(running_tasks(ecs, cluster)), 60)
+            [task] = running_tasks(ecs, cluster)
+            # There is nothing on which it would end by itself.
+            ecs.stop_task(cluster=cluster, task=task["taskArn"])
+            ended = ending.result()
+
+        assert asked_for(task) == {
+            "launchType": "FARGATE",
+            "image": f"{host.REGISTRY}/risk/var:1",
+            "overrides": [{"name": "task", "environment": [{"name": "DAY", "value": DAY}]}],
+        }, worker.airflow.version
+        assert task["taskArn"] in ended.log, worker.airflow.version
+
+
+def running_tasks(ecs: Any, cluster: str) -> list[dict[str, Any]]:
+    arns = ecs.list_tasks(cluster=cluster, desiredStatus="RUNNING")["taskArns"]
+    found: list[dict[str, Any]] = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+    return found
+
+
+def asked_for(task: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "launchType": task["launchType"],
+        "image": task["containers"][0]["image"],
+        "overrides": task["overrides"]["containerOverrides"],
+    }
+
+
 def images(engine: host.Engine) -> list[str]:
     return engine.docker("image", "ls", "--format={{.Repository}}:{{.Tag}}").split()
 
 
-def image_archive(name: str, built: str) -> bytes:
-    """What `docker save` writes of an image with one empty layer."""
-    layer = archive({})
+def image_archive(name: str, built: str, content: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+    """What `docker save` writes of an image with one layer."""
+    layer = archive(content)
     diff_id = f"sha256:{hashlib.sha256(layer).hexdigest()}"
     rootfs = {"type": "layers", "diff_ids": [diff_id]}
     config = {"architecture": "amd64", "os": "linux", "created": built, "config": {}, "rootfs": rootfs}
@@ -58,11 +138,11 @@ def image_archive(name: str, built: str) -> bytes:
     return archive({**files, "manifest.json": json.dumps(manifest).encode()})
 
 
-def archive(files: dict[str, bytes]) -> bytes:
+def archive(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
-            member.size = len(content)
+            member.size, member.mode = len(content), 0o755
             tar.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
