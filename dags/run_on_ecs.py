@@ -7,6 +7,8 @@ deploy's outputs and where the task runs, so that the same DAG serves every envi
 - `ecs_task_family`: EcsTaskFamilyRiskVar
 - `ecs_task_log_group`: EcsTaskLogGroupRiskVar
 - `ecs_subnet`: a private subnet that reaches ECR, S3 and CloudWatch Logs
+
+The worker's environment has AWS_DEFAULT_REGION: an instance profile tells credentials, and no region.
 """
 
 from datetime import datetime, timedelta
@@ -31,6 +33,7 @@ with DAG(
         aws_conn_id=None,  # the worker's own role, which the deploy gave the right to run this task
         cluster="{{ var.value.ecs_cluster }}",
         task_definition="{{ var.value.ecs_task_family }}",  # its newest revision; `…:3` would be the third
+        container_name="task",  # as the task definition has it; else the operator asks, and waits for it
         launch_type="FARGATE",
         network_configuration={
             "awsvpcConfiguration": {"subnets": ["{{ var.value.ecs_subnet }}"], "assignPublicIp": "DISABLED"}
@@ -40,6 +43,6 @@ with DAG(
         # What the container prints appears in Airflow's log of the task.
         awslogs_group="{{ var.value.ecs_task_log_group }}",
         awslogs_stream_prefix="airflow/task",
-        # A retry, or a worker that was restarted, takes up the task that runs rather than start a second one.
+        # After a worker was lost, a retry takes up the task that runs rather than start a second one.
         reattach=True,
     )

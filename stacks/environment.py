@@ -129,7 +129,7 @@ _FARGATE_MIB = {
 class EcsTask(_Table):
     """A repository's image as a task on Fargate."""
 
-    image_tag: ImageTag = "latest"
+    image_tag: ImageTag = Field(examples=['image_tag = "1"'])
     cpu_units: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 256
     memory_mib: int = 512
 

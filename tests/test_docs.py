@@ -1,5 +1,6 @@
 """What the documentation points to is there."""
 
+import json
 import re
 from pathlib import Path
 
@@ -19,3 +20,13 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
 
     assert [link for link in links if not (page.parent / link).exists()] == []
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_way_to_set_airflow_up_says_the_same() -> None:
+    page = (ROOT / "docs" / "airflow.md").read_text() + (ROOT / "README.md").read_text()
+    arguments = re.findall(r"""backend_kwargs ?[=:] ?'?(\{.*?\})'?$""", page, re.IGNORECASE | re.MULTILINE)
+    backends = re.findall(r"backend ?[=:] ?(airflow\S+)", page, re.IGNORECASE)
+
+    assert len(arguments) == len(backends) == 4  # variables, airflow.cfg, Helm's values, and the README
+    assert len({json.dumps(json.loads(each), sort_keys=True) for each in arguments}) == 1
+    assert len(set(backends)) == 1

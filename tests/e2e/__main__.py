@@ -8,6 +8,7 @@ Where that cannot be, the tests are skipped, each with the reason. With `--must-
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started ends with us
     options = [option for option in sys.argv[1:] if option != "--must-run"]
     reason = why_it_cannot_run()
     if reason is None:
@@ -53,12 +55,22 @@ def run_inside(options: list[str]) -> int:
     tests = ["unshare", *NAMESPACES, "tini", "--", *TESTS, *options]
     # Control groups are the one thing of the engine's that no namespace takes away again.
     group = f"airflow-ecr-login-e2e-{os.getpid()}"
+    running = subprocess.Popen(tests, env={**os.environ, INSIDE: group})
     try:
-        return subprocess.run(tests, env={**os.environ, INSIDE: group}).returncode
+        return running.wait()
     finally:
-        for folder in sorted(CGROUPS.glob(f"**/{group}/**/"), key=lambda path: -len(path.parts)):
-            folder.rmdir()
+        running.kill()  # and with it, as --kill-child says, all that is below
+        running.wait()
+        ours = [Path(folder) for folder, _, _ in os.walk(CGROUPS) if group in Path(folder).parts]
+        for folder in sorted(ours, key=lambda path: -len(path.parts)):
+            try:
+                folder.rmdir()
+            except OSError as error:
+                print(f"left behind: {folder} ({error.strerror})", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)  # 128 and the number of SIGINT, as a shell says it

@@ -13,6 +13,7 @@ from local.embedded_aws import EmbeddedAws
 from tests.e2e import postgres
 
 VERSIONS = ("2", "3")
+COMMAND_SECONDS = 300
 ANSWER = "exit code: "  # as forked_cli.py has it, which only Airflow's Python can import
 
 
@@ -85,10 +86,15 @@ class Airflow:
             assert self._cli.stdout is not None
             self._cli.stdin.write(f"{json.dumps(request)}\n")
             self._cli.stdin.flush()
-            for line in self._cli.stdout:
-                if line.startswith(ANSWER):
-                    code = int(line.removeprefix(ANSWER))
-                    return Ended(self.version, code, output.read_text(errors="replace"))
+            too_long = threading.Timer(COMMAND_SECONDS, self._cli.kill)
+            too_long.start()
+            try:
+                for line in self._cli.stdout:
+                    if line.startswith(ANSWER):
+                        code = int(line.removeprefix(ANSWER))
+                        return Ended(self.version, code, output.read_text(errors="replace"))
+            finally:
+                too_long.cancel()
         raise AssertionError(f"it ended: {(self.home / 'forked-cli.log').read_text()[-3000:]}")
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
@@ -114,6 +120,7 @@ class Airflow:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            timeout=COMMAND_SECONDS,
         )
         self._output(command).write_text(done.stdout)
         return Ended(self.version, done.returncode, done.stdout)

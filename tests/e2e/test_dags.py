@@ -68,15 +68,18 @@ def test_the_upkeep_of_the_template_does_the_same_and_waits_for_nobody(stage: St
         # Its input stays open, as that of a command which would ask and wait.
         reading, writing = os.pipe()
         environment = {**os.environ, "DOCKER_HOST": worker.engine.host}
-        ended = subprocess.run(
-            ["/bin/sh", "-c", script], env=environment, stdin=reading, capture_output=True, timeout=60
-        )
-        os.close(writing)
-        os.close(reading)
-        worker.engine.docker("rm", "--force", "in-use")
+        try:
+            ended = subprocess.run(
+                ["/bin/sh", "-c", script], env=environment, stdin=reading, capture_output=True, timeout=60
+            )
+            left = sorted(images(worker.engine))
+        finally:
+            os.close(writing)
+            os.close(reading)
+            worker.engine.docker("rm", "--force", "in-use")
 
         assert (ended.returncode, b"Total reclaimed space" in ended.stdout) == (0, True), ended.stderr
-        assert sorted(images(worker.engine)) == sorted([fresh, "in-use:1"])
+        assert left == sorted([fresh, "in-use:1"])
 
 
 def test_a_task_on_fargate_starts_as_the_dag_asks_and_its_definition_says(stage: Stage) -> None:
@@ -95,12 +98,16 @@ def test_a_task_on_fargate_starts_as_the_dag_asks_and_its_definition_says(stage:
         with ThreadPoolExecutor() as pool:
             command = ("tasks", "test", "run_on_ecs", "value_at_risk", DAY)
             ending = pool.submit(worker.airflow.command, *command, **settings)
-            host.eventually(lambda: bool(running_tasks(ecs, cluster)), 60)
-            [task] = running_tasks(ecs, cluster)
-            # There is nothing on which it would end by itself.
-            ecs.stop_task(cluster=cluster, task=task["taskArn"])
+            try:
+                host.eventually(lambda: bool(running_tasks(ecs, cluster)), 60)
+            finally:
+                # There is nothing on which they would end by themselves.
+                started = running_tasks(ecs, cluster)
+                for task in started:
+                    ecs.stop_task(cluster=cluster, task=task["taskArn"])
             ended = ending.result()
 
+        [task] = started
         assert asked_for(task) == {
             "launchType": "FARGATE",
             "image": f"{host.REGISTRY}/risk/var:1",

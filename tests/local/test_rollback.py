@@ -31,6 +31,7 @@ role_arns = ["{WORKER_ROLE_ARN}"]
 tag_key = "role"
 tag_value = "NAME-worker"
 [ecs.tasks."NAME/repository"]
+image_tag = "1"
 [alerts]
 emails = ["ops@example.com"]
 """

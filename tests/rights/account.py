@@ -34,7 +34,9 @@ teams = ["analytics-x"]
 [workers]
 role_arns = ["{WORKER}"]
 [ecs.tasks."analytics/app"]
+image_tag = "1"
 [ecs.tasks."analytics-x/app"]
+image_tag = "1"
 [alerts]
 emails = ["ops@example.com"]
 """

@@ -36,6 +36,7 @@ images_older_than_hours = 72
 image_tag = "7"
 memory_mib = 1024
 [ecs.tasks."risk/reports/daily"]
+image_tag = "1"
 [alerts]
 emails = ["data-platform@example.com"]
 """

@@ -159,12 +159,13 @@ def clean_up(text: str) -> str:
 
 
 def task(text: str = "", repository: str = "analytics/web-scraper") -> str:
-    return workers(ROLE) + f'[ecs.tasks."{repository}"]\n{text}\n'
+    tag = "" if text.startswith("image_tag") else 'image_tag = "1"'
+    return workers(ROLE) + f'[ecs.tasks."{repository}"]\n{tag}\n{text}\n'
 
 
 def many_tasks() -> str:
     names = numbered("r", 20)
-    listed = "".join(f'[ecs.tasks."analytics/{name}"]\n' for name in names)
+    listed = "".join(f'[ecs.tasks."analytics/{name}"]\nimage_tag = "1"\n' for name in names)
     return repositories(*names) + f'[workers]\nrole_arns = ["{ROLE}"]\n' + listed
 
 
@@ -221,6 +222,7 @@ KEYS: list[Row] = [
     ),
     ("a clean-up's keys are known", clean_up("keep = 1"), f"{CLEAN}.keep", "no setting", "images_older_than_hours"),
     ("there is a task", end("[ecs]"), "ecs.tasks", "missing", '[ecs.tasks."analytics/web-scraper"]'),
+    ("a task's tag is there", workers(ROLE) + f"[{TASK}]", f"{TASK}.image_tag", "missing", 'image_tag = "1"'),
     ("a task's keys are known", task("cpu_unit = 1"), f"{TASK}.cpu_unit", "no setting", "did you mean cpu_units?"),
     ("alerts are there", edited(ALERTS_TABLE, ""), "alerts", "missing", "off_because with a reason"),
     ("there is a team", edited(TEAM_TABLE, "[teams]\n"), "teams", "is empty", "at least one"),
@@ -399,7 +401,13 @@ WHO: list[Row] = [
         "no repository",
         "mean",
     ),
-    ("tasks need workers by name", end('[ecs.tasks."analytics/web-scraper"]'), "ecs", "named", "workers.role_arns"),
+    (
+        "tasks need workers by name",
+        end('[ecs.tasks."analytics/web-scraper"]\nimage_tag = "1"'),
+        "ecs",
+        "named",
+        "workers.role_arns",
+    ),
     ("a task's image has a tag", task('image_tag = "a b"'), f"{TASK}.image_tag", "no image tag", "letters"),
     ("a topic has an ARN", topic("alerts"), "alerts.topic_arn", "'alerts' is no topic's ARN", "arn:aws:sns:"),
     ("a topic is no FIFO topic", topic(f"{TOPIC}.fifo"), "alerts.topic_arn", "no topic's ARN", "FIFO"),
