@@ -15,7 +15,7 @@ from typing import Any
 from local.cdk import ROOT
 from local.embedded_aws import ROOT_CREDENTIALS
 from tests.e2e import host, postgres
-from tests.e2e.stage import DAY, Stage
+from tests.e2e.stage import Stage
 
 DAGS = sorted((ROOT / "dags").glob("*.py"))
 CHECK = Path(__file__).with_name("run_dag_file.py")
@@ -94,26 +94,36 @@ def test_a_task_on_fargate_starts_as_the_dag_asks_and_its_definition_says(stage:
         "AIRFLOW_VAR_ECS_TASK_LOG_GROUP": stage.outputs["EcsTaskLogGroupRiskVar"],
         "AIRFLOW_VAR_ECS_SUBNET": "subnet-12345678",
     }
-    for worker in stage.workers:
-        with ThreadPoolExecutor() as pool:
-            command = ("tasks", "test", "run_on_ecs", "value_at_risk", DAY)
-            ending = pool.submit(worker.airflow.command, *command, **settings)
-            try:
-                host.eventually(lambda: bool(running_tasks(ecs, cluster)), 60)
-            finally:
-                # There is nothing on which they would end by themselves.
-                started = running_tasks(ecs, cluster)
-                for task in started:
-                    ecs.stop_task(cluster=cluster, task=task["taskArn"])
-            ended = ending.result()
+    # Each its own day: a run of the same name would take up the other's task.
+    days = {worker.airflow: f"2026-01-{number:02}" for number, worker in enumerate(stage.workers, start=3)}
+    with ThreadPoolExecutor() as pool:
+        ending = {
+            day: pool.submit(airflow.command, "tasks", "test", "run_on_ecs", "value_at_risk", day, **settings)
+            for airflow, day in days.items()
+        }
+        try:
+            host.eventually(lambda: len(running_tasks(ecs, cluster)) == len(days), 60)
+        finally:
+            # There is nothing on which they would end by themselves.
+            started = running_tasks(ecs, cluster)
+            for task in started:
+                ecs.stop_task(cluster=cluster, task=task["taskArn"])
+        logs = {day: ended.result().log for day, ended in ending.items()}
 
-        [task] = started
-        assert asked_for(task) == {
+    assert [asked_for(task) for task in sorted(started, key=day_of)] == [
+        {
             "launchType": "FARGATE",
             "image": f"{host.REGISTRY}/risk/var:1",
-            "overrides": [{"name": "task", "environment": [{"name": "DAY", "value": DAY}]}],
-        }, worker.airflow.version
-        assert task["taskArn"] in ended.log, worker.airflow.version
+            "overrides": [{"name": "task", "environment": [{"name": "DAY", "value": day}]}],
+        }
+        for day in days.values()
+    ]
+    assert [task["taskArn"] in logs[day_of(task)] for task in started] == [True, True]
+
+
+def day_of(task: dict[str, Any]) -> str:
+    day: str = task["overrides"]["containerOverrides"][0]["environment"][0]["value"]
+    return day
 
 
 def running_tasks(ecs: Any, cluster: str) -> list[dict[str, Any]]:
