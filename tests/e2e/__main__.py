@@ -8,8 +8,10 @@ Where that cannot be, the tests are skipped, each with the reason. With `--must-
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.e2e import INSIDE
@@ -21,6 +23,9 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def main() -> None:
+    # As Ctrl-C: what was started is cleared away on the way out.
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, signal.default_int_handler)
     options = [option for option in sys.argv[1:] if option != "--must-run"]
     reason = why_it_cannot_run()
     if reason is None:
@@ -53,11 +58,25 @@ def run_inside(options: list[str]) -> int:
     tests = ["unshare", *NAMESPACES, "tini", "--", *TESTS, *options]
     # Control groups are the one thing of the engine's that no namespace takes away again.
     group = f"airflow-ecr-login-e2e-{os.getpid()}"
+    temporary = Path(".local", "e2e", "tmp").resolve()
+    temporary.mkdir(parents=True, exist_ok=True)
     try:
-        return subprocess.run(tests, env={**os.environ, INSIDE: group}).returncode
+        return subprocess.run(tests, env={**os.environ, INSIDE: group, "TMPDIR": str(temporary)}).returncode
     finally:
-        for folder in sorted(CGROUPS.glob(f"**/{group}/**/"), key=lambda path: -len(path.parts)):
-            folder.rmdir()
+        remove_groups(group)
+
+
+def remove_groups(name: str) -> None:
+    """Remove the control groups of this name, once the last of their processes is gone."""
+    deadline = time.monotonic() + 10
+    for folder in sorted(CGROUPS.glob(f"**/{name}/**/"), key=lambda path: -len(path.parts)):
+        while folder.exists():
+            try:
+                folder.rmdir()
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
 
 if __name__ == "__main__":
