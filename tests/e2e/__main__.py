@@ -80,4 +80,8 @@ def remove_groups(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        sys.exit(130)  # 128 and the number of SIGINT, as a shell says it
