@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.e2e import INSIDE
@@ -22,7 +23,9 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started ends with us
+    # As Ctrl-C: what was started is cleared away on the way out.
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, signal.default_int_handler)
     options = [option for option in sys.argv[1:] if option != "--must-run"]
     reason = why_it_cannot_run()
     if reason is None:
@@ -55,22 +58,35 @@ def run_inside(options: list[str]) -> int:
     tests = ["unshare", *NAMESPACES, "tini", "--", *TESTS, *options]
     # Control groups are the one thing of the engine's that no namespace takes away again.
     group = f"airflow-ecr-login-e2e-{os.getpid()}"
-    running = subprocess.Popen(tests, env={**os.environ, INSIDE: group})
+    temporary = Path(".local", "e2e", "tmp").resolve()
+    temporary.mkdir(parents=True, exist_ok=True)
+    running = subprocess.Popen(tests, env={**os.environ, INSIDE: group, "TMPDIR": str(temporary)})
     try:
         return running.wait()
     finally:
         running.kill()  # and with it, as --kill-child says, all that is below
         running.wait()
-        ours = [Path(folder) for folder, _, _ in os.walk(CGROUPS) if group in Path(folder).parts]
-        for folder in sorted(ours, key=lambda path: -len(path.parts)):
+        remove_groups(group)
+
+
+def remove_groups(name: str) -> None:
+    """Remove the control groups of this name, once the last of their processes is gone; say what stays."""
+    ours = [Path(folder) for folder, _, _ in os.walk(CGROUPS) if name in Path(folder).parts]
+    deadline = time.monotonic() + 10
+    for folder in sorted(ours, key=lambda path: -len(path.parts)):
+        while folder.exists():
             try:
                 folder.rmdir()
             except OSError as error:
-                print(f"left behind: {folder} ({error.strerror})", file=sys.stderr)
+                if time.monotonic() > deadline:
+                    print(f"left behind: {folder} ({error.strerror})", file=sys.stderr)
+                    break
+                time.sleep(0.1)
 
 
 if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
         sys.exit(130)  # 128 and the number of SIGINT, as a shell says it

@@ -13,7 +13,7 @@ from local.embedded_aws import EmbeddedAws
 from tests.e2e import postgres
 
 VERSIONS = ("2", "3")
-COMMAND_SECONDS = 300
+COMMAND_SECONDS = 120  # where a task fails, `dags test` waits minutes for its next try
 ANSWER = "exit code: "  # as forked_cli.py has it, which only Airflow's Python can import
 
 
@@ -97,33 +97,30 @@ class Airflow:
                 too_long.cancel()
         raise AssertionError(f"it ended: {(self.home / 'forked-cli.log').read_text()[-3000:]}")
 
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """Start a program of this installation, as a shell would; its output goes to a file."""
-        with self._output(command).open("wb") as output:
-            return subprocess.Popen(
+    def start(self, *command: str) -> tuple[subprocess.Popen[bytes], Path]:
+        """Start a program of this installation, as a shell would; its output goes to this file."""
+        output = self._output(command)
+        with output.open("wb") as file:
+            process = subprocess.Popen(
                 [str(self.folder / command[0]), *command[1:]],
                 env=self.environment,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=file,
                 stderr=subprocess.STDOUT,
             )
+        return process, output
 
     def program(self, *command: str) -> Ended:
-        """Run a program of this installation, as a shell would."""
+        """Run a program of this installation, as a shell would, and end it if it does not end by itself."""
         __tracebackhide__ = True  # an argument may be a password
-        done = subprocess.run(
-            [str(self.folder / command[0]), *command[1:]],
-            env=self.environment,
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=COMMAND_SECONDS,
-        )
-        self._output(command).write_text(done.stdout)
-        return Ended(self.version, done.returncode, done.stdout)
+        process, output = self.start(*command)
+        try:
+            process.wait(COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        return Ended(self.version, process.returncode, output.read_text(errors="replace"))
 
     def logs(self) -> dict[str, str]:
         """Everything that it has written, by file."""

@@ -43,7 +43,9 @@ def test_an_expired_login_is_healed_by_a_refresh_with_nothing_restarted(stage: S
 @contextmanager
 def running(airflows: list[Airflow]) -> Iterator[None]:
     """While this lasts, the processes of a deployment of each."""
-    processes = [airflow.start("airflow", *command) for airflow in airflows for command in PROCESSES[airflow.version]]
+    processes = [
+        airflow.start("airflow", *command)[0] for airflow in airflows for command in PROCESSES[airflow.version]
+    ]
     try:
         yield
         assert [process.args for process in processes if process.poll() is not None] == []
