@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -17,6 +17,7 @@ from local.deployment import start_and_deploy
 from local.embedded_aws import EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
 
+T = TypeVar("T")
 IMAGE = "analytics/web-scraper:1"
 FILES = {"marker": "private image of the team analytics"}
 
@@ -102,8 +103,10 @@ def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
     policy = {"RoleName": deployed["PullRoleArnDockerDefault"].rsplit("/", 1)[-1], "PolicyName": "Deny"}
     aws.client("iam").put_role_policy(**policy, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": deny}))
     aws.advance_clock(minutes=91)
-    description = wait_for_alarm(aws)
-    aws.client("iam").delete_role_policy(**policy)
+    try:
+        description = wait_for_alarm(aws)
+    finally:
+        aws.client("iam").delete_role_policy(**policy)
     yield f"Once the function may not write any more, an alarm rings, 91 minutes after its last success: {description}"
 
 
@@ -120,24 +123,32 @@ def log_in(aws: EmbeddedAws, connection: dict[str, Any]) -> RegistryClient:
 
 def wait_for_newer(secrets_manager: Any, secret_name: str, version: str) -> tuple[str, dict[str, Any]]:
     """The first version that differs from the given one."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+
+    def newer() -> tuple[str, dict[str, Any]] | None:
         current, connection = read(secrets_manager, secret_name)
-        if current != version:
-            return current, connection
-        time.sleep(0.1)
-    raise ClaimFailed("the schedule did not refresh the login within 20 s")
+        return (current, connection) if current != version else None
+
+    return wait_for(newer, otherwise="the schedule did not refresh the login")
 
 
 def wait_for_alarm(aws: EmbeddedAws) -> str:
     """What the first alarm says that rings for a login that is not refreshed."""
+
+    def ringing() -> str | None:
+        alarms = aws.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        return next((str(a["AlarmDescription"]) for a in alarms if "NotRefreshed" in a["AlarmName"]), None)
+
+    return wait_for(ringing, otherwise="no alarm rang")
+
+
+def wait_for(look: Callable[[], T | None], otherwise: str) -> T:
+    """What is seen, once there is something to see; ClaimFailed if there is nothing for 20 s."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        for alarm in aws.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]:
-            if "NotRefreshed" in alarm["AlarmName"]:
-                return str(alarm["AlarmDescription"])
+        if (seen := look()) is not None:
+            return seen
         time.sleep(0.1)
-    raise ClaimFailed("no alarm rang within 20 s")
+    raise ClaimFailed(f"{otherwise} within 20 s")
 
 
 def refused(attempt: Callable[[], object]) -> str:
