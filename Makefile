@@ -34,7 +34,7 @@ lint: set-up
 	@PYTHONPATH=.:lambda .venv/bin/lint-imports --no-logo
 
 check:
-	@python3 local/set_up.py checkov
+	@python3 -m tools.set_up checkov
 	@$(PYTHON) -m scanners
 
 # In namespaces of its own. Where that cannot be it says why and skips its tests; with E2E_OPTIONS=--must-run it fails.
@@ -44,7 +44,7 @@ e2e: set-up
 
 # Writes docs/benchmarks.md; ten minutes.
 bench:
-	@python3 local/set_up.py bench
+	@python3 -m tools.set_up bench
 	@$(PYTHON) -m bench
 
 diff destroy: set-up environment-named
@@ -66,11 +66,11 @@ environment-named:
 	@test "$(ENV)" != local || { echo "local is for the embedded AWS: make demo, make up"; exit 2; }
 
 set-up:
-	@python3 local/set_up.py
+	@python3 -m tools.set_up
 
-# After a change of tests/rights/expected.py.
+# After a change of tests/permissions/expected.py.
 docs: set-up
-	@$(PYTHON) -m tests.rights.page
+	@$(PYTHON) -m tests.permissions.page
 
 COMPILE = $(PYTHON) -m uv pip compile --quiet --universal --no-header --python-version 3.11
 

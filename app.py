@@ -9,12 +9,12 @@ from pathlib import Path
 
 import aws_cdk as cdk
 
+from settings.environment import Environment
+from settings.files import SettingsError, load_environments
 from stacks.access import AccessStack
-from stacks.docker_login import DockerLoginStack
-from stacks.ecs_tasks import EcsTasksStack
-from stacks.environment import Environment
+from stacks.docker_login.stack import DockerLoginStack
+from stacks.fargate.stack import EcsTasksStack
 from stacks.registry import RegistryStack
-from stacks.settings_files import SettingsError, load_environments
 from stacks.worker_upkeep import WorkerUpkeepStack
 
 

@@ -17,9 +17,10 @@ from bench.readers.reading import PAUSE_SECONDS
 from bench.rewriting import Met
 from bench.tables import goals_table, readers_table, refresh_table, waiting_table
 from local.account import outputs
-from local.cdk import ROOT, CdkFailed
+from local.cdk import CdkFailed
 from local.deployment import start_and_deploy
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
+from tools import ROOT
 
 _REFRESH_ROUNDS = 21
 _WAITING_ROUNDS = 5

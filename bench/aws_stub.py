@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.loopback import Answering, serving
-from local.certificates import write_certificates
 from local.embedded_aws import REGION
+from local.emulator.certificates import write_certificates
 
 REGISTRY_HOST = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 SECRET_ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:airflow/connections/docker_default-AbCdEf"

@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.processes import BenchFailed, Cost, cost_of
-from local.cdk import ROOT
 from local.embedded_aws import EmbeddedAws
+from tools import ROOT
 
 BASELINE = "synth, one environment"
 
@@ -24,8 +24,8 @@ def variants(aws: EmbeddedAws, folder: Path) -> dict[str, Callable[[], Cost]]:
     shutil.copy(ROOT / "environments" / "local.toml", one)
     return {
         BASELINE: partial(_synth, folder, one, validation=False),
-        "synth, all environments": partial(_synth, folder, ROOT / "environments", validation=False),
-        "synth, all environments, validated": partial(_synth, folder, ROOT / "environments", validation=True),
+        "synth, two environments": partial(_synth, folder, ROOT / "examples", validation=False),
+        "synth, two environments, validated": partial(_synth, folder, ROOT / "examples", validation=True),
         "`make deploy`, no change": partial(_redeploy, aws, folder),
         "`git clone`, `make up`": _clone_and_deploy,
     }

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from bench.processes import BenchFailed
-from local.cdk import ROOT
+from tools import ROOT
 
 LAMBDA = ROOT / ".venv-bench"
 AIRFLOW = ROOT / ".venv-bench-airflow"

@@ -10,8 +10,8 @@ from bench.aws_stub import REGISTRY_HOST, SECRET_ARN, AwsStub
 from bench.environments import LAMBDA, bare_environment
 from bench.processes import BenchFailed, Cost, cost_of
 from bench.runtime_api import runtime_api
-from local.cdk import ROOT
 from local.embedded_aws import REGION
+from tools import ROOT
 
 VARIANTS = ROOT / "bench" / "variants"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.environments import AIRFLOW, LAMBDA, versions
-from local.cdk import ROOT
+from tools import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 _TEMPLATE = ROOT / "bench" / "page.template.md"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from local.cdk import ROOT
+from tools import ROOT
 
 _TIMEOUT_SECONDS = 300
 

@@ -12,8 +12,8 @@ from bench.environments import AIRFLOW, LAMBDA, bare_environment
 from bench.processes import BenchFailed
 from bench.readers.reading import Reads
 from local.account import WORKER_ROLE_ARN, Account, assume, outputs
-from local.cdk import ROOT
 from local.embedded_aws import EmbeddedAws
+from tools import ROOT
 
 _READERS = 2
 

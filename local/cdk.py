@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tools import ROOT
 
-ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = ROOT / "environments"
 _CLI = ROOT / "node_modules" / ".bin" / "cdk"
 

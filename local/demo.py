@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from local.account import WORKER_ROLE_ARN, Account, assume, docker_login, outputs, registry_client
-from local.cdk import ROOT
 from local.deployment import start_and_deploy
 from local.embedded_aws import EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
+from tools import ROOT
 
 T = TypeVar("T")
 IMAGE = "analytics/web-scraper:1"

@@ -20,14 +20,14 @@ from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.session import Session
 
-from local.certificates import Certificates, write_certificates
+from local.emulator.certificates import Certificates, write_certificates
+from tools import ROOT
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 # The registries that the server certificate names.
 REGISTRY_REGIONS = (REGION, "eu-west-1")
 
-_ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 30
 _END_SECONDS = 5
 # MiniStack takes these for the account's root.
@@ -62,8 +62,8 @@ class EmbeddedAws:
             bound.bind(("127.0.0.1", 0))
             port = bound.getsockname()[1]
             process = subprocess.Popen(
-                [sys.executable, "-m", "local.server", f"--socket={bound.fileno()}", *arguments],
-                cwd=_ROOT,
+                [sys.executable, "-m", "local.emulator.server", f"--socket={bound.fileno()}", *arguments],
+                cwd=ROOT,
                 env=_server_environment(state, port, certificates),
                 stdin=subprocess.DEVNULL if outlives_us else subprocess.PIPE,
                 stdout=log,
@@ -161,7 +161,7 @@ class EmbeddedAws:
 
     @contextmanager
     def fault(self, operation: str, **what: Any) -> Iterator[Callable[[], int]]:
-        """Let calls of an operation fail until the end of the body, in the way that local/faults.py describes.
+        """Let calls of an operation fail until the end of the body, in the way that local/emulator/faults.py describes.
 
         Yields how many calls it has struck so far; not one by the end is an error of whoever asked for it.
         """

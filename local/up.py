@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, outputs
-from local.cdk import ROOT
 from local.deployment import start_and_deploy
 from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
+from tools import ROOT
 
 STATE = ROOT / ".local" / "up"
 PROFILES = ("default", "analyst", "push", "operator", "worker", "break-glass", "stranger")
@@ -69,7 +69,10 @@ def _explain(aws: EmbeddedAws) -> None:
     curl = f"curl --cacert {shlex.quote(str(aws.ca_bundle))}"
     print(f"Time passes:  {curl} {advance}")
     fault = shlex.quote(json.dumps({"operation": "PutSecretValue", "status": 503}))
-    print(f"AWS fails:    {curl} {aws.endpoint_url}/_local/faults -d {fault} (-X DELETE ends it; see local/faults.py)")
+    print(
+        f"AWS fails:    {curl} {aws.endpoint_url}/_local/faults -d {fault}"
+        " (-X DELETE ends it; see local/emulator/faults.py)"
+    )
     print(
         "Images:       docker would ask the real registry of that name; local/registry_client.py pushes and pulls here"
     )

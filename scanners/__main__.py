@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from scanners.assembly import Assembly, Finding
 from scanners.tools import Scan, ScannerFailed, cdk_nag, cfn_lint, checkov
-from stacks.settings_files import SettingsError
+from settings.files import SettingsError
 
 TOOLS = {"cfn-lint": cfn_lint, "cdk-nag": cdk_nag, "checkov": checkov}
 

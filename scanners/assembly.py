@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import aws_cdk as cdk
 
 from app import add_stage
-from stacks.settings_files import load_environments
+from settings.files import load_environments
+from tools import ROOT
 
-ROOT = Path(__file__).parent.parent
-_ENVIRONMENTS = (ROOT / "environments", ROOT / "scanners" / "environments")
+_ENVIRONMENTS = (ROOT / "environments", ROOT / "examples", ROOT / "scanners" / "environments")
 
 
 class Finding(NamedTuple):

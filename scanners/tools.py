@@ -11,7 +11,8 @@ from typing import Any
 from cdk_nag import AwsSolutionsChecks
 from constructs import IConstruct
 
-from scanners.assembly import ROOT, Assembly, Finding
+from scanners.assembly import Assembly, Finding
+from tools import ROOT
 
 
 class ScannerFailed(Exception):

@@ -6,9 +6,9 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks import image_rights
+from settings.environment import Environment, Push, pascal_case
+from stacks import image_permissions
 from stacks.acknowledgements import acknowledge
-from stacks.environment import Environment, Push, pascal_case
 from stacks.permissions_boundary import keep_within_boundary
 
 
@@ -36,12 +36,16 @@ class AccessStack(Stack):
                     iam.CfnRole.PolicyProperty(
                         policy_name="PushImages",
                         policy_document=iam.PolicyDocument(
-                            statements=[image_rights.push(self, name), image_rights.log_in(), _refuse_plain_http()]
+                            statements=[
+                                image_permissions.push(self, name),
+                                image_permissions.log_in(),
+                                _refuse_plain_http(),
+                            ]
                         ),
                     )
                 ],
             )
-            acknowledge(role, image_rights.wildcards(self, [name]))
+            acknowledge(role, image_permissions.wildcards(self, [name]))
 
             # Outputs
             CfnOutput(

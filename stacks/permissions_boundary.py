@@ -3,7 +3,7 @@
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
-from stacks.environment import Environment
+from settings.environment import Environment
 
 
 def keep_within_boundary(stack: Stack, environment: Environment) -> None:

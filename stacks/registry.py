@@ -4,8 +4,8 @@ from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
+from settings.environment import Environment, RepositoryDefaults, pascal_case
 from stacks.acknowledgements import acknowledge
-from stacks.environment import Environment, RepositoryDefaults, pascal_case
 
 
 class RegistryStack(Stack):

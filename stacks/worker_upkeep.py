@@ -4,7 +4,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from stacks.environment import CleanUp
+from settings.environment import CleanUp
 
 
 class WorkerUpkeepStack(Stack):

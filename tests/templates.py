@@ -7,8 +7,8 @@ from typing import Any
 import aws_cdk as cdk
 
 from app import add_stage
-from local.cdk import ROOT
-from stacks.settings_files import load_environments
+from settings.files import load_environments
+from tools import ROOT
 
 Template = dict[str, Any]
 Templates = dict[str, Template]  # by stack name

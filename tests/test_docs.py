@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from local.cdk import ROOT
+from tools import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FOLDERS = "app.py|bench|dags|docs|environments|lambda|local|scanners|stacks|tests"
+FOLDERS = "app.py|bench|dags|docs|environments|examples|lambda|local|scanners|settings|stacks|tests|tools"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

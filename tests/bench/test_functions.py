@@ -14,7 +14,7 @@ from bench import functions
 from bench.aws_stub import REGISTRY_HOST, AwsStub, NotWritten, aws_stub
 from bench.functions import THIS_HANDLER, VARIANTS, Function, cold_run
 from bench.processes import BenchFailed
-from local.cdk import ROOT
+from tools import ROOT
 
 needs_the_runtime_client = pytest.mark.skipif(
     importlib.util.find_spec("awslambdaric") is None, reason="awslambdaric has no wheel here"

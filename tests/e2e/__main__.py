@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from tests.e2e import INSIDE
+from tools import ROOT
 
 NAMESPACES = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
 TOOLS = ("unshare", "tini", "ip", "mount", "dockerd", "docker", "busybox", "docker-credential-ecr-login", "psql")
@@ -29,7 +30,7 @@ def main() -> None:
     options = [option for option in sys.argv[1:] if option != "--must-run"]
     reason = why_it_cannot_run()
     if reason is None:
-        subprocess.run(["python3", "local/set_up.py", "e2e"], check=True)  # noqa: S607
+        subprocess.run(["python3", "-m", "tools.set_up", "e2e"], cwd=ROOT, check=True)  # noqa: S607
         sys.exit(run_inside(options))
     if "--must-run" in sys.argv:
         sys.exit(f"make e2e cannot run here: {reason}")

@@ -8,9 +8,9 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local.cdk import ROOT
 from local.embedded_aws import EmbeddedAws
 from tests.e2e import postgres
+from tools import ROOT
 
 VERSIONS = ("2", "3")
 COMMAND_SECONDS = 120  # where a task fails, `dags test` waits minutes for its next try

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from local.cdk import ROOT
+from tools import ROOT
 
 # Debian's place and name for it.
 SOCKETS = Path("/run/postgresql")

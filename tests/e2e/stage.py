@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from local.account import WORKER_ROLE_ARN, Account, Credentials, assume, outputs
-from local.cdk import ENVIRONMENTS, ROOT
+from local.cdk import ENVIRONMENTS
 from local.deployment import start_and_deploy
 from local.embedded_aws import EmbeddedAws
 from tests.e2e import host, postgres
 from tests.e2e.airflows import VERSIONS, Airflow, Ended, backend_settings
+from tools import ROOT
 
 T = TypeVar("T")
 SCRATCH = ROOT / ".local" / "e2e"

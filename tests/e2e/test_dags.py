@@ -12,10 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from local.cdk import ROOT
 from local.embedded_aws import ROOT_CREDENTIALS
 from tests.e2e import host, postgres
 from tests.e2e.stage import Stage
+from tools import ROOT
 
 DAGS = sorted((ROOT / "dags").glob("*.py"))
 CHECK = Path(__file__).with_name("run_dag_file.py")

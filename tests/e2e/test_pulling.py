@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from local.cdk import ROOT
 from tests.e2e import host
 from tests.e2e.airflows import Ended
 from tests.e2e.stage import Stage, faulty, looking_below
+from tools import ROOT
 
 NOT_DEFINED = "AirflowNotFoundException: The conn_id `docker_default` isn't defined"
 NO_REGISTRY = "AirflowNotFoundException: No Docker Registry URL provided."

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from local.cdk import ROOT
 from local.embedded_aws import EmbeddedAws
 from tests.faults import test_ecr, test_secrets_manager
 from tests.faults.refresh import Refresh, schedules_off
-from tests.local.mends.support import eventually, received
+from tests.local.emulator.patches.support import eventually, received
+from tools import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ import botocore.auth
 import pytest
 
 from local.account import assume
-from local.cdk import ROOT
 from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
 from tests.faults.refresh import Refresh, expect_success
-from tests.local.mends.support import eventually
+from tests.local.emulator.patches.support import eventually
 from tests.refresh_docker_login.conftest import Context
+from tools import ROOT
 
 # For longer than any run lasts, and only until the fault is cleared.
 HANGS = {"delay_seconds": 600}

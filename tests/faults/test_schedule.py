@@ -8,8 +8,8 @@ import pytest
 from local.embedded_aws import EmbeddedAws
 from tests.faults.aws_answers import error
 from tests.faults.refresh import Refresh, schedules_off
+from tests.local.emulator.patches.support import eventually, received
 from tests.local.logins import places_with_a_login
-from tests.local.mends.support import eventually, received
 
 DENIED = error("AccessDeniedException", "Access to KMS is not allowed")
 REASON = "PutSecretValue failed: AccessDeniedException"

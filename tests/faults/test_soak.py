@@ -23,8 +23,8 @@ from local.demo import read
 from local.embedded_aws import EmbeddedAws
 from tests.faults.aws_answers import error, minted
 from tests.faults.refresh import Refresh, expect_success, schedules_off
+from tests.local.emulator.patches.support import eventually
 from tests.local.logins import places_with_a_login
-from tests.local.mends.support import eventually
 
 REFRESHES = int(os.environ.get("SOAK_REFRESHES", "40"))
 MINUTES_BETWEEN = 30

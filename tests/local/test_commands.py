@@ -9,9 +9,9 @@ from pathlib import Path
 
 from local import up
 from local.account import WORKER_ROLE_ARN
-from local.cdk import ROOT
 from local.embedded_aws import ACCOUNT
 from tests.local.logins import places_with_a_login
+from tools import ROOT
 
 
 def start_demo() -> subprocess.Popen[str]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from local import cdk
 from local.account import Account
-from local.cdk import ROOT
 from local.demo import claims, read
 from local.embedded_aws import EmbeddedAws
 from tests.local.logins import places_with_a_login
+from tools import ROOT
 
 
 def test_a_deploy_ends_with_everything_that_the_demo_claims(

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.certificates import write_certificates
 from local.embedded_aws import ACCOUNT, EmbeddedAws, EmbeddedAwsError
+from local.emulator.certificates import write_certificates
 
 PROGRAM = "import sys\nfrom pathlib import Path\nfrom local.embedded_aws import EmbeddedAws\n"
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from local.cdk import ROOT
 from tests.stacks.conftest import PLAIN
 from tests.templates import Templates, synthesize
+from tools import ROOT
 
 
 def test_the_stacks_share_no_reference_so_that_each_deploys_and_goes_alone(templates: Templates) -> None:
@@ -136,9 +136,10 @@ def test_another_secret_makes_another_version_of_the_function_for_a_deploy_to_ru
     assert not versions[0] & versions[1]
 
 
-def test_the_shipped_environments_pass_cdks_own_validation(tmp_path: Path) -> None:
-    # The other tests and the demo leave it out, as it takes seconds.
-    app = run_app(tmp_path, json.loads((ROOT / "cdk.json").read_text())["context"])
+def test_the_examples_pass_cdks_own_validation(tmp_path: Path) -> None:
+    # The other tests and the demo leave it out, because it takes seconds.
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    app = run_app(tmp_path, {**context, "environments": "examples"})
 
     assert (app.returncode, app.stderr) == (0, "")
     assert (tmp_path / "manifest.json").exists()

@@ -1,0 +1,243 @@
+"""The registry behind `docker login`: who may push and pull what, and which tags may move.
+
+AWS:
+- GetAuthorizationToken returns a new password each time, good for 12 h for every repository that the principal who
+  asked may use ("An authorization token's permission scope matches that of the IAM principal used to retrieve the
+  authentication token", ECR user guide), in the registry of that account and region.
+- The registry demands it as Basic auth of the user AWS: 401 without, 403 DENIED once it has expired.
+- Each operation of the Registry API counts as an IAM action on the repository, decided by the rights that the principal
+  has at that moment: identity policies, permissions boundary, repository policy.
+- A tag is immutable under IMMUTABLE and, save for the filters, under IMMUTABLE_WITH_EXCLUSION; under
+  MUTABLE_WITH_EXCLUSION it is if a filter matches.
+
+MiniStack: the password is a constant, the registry asks for none, every operation is allowed, and tags are protected
+under IMMUTABLE only; CreateRepository, PutImageTagMutability and DescribeRepositories drop the filters.
+
+Whether a token outlives the session that asked for it is not known of AWS; here it does.
+
+Mounting a layer from another repository reads it there. AWS offers it where the account has switched BLOB_MOUNTING on;
+here it is always on, so that a right too many shows.
+"""
+
+import base64
+import binascii
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ministack.core import iam_evaluator
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
+from ministack.services import ecr, tagging
+
+from local.emulator.patches import clock
+
+TOKEN_SECONDS = 12 * 60 * 60
+
+Headers = dict[str, str]
+Query = dict[str, list[str]]
+
+_create_repository = ecr._create_repository
+_handle_registry_request = ecr.handle_registry_request
+_put_image = ecr._put_image
+_put_image_tag_mutability = ecr._put_image_tag_mutability
+_put_manifest = ecr._v2_put_manifest
+_repository_shape = ecr._repo_shape
+
+# MiniStack's names for what a path of the Registry API addresses.
+_ACTIONS = {
+    ("POST", "blob_uploads"): "ecr:InitiateLayerUpload",
+    ("PATCH", "blob_upload_session"): "ecr:UploadLayerPart",
+    ("GET", "blob_upload_session"): "ecr:UploadLayerPart",
+    ("DELETE", "blob_upload_session"): "ecr:UploadLayerPart",
+    ("PUT", "blob_upload_session"): "ecr:CompleteLayerUpload",
+    ("HEAD", "blob"): "ecr:BatchCheckLayerAvailability",
+    ("GET", "blob"): "ecr:GetDownloadUrlForLayer",
+    ("DELETE", "blob"): "ecr:BatchDeleteImage",
+    ("PUT", "manifest"): "ecr:PutImage",
+    ("HEAD", "manifest"): "ecr:BatchGetImage",
+    ("GET", "manifest"): "ecr:BatchGetImage",
+    ("DELETE", "manifest"): "ecr:BatchDeleteImage",
+    ("GET", "tags_list"): "ecr:ListImages",
+    ("GET", "catalog"): "ecr:DescribeRepositories",
+}
+
+
+@dataclass(frozen=True)
+class Token:
+    principal: Any  # MiniStack's ResolvedCredential
+    region: str
+    expires_at: float
+
+
+_tokens: dict[str, Token] = {}
+
+
+def get_authorization_token(request: dict[str, Any]) -> Any:
+    # The access key whose signature MiniStack has verified; it verifies none of the account's root.
+    access_key = iam_evaluator._verified_key.get()
+    principal = iam_evaluator.resolve_credential(access_key, get_account_id())
+    password = base64.b64encode(secrets.token_bytes(1501)).decode()
+    _tokens[password] = Token(principal, get_region(), clock.now() + TOKEN_SECONDS)
+    authorization = {
+        "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
+        "expiresAt": round(time.time() + TOKEN_SECONDS, 3),
+        "proxyEndpoint": f"https://{get_account_id()}.dkr.ecr.{get_region()}.amazonaws.com",
+    }
+    return json_response({"authorizationData": [authorization]})
+
+
+async def handle_registry_request(method: str, path: str, headers: Headers, body: bytes, query_params: Query) -> Any:
+    target, name, _ = ecr._parse_v2_path(path) or ("", "", "")
+    ecr._select_registry_request_scope(name, headers, query_params)
+    token = _tokens.get(_password(headers.get("authorization", "")))
+    if token is None or (token.principal.account_id, token.region) != (get_account_id(), get_region()):
+        return _unauthorized(headers.get("host", ""))
+    if clock.now() >= token.expires_at:
+        return _denied("Your authorization token has expired. Reauthenticate and try again.")
+    for action, repository in _needed(method.upper(), target, name, query_params):
+        refusal = _refusal(token.principal, action, ecr._repo_arn(repository))
+        if refusal:
+            return _denied(refusal)
+    return await _handle_registry_request(method, path, headers, body, query_params)
+
+
+def _password(authorization: str) -> str:
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        user, _, password = base64.b64decode(encoded).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return password if (scheme.lower(), user) == ("basic", "AWS") else ""
+
+
+def _unauthorized(host: str) -> Any:
+    status, headers, body = ecr._registry_error(401, "UNAUTHORIZED", "Not Authorized")
+    headers["WWW-Authenticate"] = f'Basic realm="https://{host}/",service="ecr.amazonaws.com"'
+    return status, headers, body
+
+
+def _denied(message: str) -> Any:
+    return ecr._registry_error(403, "DENIED", message)
+
+
+def _needed(method: str, target: str, name: str, query: Query) -> list[tuple[str, str]]:
+    """The actions that a request counts as, each with its repository."""
+    if (method, target) not in _ACTIONS:
+        return []
+    needed = [(_ACTIONS[method, target], name or "*")]
+    if target == "blob_uploads" and "digest" in query:  # the whole layer in one request
+        needed += [("ecr:UploadLayerPart", name), ("ecr:CompleteLayerUpload", name)]
+    if target == "blob_uploads" and "mount" in query and "from" in query:
+        needed.append(("ecr:GetDownloadUrlForLayer", query["from"][0]))
+    return needed
+
+
+def _refusal(credential: Any, action: str, repository_arn: str) -> str | None:
+    """Why the principal may not do this now, as iam_evaluator.enforce() decides it for a signed request."""
+    principal = iam_evaluator.resolve_principal(credential.access_key_id, credential.account_id, credential)
+    if principal.policies is None:  # the account's root
+        return None
+    tags = tagging.resource_tags(repository_arn) or {}
+    context = iam_evaluator.EvalContext(
+        principal_arn=principal.arn,
+        principal_type=principal.type,
+        principal_account=principal.account,
+        action=action,
+        resource_arn=repository_arn,
+        region=get_region(),
+        service_context={
+            "aws:tagkeys": None,
+            **{f"aws:resourcetag/{key}".lower(): value for key, value in tags.items()},
+        },
+        principal_keys=principal.keys,
+    )
+    result = iam_evaluator.evaluate(context, principal.policies, *principal.limits)
+    policy = iam_evaluator._resource_policy("ecr", repository_arn)
+    if policy is not None:
+        result = iam_evaluator.combine_resource_policy(result, context, *policy, limits=principal.limits)
+    if result.decision == "Allow":
+        return None
+    if result.decision == "Deny":
+        kind = "a resource" if result.resource_policy_arn else "an identity"
+        reason = f"with an explicit deny in {kind}-based policy"
+    else:
+        reason = f"because no identity-based policy allows the {action} action"
+    return f"User: {principal.arn} is not authorized to perform: {action} on resource: {repository_arn} {reason}"
+
+
+def create_repository(request: dict[str, Any]) -> Any:
+    response = _create_repository(request)
+    if response[0] != 200:
+        return response
+    repository = ecr._repositories[request["repositoryName"]]
+    _set_exclusion_filters(repository, request)
+    return json_response({"repository": repository_shape(repository)})
+
+
+def put_image_tag_mutability(request: dict[str, Any]) -> Any:
+    response = _put_image_tag_mutability(request)
+    if response[0] == 200:
+        _set_exclusion_filters(ecr._repositories[request["repositoryName"]], request)
+    return response
+
+
+def _set_exclusion_filters(repository: dict[str, Any], request: dict[str, Any]) -> None:
+    repository["imageTagMutabilityExclusionFilters"] = request.get("imageTagMutabilityExclusionFilters", [])
+
+
+def repository_shape(repository: dict[str, Any]) -> dict[str, Any]:
+    shape: dict[str, Any] = _repository_shape(repository)
+    filters = repository.get("imageTagMutabilityExclusionFilters")
+    return {**shape, "imageTagMutabilityExclusionFilters": filters} if filters else shape
+
+
+def put_manifest(name: str, reference: str, headers: Headers, body: bytes) -> Any:
+    refusal = _immutable_tag(name, reference, ecr._content_digest(body))
+    if refusal:
+        return ecr._registry_error(400, "TAG_INVALID", refusal)
+    return _put_manifest(name, reference, headers, body)
+
+
+def put_image(request: dict[str, Any]) -> Any:
+    digest = request.get("imageDigest") or ecr._image_digest(request.get("imageManifest", ""))
+    refusal = _immutable_tag(request.get("repositoryName", ""), request.get("imageTag", ""), digest)
+    if refusal:
+        return error_response_json("ImageTagAlreadyExistsException", refusal, 400)
+    return _put_image(request)
+
+
+def _immutable_tag(name: str, tag: str, digest: str) -> str | None:
+    image = ecr._find_image(name, {"imageTag": tag})
+    if image is None or image["imageDigest"] == digest or not _is_immutable(ecr._repositories[name], tag):
+        return None
+    return (
+        f"The image tag '{tag}' already exists in the '{name}' repository and cannot be overwritten "
+        "because the tag is immutable."
+    )
+
+
+def _is_immutable(repository: dict[str, Any], tag: str) -> bool:
+    mutability = repository["imageTagMutability"]
+    filters = repository.get("imageTagMutabilityExclusionFilters", [])
+    excluded = any(_matches(entry["filter"], tag) for entry in filters)
+    if mutability == "MUTABLE_WITH_EXCLUSION":
+        return excluded
+    return mutability == "IMMUTABLE" or (mutability == "IMMUTABLE_WITH_EXCLUSION" and not excluded)
+
+
+def _matches(wildcard: str, tag: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, wildcard.split("*"))), tag) is not None
+
+
+def apply() -> None:
+    # MiniStack knows the tags of repositories, but does not look at them for aws:ResourceTag.
+    tagging._RESOURCE_TAG_COLLECTORS["ecr"] = tagging._collect_ecr
+    ecr._get_authorization_token = get_authorization_token
+    ecr.handle_registry_request = handle_registry_request
+    ecr._create_repository = create_repository
+    ecr._put_image_tag_mutability = put_image_tag_mutability
+    ecr._repo_shape = repository_shape
+    ecr._v2_put_manifest = put_manifest
+    ecr._put_image = put_image

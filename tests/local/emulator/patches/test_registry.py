@@ -1,0 +1,242 @@
+"""The registry behind `docker login`: tokens, who may push and pull what, and which tags may move."""
+
+import base64
+import hashlib
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tests.local.emulator.patches.support import (
+    LATEST_EXCLUDED,
+    REGISTRY,
+    Docker,
+    Statement,
+    allow,
+    arn_of,
+    grant,
+    refused,
+    session_of_a_role,
+)
+from tests.local.logins import places_with_a_login
+
+
+def test_each_token_is_new_and_looks_like_awss(aws: EmbeddedAws) -> None:
+    one, other = Docker(aws), Docker(aws)
+    # Verdicts by name: of what stands in an assert, pytest shows the values.
+    is_new = one.password != other.password
+    looks_right = bool(re.fullmatch(r"[A-Za-z0-9+/]{2000,}={1,2}", one.password))
+    has_every_kind = {"+", "/", "="} <= set(one.password)
+    assert (is_new, looks_right, has_every_kind) == (True, True, True)
+    assert one.token["proxyEndpoint"] == f"https://{REGISTRY}"
+    assert abs(one.token["expiresAt"] - datetime.now(UTC) - timedelta(hours=12)) < timedelta(minutes=1)
+    assert one.status("GET", "") == other.status("GET", "") == 200
+
+
+@pytest.mark.parametrize("authorization", [None, "Basic !", "Basic QVdTOnVua25vd24=", "Bearer x"])
+def test_the_registry_asks_who_does_not_log_in(aws: EmbeddedAws, authorization: str | None) -> None:
+    docker = Docker(aws)
+    docker.authorization = authorization
+    for path in ("", "any/manifests/v1"):
+        response = docker.send("GET", path)
+        assert response.status == 401
+        challenge = f'Basic realm="https://{REGISTRY}/",service="ecr.amazonaws.com"'
+        assert response.headers["WWW-Authenticate"] == challenge
+
+
+def test_a_token_is_of_the_user_aws(aws: EmbeddedAws) -> None:
+    docker = Docker(aws)
+    docker.authorization = "Basic " + base64.b64encode(f"analyst:{docker.password}".encode()).decode()
+    assert docker.status("GET", "") == 401
+
+
+def test_a_token_of_another_region_is_unknown(aws: EmbeddedAws) -> None:
+    docker = Docker(aws)
+    docker.host = REGISTRY.replace(REGION, "eu-west-1")
+    assert docker.status("GET", "") == 401
+
+
+def test_a_token_dies_after_twelve_hours(aws_in_time: EmbeddedAws) -> None:
+    docker = Docker(aws_in_time)
+    aws_in_time.advance_clock(12 * 60 - 1)
+    assert docker.status("GET", "") == 200
+    aws_in_time.advance_clock(1)
+    assert docker.error("GET", "") == (
+        *(403, "DENIED"),
+        "Your authorization token has expired. Reauthenticate and try again.",
+    )
+    assert Docker(aws_in_time).status("GET", "") == 200
+
+
+ANALYST = f"arn:aws:sts::{ACCOUNT}:assumed-role/analyst/session"
+LAYER = b"layer"
+
+
+def digest_of(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+@pytest.fixture(scope="module")
+def analyst(aws: EmbeddedAws) -> Docker:
+    """Logged in by a role whose rights the tests set, after the token was minted."""
+    aws.client("ecr").create_repository(repositoryName="team/image")
+    aws.client("ecr").create_repository(repositoryName="other/image")
+    return Docker(aws, session_of_a_role(aws, "analyst", allow("ecr:GetAuthorizationToken")))
+
+
+@pytest.mark.parametrize(
+    ("action", "method", "path"),
+    [
+        ("ecr:InitiateLayerUpload", "POST", "team/image/blobs/uploads/"),
+        ("ecr:UploadLayerPart", "PATCH", "team/image/blobs/uploads/1"),
+        ("ecr:CompleteLayerUpload", "PUT", f"team/image/blobs/uploads/1?digest={digest_of(LAYER)}"),
+        ("ecr:UploadLayerPart", "DELETE", "team/image/blobs/uploads/1"),
+        ("ecr:BatchCheckLayerAvailability", "HEAD", f"team/image/blobs/{digest_of(LAYER)}"),
+        ("ecr:GetDownloadUrlForLayer", "GET", f"team/image/blobs/{digest_of(LAYER)}"),
+        ("ecr:PutImage", "PUT", "team/image/manifests/v1"),
+        ("ecr:BatchGetImage", "GET", "team/image/manifests/v1"),
+        ("ecr:BatchGetImage", "HEAD", "team/image/manifests/v1"),
+        ("ecr:BatchDeleteImage", "DELETE", f"team/image/manifests/{digest_of(LAYER)}"),
+        ("ecr:ListImages", "GET", "team/image/tags/list"),
+    ],
+)
+def test_each_operation_of_the_registry_needs_its_right(
+    aws: EmbeddedAws, analyst: Docker, action: str, method: str, path: str
+) -> None:
+    team = arn_of("team/*")
+    grant(aws, "analyst", allow(action, on=team))
+    assert analyst.status(method, path, LAYER) not in (401, 403)
+
+    grant(
+        aws, "analyst", {"Effect": "Allow", "NotAction": action, "Resource": team}, allow(action, on=arn_of("other/*"))
+    )
+    assert analyst.status(method, path, LAYER) == 403
+    if method != "HEAD":
+        assert analyst.error(method, path, LAYER) == (
+            *(403, "DENIED"),
+            f"User: {ANALYST} is not authorized to perform: {action} on resource: {arn_of('team/image')} "
+            f"because no identity-based policy allows the {action} action",
+        )
+
+
+@pytest.mark.parametrize("missing", ["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"])
+def test_a_layer_in_one_request_needs_all_three_rights(aws: EmbeddedAws, analyst: Docker, missing: str) -> None:
+    push = "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"
+    path = f"team/image/blobs/uploads/?digest={digest_of(LAYER)}"
+    grant(aws, "analyst", allow(*push))
+    assert analyst.status("POST", path, LAYER) == 201
+    grant(aws, "analyst", allow(*(action for action in push if action != missing)))
+    assert analyst.status("POST", path, LAYER) == 403
+
+
+def test_mounting_a_layer_reads_the_repository_it_comes_from(aws: EmbeddedAws, analyst: Docker) -> None:
+    secret = b"a layer of another team"
+    assert Docker(aws).status("POST", f"other/image/blobs/uploads/?digest={digest_of(secret)}", secret) == 201
+    mount = f"team/image/blobs/uploads/?mount={digest_of(secret)}&from=other/image"
+    grant(aws, "analyst", allow("ecr:*", on=arn_of("team/*")))
+    status, code, message = analyst.error("POST", mount)
+    assert (status, code) == (403, "DENIED")
+    assert f"ecr:GetDownloadUrlForLayer on resource: {arn_of('other/image')}" in message
+
+    grant(
+        aws, "analyst", allow("ecr:*", on=arn_of("team/*")), allow("ecr:GetDownloadUrlForLayer", on=arn_of("other/*"))
+    )
+    assert analyst.status("POST", mount) == 201
+
+
+def test_rights_by_the_repositorys_tag(aws: EmbeddedAws, analyst: Docker) -> None:
+    by_tag = {"StringEquals": {"aws:ResourceTag/team": "analytics"}}
+    grant(aws, "analyst", allow("ecr:*", Condition=by_tag))
+    ecr = aws.client("ecr")
+    for team, status in (("risk", 403), ("analytics", 201)):
+        ecr.tag_resource(resourceArn=arn_of("team/image"), tags=[{"Key": "team", "Value": team}])
+        assert analyst.push("team/image", "by-tag", "image") == status
+
+
+def test_a_permissions_boundary_limits_a_token(aws: EmbeddedAws, analyst: Docker) -> None:
+    iam = aws.client("iam")
+    pull_only = json.dumps({"Version": "2012-10-17", "Statement": allow("ecr:BatchGetImage")})
+    boundary = iam.create_policy(PolicyName="pull-only", PolicyDocument=pull_only)["Policy"]["Arn"]
+    grant(aws, "analyst", allow("ecr:*"))
+    assert analyst.push("team/image", "bounded", "image") == 201
+    iam.put_role_permissions_boundary(RoleName="analyst", PermissionsBoundary=boundary)
+    assert analyst.push("team/image", "bounded", "image") == 403
+    assert analyst.status("GET", "team/image/manifests/bounded") == 200
+    iam.delete_role_permissions_boundary(RoleName="analyst")
+
+
+@pytest.mark.parametrize(
+    ("effect", "rights", "status"), [("Deny", [allow("ecr:*")], 403), ("Allow", [allow("sts:*")], 201)]
+)
+def test_a_repositorys_policy_counts(
+    aws: EmbeddedAws, analyst: Docker, effect: str, rights: list[Statement], status: int
+) -> None:
+    principal = {"AWS": f"arn:aws:iam::{ACCOUNT}:role/analyst"}
+    policy = {"Statement": {"Effect": effect, "Principal": principal, "Action": "ecr:PutImage"}}
+    ecr = aws.client("ecr")
+    grant(aws, "analyst", *rights)
+    ecr.set_repository_policy(repositoryName="team/image", policyText=json.dumps(policy))
+    assert analyst.push("team/image", "by-policy", "image") == status
+    ecr.delete_repository_policy(repositoryName="team/image")
+
+
+def test_a_token_of_a_deleted_role_opens_nothing(aws: EmbeddedAws) -> None:
+    aws.client("ecr").create_repository(repositoryName="orphaned")
+    docker = Docker(aws, session_of_a_role(aws, "leaver", allow("ecr:*")))
+    assert docker.push("orphaned", "v1", "image") == 201
+    aws.client("iam").delete_role_policy(RoleName="leaver", PolicyName="rights")
+    aws.client("iam").delete_role(RoleName="leaver")
+    assert docker.push("orphaned", "v1", "image") == 403
+
+
+def test_no_token_is_in_the_log(aws: EmbeddedAws, analyst: Docker) -> None:
+    analyst.push("team/image", "logged", "image")
+    log = {"server.log": (aws.state / "server.log").read_text()}
+    leaks = places_with_a_login(log, analyst.password[:40], analyst.token["authorizationToken"][:40])
+    assert leaks == []
+
+
+@pytest.mark.parametrize(
+    ("mutability", "filters", "moving", "fixed"),
+    [
+        ("MUTABLE", None, ["v1", "latest"], []),
+        ("IMMUTABLE", None, [], ["v1", "latest"]),
+        ("IMMUTABLE_WITH_EXCLUSION", "latest", ["latest"], ["v1", "latest-1"]),
+        ("IMMUTABLE_WITH_EXCLUSION", "dev*", ["dev", "dev-1"], ["v1", "my-dev"]),
+        ("MUTABLE_WITH_EXCLUSION", "v*", ["latest"], ["v1"]),
+    ],
+)
+def test_a_tag_moves_if_the_repository_lets_it(
+    aws: EmbeddedAws, mutability: str, filters: str | None, moving: list[str], fixed: list[str]
+) -> None:
+    name = f"moves/{mutability}-{filters}".lower().replace("*", "x").replace("_", "-")
+    excluding = (
+        {"imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": filters}]} if filters else {}
+    )
+    ecr = aws.client("ecr")
+    created = ecr.create_repository(repositoryName=name, imageTagMutability=mutability, **excluding)["repository"]
+    assert excluding.items() <= created.items()
+    docker = Docker(aws)
+    for tag in moving:
+        assert [docker.push(name, tag, content) for content in ("first", "second")] == [201, 201]
+    for tag in fixed:
+        message = (
+            f"The image tag '{tag}' already exists in the '{name}' repository "
+            "and cannot be overwritten because the tag is immutable."
+        )
+        assert [docker.push(name, tag, "first") for _ in range(2)] == [201, 201]
+        assert docker.error("PUT", f"{name}/manifests/{tag}", b"second") == (400, "TAG_INVALID", message)
+        put = {"repositoryName": name, "imageTag": tag, "imageManifest": "second"}
+        assert refused(ecr.put_image, **put) == f"ImageTagAlreadyExistsException: {message}"
+
+
+def test_a_change_of_mutability_changes_its_exclusions(aws: EmbeddedAws) -> None:
+    ecr = aws.client("ecr")
+    ecr.create_repository(repositoryName="changing")
+    excluding = {"imageTagMutabilityExclusionFilters": LATEST_EXCLUDED}
+    for mutability, filters in (("IMMUTABLE_WITH_EXCLUSION", excluding), ("IMMUTABLE", {})):
+        ecr.put_image_tag_mutability(repositoryName="changing", imageTagMutability=mutability, **filters)
+        (found,) = ecr.describe_repositories(repositoryNames=["changing"])["repositories"]
+        assert {key: found[key] for key in excluding if key in found} == filters

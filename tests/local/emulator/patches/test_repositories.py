@@ -1,0 +1,102 @@
+"""Repositories of a template: names that are taken, adoption and updates."""
+
+from typing import Any
+
+import pytest
+
+from local.embedded_aws import EmbeddedAws
+from tests.local.emulator.patches.support import (
+    LATEST_EXCLUDED,
+    LATEST_EXCLUDED_IN_A_TEMPLATE,
+    Docker,
+    Resource,
+    arn_of,
+    deploy,
+    deploy_adopting,
+    destroy,
+    resource,
+)
+
+
+def a_repository(name: str, **properties: Any) -> Resource:
+    retained = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
+    return resource("ECR::Repository", {"RepositoryName": name, **properties}, **retained)
+
+
+def images(aws: EmbeddedAws, repository: str) -> int:
+    return len(aws.client("ecr").list_images(repositoryName=repository)["imageIds"])
+
+
+def tags(aws: EmbeddedAws, repository: str) -> Any:
+    return aws.client("ecr").list_tags_for_resource(resourceArn=arn_of(repository))["tags"]
+
+
+@pytest.mark.parametrize(("how", "status"), [(deploy, "ROLLBACK_COMPLETE"), (deploy_adopting, "NO_CHANGE_SET")])
+def test_a_repositorys_name_can_be_taken_once(aws: EmbeddedAws, how: Any, status: str) -> None:
+    name = how.__name__.replace("_", "-")
+    repository = a_repository(name)
+    deploy(aws, f"first-{name}", Repository=repository)
+    Docker(aws).push(name, "v1", "image")
+
+    failed = how(aws, f"second-{name}", Repository=repository)
+    assert failed.status == status
+    assert "already exists" in failed.failures
+    assert images(aws, name) == 1
+
+
+def test_a_retained_repository_is_in_the_way_until_it_is_adopted(aws: EmbeddedAws) -> None:
+    def repository(team: str) -> Resource:
+        return a_repository("adopted", Tags=[{"Key": "team", "Value": team}])
+
+    deploy(aws, "adopted", Repository=repository("analytics"))
+    Docker(aws).push("adopted", "v1", "image")
+    destroy(aws, "adopted")
+
+    refusal = deploy(aws, "adopted", Repository=repository("analytics"))
+    assert refusal.status == "ROLLBACK_COMPLETE"
+    assert "'adopted' already exists" in refusal.failures
+    destroy(aws, "adopted")
+
+    assert deploy_adopting(aws, "adopted", Repository=repository("analytics")).status == "CREATE_COMPLETE"
+    assert images(aws, "adopted") == 1
+    assert deploy_adopting(aws, "adopted", Repository=repository("analytics")).status == "NO_CHANGE_SET"
+    assert deploy_adopting(aws, "adopted", Repository=repository("risk")).status == "UPDATE_COMPLETE"
+    assert {"Key": "team", "Value": "risk"} in tags(aws, "adopted")
+
+
+def test_an_existing_repository_can_join_a_stack_that_exists(aws: EmbeddedAws) -> None:
+    aws.client("ecr").create_repository(repositoryName="joins")
+    secret = resource("SecretsManager::Secret", {"Name": "joined/token"})
+    deploy(aws, "joined", Secret=secret)
+    joined = deploy_adopting(aws, "joined", Secret=secret, Repository=a_repository("joins"))
+    assert (joined.status, joined.refs["Repository"]) == ("UPDATE_COMPLETE", "joins")
+
+
+def test_a_repository_is_updated_in_place(aws: EmbeddedAws) -> None:
+    def update(**properties: Any) -> dict[str, Any]:
+        deploy(aws, "updated", Repository=resource("ECR::Repository", {"RepositoryName": "updated", **properties}))
+        found: dict[str, Any] = aws.client("ecr").describe_repositories(repositoryNames=["updated"])["repositories"][0]
+        return found
+
+    excluding = {
+        "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+        "ImageTagMutabilityExclusionFilters": LATEST_EXCLUDED_IN_A_TEMPLATE,
+    }
+    created = update(**excluding, Tags=[{"Key": "team", "Value": "analytics"}])
+    assert created["imageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
+    assert created["imageTagMutabilityExclusionFilters"] == LATEST_EXCLUDED
+    Docker(aws).push("updated", "v1", "image")
+    changed = update(
+        ImageTagMutability="IMMUTABLE",
+        LifecyclePolicy={"LifecyclePolicyText": '{"rules":[]}'},
+        Tags=[{"Key": "team", "Value": "risk"}],
+    )
+    assert changed["createdAt"] == created["createdAt"]
+    assert changed["imageTagMutability"] == "IMMUTABLE"
+    assert "imageTagMutabilityExclusionFilters" not in changed
+    assert images(aws, "updated") == 1
+    lifecycle = aws.client("ecr").get_lifecycle_policy(repositoryName="updated")
+    assert lifecycle["lifecyclePolicyText"] == '{"rules":[]}'
+    assert {"Key": "team", "Value": "risk"} in tags(aws, "updated")
+
+    assert update(**excluding)["imageTagMutabilityExclusionFilters"] == LATEST_EXCLUDED

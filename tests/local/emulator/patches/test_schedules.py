@@ -1,0 +1,47 @@
+"""Schedules, which fire when they fall due."""
+
+from datetime import UTC, datetime
+
+from local.embedded_aws import EmbeddedAws
+from tests.local.emulator.patches.support import a_schedule, deploy, destroy, eventually, received, resource
+
+
+def test_a_schedule_fires_once_when_it_falls_due(aws_in_time: EmbeddedAws) -> None:
+    aws = aws_in_time
+    schedule = a_schedule("rate(30 minutes)", "Queue", {"every": 30})
+    queue = deploy(aws, "half-hourly", Queue=resource("SQS::Queue", {}), Schedule=schedule).refs["Queue"]
+    for minutes, fired in ((29, []), (1, [{"every": 30}]), (29, []), (300, [{"every": 30}])):
+        aws.advance_clock(minutes)
+        assert received(aws, queue) == fired
+    destroy(aws, "half-hourly")
+
+
+def test_a_nightly_schedule_fires_in_the_night(aws_in_time: EmbeddedAws) -> None:
+    aws = aws_in_time
+    schedule = a_schedule("cron(0 0 * * ? *)", "Queue", {"every": "night"})
+    queue = deploy(aws, "nightly", Queue=resource("SQS::Queue", {}), Schedule=schedule).refs["Queue"]
+    aws.advance_clock(24 * 60)
+    assert received(aws, queue) == [{"every": "night"}]
+    destroy(aws, "nightly")
+
+
+def test_a_destroyed_schedule_leaves_nothing_behind(aws_in_time: EmbeddedAws) -> None:
+    aws = aws_in_time
+    resources = {"Queue": resource("SQS::Queue", {}), "Schedule": a_schedule("rate(30 minutes)", "Queue", {})}
+    deploy(aws, "destroyed", **resources)
+    aws.advance_clock(1)
+    destroy(aws, "destroyed")
+    assert aws.client("scheduler").list_schedules()["Schedules"] == []
+
+    aws.advance_clock(60)
+    queue = deploy(aws, "destroyed", **resources).refs["Queue"]
+    aws.advance_clock(0)
+    assert received(aws, queue) == [], "its successor counts from its own creation"
+    destroy(aws, "destroyed")
+
+
+def test_a_schedule_that_is_due_fires_within_seconds(aws: EmbeddedAws) -> None:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    schedule = a_schedule(f"at({now})", "Queue", {"at": "once"})
+    queue = deploy(aws, "at-once", Queue=resource("SQS::Queue", {}), Schedule=schedule).refs["Queue"]
+    assert eventually(lambda: received(aws, queue), 5) == [{"at": "once"}]

@@ -1,0 +1,146 @@
+"""Secrets and their policies, made by calls and by templates."""
+
+import json
+import re
+from typing import Any
+
+from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tests.local.emulator.patches.support import Deployed, Resource, deploy, destroy, refused, resource
+
+
+def a_secret(name: str, **properties: str) -> Resource:
+    return resource("SecretsManager::Secret", {"Name": name, **properties})
+
+
+def a_policy(policy: Any) -> Resource:
+    """The policy of the stack's secret."""
+    return resource("SecretsManager::ResourcePolicy", {"SecretId": {"Ref": "Secret"}, "ResourcePolicy": policy})
+
+
+def policy_that_denies(action: str) -> dict[str, Any]:
+    return {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": action, "Resource": "*"}]}
+
+
+def policy_of(aws: EmbeddedAws, secret: str) -> Any:
+    answer = aws.client("secretsmanager").get_resource_policy(SecretId=secret)
+    return json.loads(answer["ResourcePolicy"]) if "ResourcePolicy" in answer else None
+
+
+def test_ref_of_a_secret_is_its_arn(aws: EmbeddedAws) -> None:
+    deployed = deploy(aws, "ref", Secret=a_secret("ref/token"))
+    arn = deployed.refs["Secret"]
+    assert re.fullmatch(rf"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:ref/token-\w{{6}}", arn)
+    assert aws.client("secretsmanager").describe_secret(SecretId="ref/token")["ARN"] == arn
+
+    destroy(aws, "ref")
+    assert "ResourceNotFound" in refused(aws.client("secretsmanager").describe_secret, SecretId=arn)
+
+
+def test_a_secret_without_a_value_has_none(aws: EmbeddedAws) -> None:
+    secrets = aws.client("secretsmanager")
+    deploy(aws, "empty", Secret=a_secret("empty/of-a-template"))
+    assert "VersionId" not in secrets.create_secret(Name="empty/of-a-call")
+    for name in ("empty/of-a-template", "empty/of-a-call"):
+        assert refused(secrets.get_secret_value, SecretId=name).startswith(
+            "ResourceNotFoundException: Secrets Manager can't find the specified secret value "
+            "for staging label: AWSCURRENT"
+        )
+        secrets.put_secret_value(SecretId=name, SecretString="first")
+        assert secrets.get_secret_value(SecretId=name)["SecretString"] == "first"
+
+
+def test_a_secret_with_a_value_has_it(aws: EmbeddedAws) -> None:
+    secrets = aws.client("secretsmanager")
+    deploy(aws, "full", Secret=a_secret("full/a", SecretString="told"))
+    secrets.create_secret(Name="full/b", SecretString="told")
+    for name in ("full/a", "full/b"):
+        assert secrets.get_secret_value(SecretId=name)["SecretString"] == "told"
+
+
+def test_a_write_that_is_repeated_makes_one_version(aws: EmbeddedAws) -> None:
+    secrets = aws.client("secretsmanager")
+    secrets.create_secret(Name="repeated", SecretString="before")
+    write = {"SecretId": "repeated", "SecretString": "after", "ClientRequestToken": "1" * 32}
+
+    first, second = (secrets.put_secret_value(**write) for _ in range(2))
+
+    answered = ("ARN", "Name", "VersionId", "VersionStages")
+    assert [first[name] for name in answered] == [second[name] for name in answered]
+    assert second["VersionStages"] == ["AWSCURRENT"]
+    previous = secrets.get_secret_value(SecretId="repeated", VersionStage="AWSPREVIOUS")
+    assert previous["SecretString"] == "before"
+
+
+def test_a_version_is_never_changed(aws: EmbeddedAws) -> None:
+    secrets = aws.client("secretsmanager")
+    secrets.create_secret(Name="unchanged")
+    write = {"SecretId": "unchanged", "ClientRequestToken": "1" * 32}
+    secrets.put_secret_value(**write, SecretString="before")
+
+    refusal = refused(secrets.put_secret_value, **write, SecretString="after")
+    assert refusal.startswith("ResourceExistsException: You can't use ClientRequestToken 1")
+
+    assert secrets.get_secret_value(SecretId="unchanged")["SecretString"] == "before"
+
+
+def test_an_update_keeps_a_secrets_arn_and_value(aws: EmbeddedAws) -> None:
+    def update(description: str) -> Deployed:
+        return deploy(aws, "kept", Secret=a_secret("kept/token", Description=description))
+
+    arn = update("before").refs["Secret"]
+    aws.client("secretsmanager").put_secret_value(SecretId=arn, SecretString="minted")
+    assert update("after").refs["Secret"] == arn
+    assert aws.client("secretsmanager").describe_secret(SecretId=arn)["Description"] == "after"
+    assert aws.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"] == "minted"
+
+
+def test_a_renamed_secret_is_replaced_and_keeps_its_policy(aws: EmbeddedAws) -> None:
+    def rename(name: str) -> Deployed:
+        return deploy(aws, "renamed", Secret=a_secret(name), Policy=a_policy({"Statement": []}))
+
+    old = rename("renamed/old").refs["Secret"]
+    renamed = rename("renamed/new")
+    assert renamed.status == "UPDATE_COMPLETE"
+    assert renamed.refs["Policy"] == renamed.refs["Secret"] != old
+    secrets = aws.client("secretsmanager")
+    assert "ResourceNotFound" in refused(secrets.describe_secret, SecretId=old)
+    assert "ResourceNotFound" in refused(secrets.get_secret_value, SecretId="renamed/new")
+    assert policy_of(aws, "renamed/new") == {"Statement": []}
+
+
+def test_a_secrets_policy_is_created_updated_and_deleted(aws: EmbeddedAws) -> None:
+    secret = a_secret("policed/token")
+    first, second = policy_that_denies("secretsmanager:GetSecretValue"), policy_that_denies("secretsmanager:*")
+    deployed = deploy(aws, "policed", Secret=secret, Policy=a_policy(first))
+    assert deployed.refs["Policy"] == deployed.refs["Secret"]
+    assert policy_of(aws, "policed/token") == first
+
+    updated = deploy(aws, "policed", Secret=secret, Policy=a_policy(json.dumps(second)))
+    assert updated.status == "UPDATE_COMPLETE"
+    assert policy_of(aws, "policed/token") == second
+
+    deploy(aws, "policed", Secret=secret)
+    assert policy_of(aws, "policed/token") is None
+    destroy(aws, "policed")
+
+
+def test_a_failed_update_leaves_the_policy_as_it_was(aws: EmbeddedAws) -> None:
+    secret = a_secret("rolled-back/token")
+    before, after = policy_that_denies("secretsmanager:GetSecretValue"), policy_that_denies("secretsmanager:*")
+    aws.client("ecr").create_repository(repositoryName="in-the-way")
+    deploy(aws, "rolled-back", Secret=secret, Policy=a_policy(before))
+    fails = resource("ECR::Repository", {"RepositoryName": "in-the-way"}, DependsOn="Policy")
+
+    failed = deploy(aws, "rolled-back", Secret=secret, Policy=a_policy(after), Fails=fails)
+    assert failed.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert policy_of(aws, "rolled-back/token") == before
+
+
+def test_a_secrets_name_can_be_taken_once(aws: EmbeddedAws) -> None:
+    secret = a_secret("taken/token")
+    arn = deploy(aws, "owner-of-a-secret", Secret=secret).refs["Secret"]
+
+    failed = deploy(aws, "second-owner-of-a-secret", Secret=secret)
+    assert failed.status == "ROLLBACK_COMPLETE"
+    assert "The operation failed because the secret taken/token already exists." in failed.failures
+    assert aws.client("secretsmanager").describe_secret(SecretId="taken/token")["ARN"] == arn

@@ -1,0 +1,395 @@
+"""MiniStack by itself still needs each mend: its modules, in this process, where none is ever applied."""
+
+import asyncio
+import importlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.embedded_aws import ACCOUNT, REGION
+from tests.local.emulator.patches.support import LATEST_EXCLUDED, LATEST_EXCLUDED_IN_A_TEMPLATE, eventually
+
+LINES = """
+import logging
+
+log = logging.getLogger()
+log.setLevel("INFO")
+
+
+def handle(event, context):
+    log.info("for your information")
+    log.warning("for your attention")
+"""
+
+
+@contextmanager
+def needs_mend(mend: str) -> Iterator[None]:
+    """Whatever makes the test fail, it says which mend MiniStack may no longer need."""
+    try:
+        yield
+    except Exception as failure:
+        raise AssertionError(
+            f"MiniStack may behave like AWS now (see the cause): remove {mend}.py, or a part of it"
+        ) from failure
+
+
+@pytest.fixture(autouse=True)
+def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The package, imported where it may write; what a test leaves in it is forgotten."""
+    monkeypatch.setenv("STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    import ministack
+    from ministack.core import iam_evaluator, lambda_runtime  # noqa: F401
+    from ministack.services import cloudwatch, ecr, eventbridge, lambda_svc, scheduler, secretsmanager, sqs, tagging  # noqa: F401
+
+    yield ministack
+    for service in (cloudwatch, ecr, scheduler, secretsmanager, sqs):
+        service.reset()
+
+
+@pytest.fixture
+def handlers() -> Any:
+    """What MiniStack does with the resources of a template, by type."""
+    from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
+
+    return _RESOURCE_HANDLERS
+
+
+@pytest.mark.parametrize(
+    ("mend", "module", "names"),
+    [
+        ("secrets_manager", "services.secretsmanager", ["_create_secret", "_put_secret_value"]),
+        (
+            "cloudformation",
+            "services.cloudformation.provisioners",
+            [
+                *("_sm_secret_create", "_sm_secret_update", "_sm_secret_delete"),
+                *("_ecr_repo_create", "_ecr_repo_update", "_ecr_repo_delete"),
+                "_RESOURCE_HANDLERS",
+            ],
+        ),
+        ("cloudformation", "services.cloudformation.changesets", ["_IMPORT_LOOKUPS"]),
+        ("iam", "core.iam_evaluator", ["_resolve_condition_key"]),
+        (
+            "registry",
+            "services.ecr",
+            [
+                *("_get_authorization_token", "handle_registry_request", "_v2_put_manifest", "_put_image"),
+                *("_create_repository", "_put_image_tag_mutability", "_repo_shape"),
+            ],
+        ),
+        ("registry", "services.tagging", ["_RESOURCE_TAG_COLLECTORS", "_collect_ecr"]),
+        ("registry", "core.iam_evaluator", ["_verified_key", "_resource_policy", "combine_resource_policy"]),
+        (
+            "lambda_runtime",
+            "services.lambda_svc",
+            ["_provided_runtime_code_dir", "_provided_worker_env", "_execute_function_warm"],
+        ),
+        ("lambda_runtime", "core.lambda_runtime", ["_worker_class_for"]),
+        ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
+        ("clock", "services.scheduler", ["_tick_schedules", "_SCHEDULE_TICK_INTERVAL", "time"]),
+        ("cloudwatch", "services.cloudformation.provisioners", ["_cw_metric_alarm_record"]),
+        (
+            "cloudwatch",
+            "services.cloudwatch",
+            [
+                "_evaluate_alarm",
+                "_record_history",
+                "_dispatch_alarm_actions",
+                "_metrics",
+                "_alarms",
+                "_dims_key",
+                "time",
+            ],
+        ),
+        ("cloudwatch", "services.sqs", ["_queues"]),
+        ("cloudwatch", "services.lambda_svc", ["_execute_function_dispatch", "_emit_lambda_metrics"]),
+    ],
+)
+def test_upstream_still_has_what_a_mend_replaces(mend: str, module: str, names: list[str]) -> None:
+    found = vars(importlib.import_module(f"ministack.{module}"))
+    assert set(names) <= set(found), f"MiniStack changed: look at local/emulator/patches/{mend}.py again"
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_returns_the_name_as_ref_of_a_secret(handlers: Any) -> None:
+    ref, _ = handlers["AWS::SecretsManager::Secret"]["create"]("Secret", {"Name": "token"}, "stack")
+    assert ref == "token"
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_gives_a_secret_of_a_template_an_empty_value(ministack: Any, handlers: Any) -> None:
+    handlers["AWS::SecretsManager::Secret"]["create"]("Secret", {"Name": "token"}, "stack")
+    status, _, body = ministack.services.secretsmanager._get_secret_value({"SecretId": "token"})
+    assert status == 200
+    assert json.loads(body)["SecretString"] == ""
+
+
+@needs_mend("secrets_manager")
+def test_upstream_still_gives_a_secret_without_a_value_a_version(ministack: Any) -> None:
+    ministack.services.secretsmanager._create_secret({"Name": "token"})
+    status, _, _ = ministack.services.secretsmanager._get_secret_value({"SecretId": "token"})
+    assert status == 200
+
+
+@pytest.mark.parametrize("second", ["first", "another"])
+@needs_mend("secrets_manager")
+def test_upstream_still_writes_a_version_again(ministack: Any, second: str) -> None:
+    service = ministack.services.secretsmanager
+    service._create_secret({"Name": "token", "SecretString": "before"})
+    repeated = {"SecretId": "token", "ClientRequestToken": "1" * 32}
+    statuses = [service._put_secret_value({**repeated, "SecretString": text})[0] for text in ("first", second)]
+    assert statuses == [200, 200]
+    status, _, _ = service._get_secret_value({"SecretId": "token", "VersionStage": "AWSPREVIOUS"})
+    assert status == 400, "the second write lost the version before"
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_does_not_know_a_secrets_policy(handlers: Any) -> None:
+    assert "AWS::SecretsManager::ResourcePolicy" not in handlers
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_does_not_know_an_association(handlers: Any) -> None:
+    assert "AWS::SSM::Association" not in handlers
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties"),
+    [("SecretsManager::Secret", {"Name": "taken"}), ("ECR::Repository", {"RepositoryName": "taken"})],
+)
+@needs_mend("cloudformation")
+def test_upstream_still_creates_what_exists(handlers: Any, kind: str, properties: dict[str, str]) -> None:
+    create = handlers[f"AWS::{kind}"]["create"]
+    create("First", properties, "one-stack")
+    create("Second", properties, "another-stack")
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_cannot_import_a_repository(handlers: Any) -> None:
+    assert "import" not in handlers["AWS::ECR::Repository"]
+
+
+@needs_mend("cloudformation")
+def test_upstream_still_drops_the_exclusion_filters_of_a_template(ministack: Any, handlers: Any) -> None:
+    properties = {
+        "RepositoryName": "images",
+        "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+        "ImageTagMutabilityExclusionFilters": LATEST_EXCLUDED_IN_A_TEMPLATE,
+    }
+    handlers["AWS::ECR::Repository"]["create"]("Images", properties, "stack")
+    assert "imageTagMutabilityExclusionFilters" not in ministack.services.ecr._repositories["images"]
+
+
+@needs_mend("registry")
+def test_upstream_still_drops_the_exclusion_filters_of_a_request(ministack: Any) -> None:
+    _, _, body = ministack.services.ecr._create_repository(
+        {"repositoryName": "images", "imageTagMutabilityExclusionFilters": LATEST_EXCLUDED}
+    )
+    assert "imageTagMutabilityExclusionFilters" not in json.loads(body)["repository"]
+
+
+IMMUTABLE_SAVE_LATEST = {
+    "repositoryName": "images",
+    "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+    "imageTagMutabilityExclusionFilters": LATEST_EXCLUDED,
+}
+
+
+@needs_mend("registry")
+def test_upstream_still_moves_a_tag_that_is_immutable_with_exclusions(ministack: Any) -> None:
+    ecr = ministack.services.ecr
+    ecr._create_repository(IMMUTABLE_SAVE_LATEST)
+    pushed = [ecr._v2_put_manifest("images", "v1", {}, content)[0] for content in (b"first", b"second")]
+    assert pushed == [201, 201]
+
+
+@needs_mend("registry")
+def test_upstream_still_moves_such_a_tag_on_a_call_of_put_image(ministack: Any) -> None:
+    ecr = ministack.services.ecr
+    ecr._create_repository(IMMUTABLE_SAVE_LATEST)
+    image = {"repositoryName": "images", "imageTag": "v1"}
+    put = [ecr._put_image({**image, "imageManifest": content})[0] for content in ("first", "second")]
+    assert put == [200, 200]
+
+
+@needs_mend("registry")
+def test_upstream_still_returns_a_constant_password(ministack: Any) -> None:
+    answers = [json.loads(ministack.services.ecr._get_authorization_token({})[2]) for _ in range(2)]
+    one, other = (answer["authorizationData"][0]["authorizationToken"] for answer in answers)
+    assert one == other
+
+
+@needs_mend("registry")
+def test_upstream_still_takes_a_password_that_has_expired(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ecr = ministack.services.ecr
+    (login,) = json.loads(ecr._get_authorization_token({})[2])["authorizationData"]
+    monkeypatch.setattr(time, "time", lambda: login["expiresAt"] + 1)
+    host = login["proxyEndpoint"].removeprefix("https://")
+    headers = {"host": host, "authorization": f"Basic {login['authorizationToken']}"}
+    ping = ecr.handle_registry_request("GET", "/v2/", headers, b"", {})
+    assert asyncio.run(ping)[0] == 200
+
+
+@needs_mend("registry")
+def test_upstream_still_lets_anyone_push(ministack: Any) -> None:
+    ministack.services.ecr._create_repository({"repositoryName": "images"})
+    push = ministack.services.ecr.handle_registry_request("PUT", "/v2/images/manifests/v1", {}, b"manifest", {})
+    assert asyncio.run(push)[0] == 201
+
+
+@needs_mend("registry")
+def test_upstream_still_does_not_look_at_a_repositorys_tags(ministack: Any) -> None:
+    tagged = {"repositoryName": "images", "tags": [{"Key": "team", "Value": "analytics"}]}
+    repository = json.loads(ministack.services.ecr._create_repository(tagged)[2])["repository"]
+    assert ministack.services.tagging.resource_tags(repository["repositoryArn"]) is None
+
+
+@needs_mend("iam")
+def test_upstream_still_takes_the_session_for_the_principal(ministack: Any) -> None:
+    evaluator = ministack.core.iam_evaluator
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/session"
+    context = evaluator.EvalContext(session, "AssumedRole", ACCOUNT, "ecr:PutImage", "*", REGION)
+    assert evaluator._resolve_condition_key("aws:PrincipalArn", context) == session
+
+
+FUNCTION = {
+    "FunctionName": "f",
+    "FunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f",
+    "Runtime": "python3.13",
+    "Handler": "index.handle",
+}
+
+
+def log_of(ministack: Any, function: dict[str, Any]) -> str:
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("index.py", LINES)
+    worker = ministack.core.lambda_runtime._worker_class_for(function)("f", function, zipped.getvalue())
+    try:
+        ran = worker.invoke({}, "request")
+    finally:
+        worker.kill()
+    assert ran["status"] == "ok"
+    log: str = ran["log"]
+    return log
+
+
+@needs_mend("lambda_runtime")
+def test_upstream_still_loses_the_info_lines_of_a_function(ministack: Any) -> None:
+    assert "for your information" not in log_of(ministack, FUNCTION)
+
+
+@needs_mend("lambda_runtime")
+def test_upstream_still_ignores_the_log_format_of_a_function(ministack: Any) -> None:
+    log = log_of(ministack, {**FUNCTION, "LoggingConfig": {"LogFormat": "JSON"}})
+    assert [line for line in log.splitlines() if line.startswith("{")] == []
+
+
+@needs_mend("lambda_runtime")
+def test_upstream_still_hands_its_environment_to_a_function(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_THE_SERVER", "secret")
+    assert "OF_THE_SERVER" in ministack.services.lambda_svc._provided_worker_env(FUNCTION, "/var/task", 1)
+
+
+@needs_mend("lambda_runtime")
+def test_upstream_still_runs_a_scheduled_function_without_retries(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lambda_svc = ministack.services.lambda_svc
+    started: list[str] = []
+    monkeypatch.setattr(lambda_svc, "_get_func_record_for_ref", lambda _: ({"config": FUNCTION}, FUNCTION, "f"))
+    monkeypatch.setattr(lambda_svc, "_execute_function_with_config_scope", lambda *_: started.append("once"))
+    monkeypatch.setattr(lambda_svc, "invoke_async_with_retry", lambda *_: started.append("with retries"))
+    ministack.services.eventbridge._dispatch_to_lambda(FUNCTION["FunctionArn"], "{}")
+    eventually(lambda: started)
+    assert started == ["once"]
+
+
+@needs_mend("clock")
+def test_upstream_still_goes_by_the_wall_clock(ministack: Any) -> None:
+    scheduler = ministack.services.scheduler
+    assert (scheduler.time, scheduler._SCHEDULE_TICK_INTERVAL) == (time, 10)
+
+
+@needs_mend("clock")
+def test_upstream_still_remembers_the_runs_of_a_deleted_schedule(ministack: Any) -> None:
+    scheduler = ministack.services.scheduler
+    target = {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:none", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/none"}
+    scheduler._create_schedule(
+        "nightly",
+        {"ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target},
+    )
+    scheduler._tick_schedules()
+    scheduler._delete_schedule("nightly", {})
+    scheduler._tick_schedules()
+    remembered = [key for _, _, key in scheduler._schedule_last_fired]
+    scheduler._schedule_last_fired.clear()
+    assert remembered == ["default/nightly"]
+
+
+AN_ALARM = {
+    "AlarmName": "heartbeat",
+    "Namespace": "tests",
+    "MetricName": "Beats",
+    "Dimensions": [{"Name": "Heart", "Value": "mine"}],
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 1,
+    "ComparisonOperator": "LessThanThreshold",
+    "TreatMissingData": "breaching",
+}
+
+
+def state_of(ministack: Any, alarm: dict[str, Any]) -> str:
+    ministack.services.cloudwatch._put_metric_alarm({}, alarm, True)
+    state: str = ministack.services.cloudwatch._alarms["heartbeat"]["StateValue"]
+    return state
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_refuses_metric_math_in_a_template(handlers: Any) -> None:
+    one_metric = {**AN_ALARM, "Metrics": [{"Id": "beats", "Expression": "FILL(raw, 0)"}]}
+    with pytest.raises(ValueError, match="metric math"):
+        handlers["AWS::CloudWatch::Alarm"]["create"]("Alarm", one_metric, "stack")
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_hears_nothing_in_silence(ministack: Any) -> None:
+    assert state_of(ministack, AN_ALARM) == "INSUFFICIENT_DATA"
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_looks_at_metrics_of_other_dimensions(ministack: Any) -> None:
+    ministack.services.cloudwatch.record_metric("tests", "Beats", 1, dimensions={"Heart": "another"})
+    assert state_of(ministack, AN_ALARM) == "OK"
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_counts_a_run_that_was_throttled(ministack: Any) -> None:
+    ministack.services.lambda_svc._emit_lambda_metrics("f", duration_ms=0.0, error=False, throttle=True)
+    counted = {name for _, name, _ in ministack.services.cloudwatch._metrics}
+    assert "Invocations" in counted
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_does_not_count_where_every_run_passes(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lambda_svc = ministack.services.lambda_svc
+    monkeypatch.setattr(lambda_svc, "_execute_function_warm", lambda *_: {"body": None})
+    lambda_svc._execute_function({"config": FUNCTION}, {})
+    assert not [key for key in ministack.services.cloudwatch._metrics if key[0] == "AWS/Lambda"]
+
+
+@needs_mend("cloudwatch")
+def test_upstream_still_counts_no_messages(ministack: Any) -> None:
+    created = ministack.services.sqs._act_create_queue({"QueueName": "queue"}, "")
+    ministack.services.sqs._act_send_message({"QueueUrl": created["QueueUrl"], "MessageBody": "hello"}, "")
+    assert not [key for key in ministack.services.cloudwatch._metrics if key[0] == "AWS/SQS"]

@@ -1,0 +1,199 @@
+"""The rights of a deployed environment, by real calls: what the matrix of tests/permissions says of its templates."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, Credentials, assume, docker_login
+from local.demo import log_in, read
+from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
+from local.registry_client import RegistryClient, RegistryRefused
+
+HAND_MADE = {"analytics-x/app": "analytics", "analytics/untagged": None, "analytics/of-risk": "risk"}  # tagged so
+OTHERS = ["risk/var", *HAND_MADE]
+# `login` is what the workers read from the secret; `stranger` is an administrator. Secrets and roles are the
+# deploy's outputs, but for airflow/connections/jdbc: a connection that is no docker login, made by hand.
+TABLE = """
+push role    may      docker  analytics/churn-model     push
+push role    may not  docker  analytics/churn-model     pull
+push role    may not  docker  others                    push pull
+push role    may not  ecr     analytics/churn-model     BatchDeleteImage DeleteRepository PutImageTagMutability
+push role    may not  secret  SecretNameDockerDefault   GetSecretValue PutSecretValue
+push role    may not  role    PullRoleArnDockerDefault  AssumeRole
+
+analyst      may      role    PushRoleArnAnalytics      AssumeRole
+analyst      may not  role    PushRoleArnRisk           AssumeRole
+analyst      may not  role    PullRoleArnDockerDefault  AssumeRole
+analyst      may not  ecr     -                         GetAuthorizationToken DescribeRepositories
+analyst      may not  ecr     analytics/churn-model     BatchGetImage InitiateLayerUpload PutImage BatchDeleteImage
+analyst      may not  secret  SecretNameDockerDefault   GetSecretValue
+
+stranger     may      secret  SecretNameDockerDefault   DescribeSecret
+stranger     may not  secret  SecretNameDockerDefault   GetSecretValue UpdateSecretVersionStage
+stranger     may not  secret  SecretNameDockerDefault   PutSecretValue UpdateSecret DeleteSecret RotateSecret
+stranger     may not  secret  SecretNameDockerDefault   PutResourcePolicy DeleteResourcePolicy
+stranger     may not  role    PushRoleArnAnalytics      AssumeRole
+stranger     may not  role    PullRoleArnDockerDefault  AssumeRole
+
+worker       may      secret  SecretNameDockerDefault   GetSecretValue
+worker       may not  secret  SecretNameDockerDefault   PutSecretValue UpdateSecretVersionStage DeleteSecret
+worker       may not  secret  airflow/connections/jdbc  GetSecretValue
+worker       may not  ecr     -                         GetAuthorizationToken
+worker       may not  ecr     analytics/churn-model     BatchGetImage InitiateLayerUpload PutImage
+
+login        may      docker  analytics/churn-model     pull
+login        may not  docker  analytics/churn-model     push
+login        may not  docker  others                    push pull
+
+pull role    may      ecr     analytics/churn-model     BatchGetImage
+pull role    may not  ecr     analytics/churn-model     PutImage BatchDeleteImage
+pull role    may not  ecr     others                    BatchGetImage
+pull role    may not  secret  SecretNameDockerDefault   GetSecretValue UpdateSecretVersionStage UpdateSecret
+pull role    may not  secret  SecretNameDockerDefault   DeleteSecret PutResourcePolicy
+pull role    may not  secret  airflow/connections/jdbc  GetSecretValue PutSecretValue
+
+break glass  may      secret  SecretNameDockerDefault   GetSecretValue
+break glass  may not  secret  SecretNameDockerDefault   PutSecretValue UpdateSecret DeleteSecret PutResourcePolicy
+"""
+CASES = [
+    pytest.param(who, may == "may", kind, target, operation, id=f"{who} {may} {operation} {target}")
+    for who, may, kind, targets, operations in (re.split(" {2,}", row) for row in TABLE.splitlines() if row)
+    for target in (OTHERS if targets == "others" else [targets])
+    for operation in operations.split()
+]
+# Which right's lack stops docker. A pusher may look at an image, but not read its layers.
+LACKING = {"push": {"InitiateLayerUpload"}, "pull": {"BatchGetImage", "GetDownloadUrlForLayer"}}
+SERVICES = {"ecr": ("ecr", "repositoryName"), "secret": ("secretsmanager", "SecretId"), "role": ("sts", "RoleArn")}
+ELSE_IN_REQUEST: dict[str, dict[str, Any]] = {
+    "AssumeRole": {"RoleSessionName": "rights"},
+    "BatchDeleteImage": {"imageIds": [{"imageTag": "seeded"}]},
+    "BatchGetImage": {"imageIds": [{"imageTag": "seeded"}]},
+    "PutImage": {"imageManifest": "{}", "imageTag": "forged"},
+    "PutImageTagMutability": {"imageTagMutability": "MUTABLE"},
+    "PutResourcePolicy": {"ResourcePolicy": '{"Version": "2012-10-17", "Statement": []}'},
+    "PutSecretValue": {"SecretString": "{}"},
+    "UpdateSecret": {"SecretString": "{}"},
+    "UpdateSecretVersionStage": {"VersionStage": "AWSCURRENT", "MoveToVersionId": "0" * 32},
+}
+FILES, OTHER_FILES = {"marker": "seeded"}, {"marker": "another"}
+
+
+@pytest.fixture(scope="module")
+def seeded(aws: EmbeddedAws, local: dict[str, str]) -> Iterator[None]:
+    """An image `seeded` in each repository, and what is made by hand; at the end all of it goes."""
+    ecr, secrets_manager, root = aws.client("ecr"), aws.client("secretsmanager"), docker_login(aws, ROOT_CREDENTIALS)
+    for name, team in HAND_MADE.items():
+        ecr.create_repository(repositoryName=name, tags=[{"Key": "team", "Value": team}] if team else [])
+    for name in ("analytics/churn-model", *OTHERS):
+        root.push(f"{name}:seeded", FILES)
+    secrets_manager.create_secret(Name="airflow/connections/jdbc", SecretString="{}")
+    yield
+    secrets_manager.delete_secret(SecretId="airflow/connections/jdbc", ForceDeleteWithoutRecovery=True)
+    for name in ("analytics/churn-model", "risk/var"):
+        digests = {image["imageDigest"] for image in ecr.list_images(repositoryName=name)["imageIds"]}
+        ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": digest} for digest in digests])
+    for name in HAND_MADE:
+        ecr.delete_repository(repositoryName=name, force=True)
+
+
+@pytest.fixture(scope="module")
+def credentials(aws: EmbeddedAws, local: dict[str, str], account: Account) -> dict[str, Credentials]:
+    return {
+        "push role": assume(aws, local["PushRoleArnAnalytics"], account.analyst),
+        "analyst": account.analyst,
+        "stranger": account.stranger,
+        "worker": assume(aws, WORKER_ROLE_ARN, account.operator),
+        # MiniStack lets the account's root play every service, and so Lambda.
+        "pull role": assume(aws, local["PullRoleArnDockerDefault"], ROOT_CREDENTIALS),
+        "break glass": assume(aws, BREAK_GLASS_ROLE_ARN, account.operator),
+    }
+
+
+@pytest.fixture(scope="module")
+def docker(
+    aws: EmbeddedAws, local: dict[str, str], credentials: dict[str, Credentials], seeded: None
+) -> dict[str, RegistryClient]:
+    _, connection = read(aws.client("secretsmanager", credentials["worker"]), local["SecretNameDockerDefault"])
+    return {"push role": docker_login(aws, credentials["push role"]), "login": log_in(aws, connection)}
+
+
+@pytest.mark.parametrize(("who", "may", "kind", "target", "operation"), CASES)
+def test_everybody_may_do_what_the_table_says(
+    aws: EmbeddedAws,
+    local: dict[str, str],
+    credentials: dict[str, Credentials],
+    docker: dict[str, RegistryClient],
+    who: str,
+    may: bool,
+    kind: str,
+    target: str,
+    operation: str,
+) -> None:
+    if kind == "docker":
+        image: list[Any] = [f"{target}:new", {"by": who}] if operation == "push" else [f"{target}:seeded"]
+        attempt = partial(getattr(docker[who], operation), *image)
+    else:
+        service, parameter = SERVICES[kind]
+        request = {} if target == "-" else {parameter: local.get(target, target)}
+        call = getattr(aws.client(service, credentials[who]), xform_name(operation))
+        attempt = partial(call, **request, **ELSE_IN_REQUEST.get(operation, {}))
+
+    if may:
+        assert attempt()
+    else:
+        assert _lacking(attempt) in LACKING.get(operation, {operation})
+
+
+def _lacking(attempt: Callable[[], object]) -> str:
+    """The right for lack of which it is refused."""
+    with pytest.raises((ClientError, RegistryRefused)) as caught:
+        attempt()
+    refusal: Any = caught.value
+    code = refusal.status if isinstance(refusal, RegistryRefused) else refusal.response["Error"]["Code"]
+    assert code in (403, "AccessDenied", "AccessDeniedException"), refusal
+    [lacking] = re.findall(r"not authorized to perform: \w+:(\w+)", str(refusal))
+    return str(lacking)
+
+
+def test_the_push_role_moves_a_mutable_tag_and_no_other(docker: dict[str, RegistryClient]) -> None:
+    push, pull = docker["push role"].push, docker["login"].pull
+    for tag in ("latest", "fixed"):
+        push(f"analytics/churn-model:{tag}", FILES)
+
+    push("analytics/churn-model:latest", OTHER_FILES)
+    with pytest.raises(RegistryRefused, match=r"^400 .* because the tag is immutable"):
+        push("analytics/churn-model:fixed", OTHER_FILES)
+
+    assert pull("analytics/churn-model:latest") == OTHER_FILES
+    assert pull("analytics/churn-model:fixed") == FILES
+
+
+def test_a_stranger_gets_no_login_in_a_batch(aws: EmbeddedAws, local: dict[str, str], account: Account) -> None:
+    read_all = aws.client("secretsmanager", account.stranger).batch_get_secret_value
+    answer = read_all(SecretIdList=[local["SecretNameDockerDefault"]])
+    assert answer["SecretValues"] == []
+    assert [error["ErrorCode"] for error in answer["Errors"]] == ["AccessDeniedException"]
+
+
+def test_break_glass_rolls_a_login_back_and_forward_again(
+    aws: EmbeddedAws, local: dict[str, str], credentials: dict[str, Credentials], worker: Any, seeded: None
+) -> None:
+    secret = local["SecretNameDockerDefault"]
+    aws.client("lambda").invoke(FunctionName=local["RefreshFunctionNameDockerDefault"])
+    newer, _ = read(worker, secret)
+    break_glass = aws.client("secretsmanager", credentials["break glass"])
+    earlier = break_glass.get_secret_value(SecretId=secret, VersionStage="AWSPREVIOUS")["VersionId"]
+    move = partial(break_glass.update_secret_version_stage, SecretId=secret, VersionStage="AWSCURRENT")
+
+    move(RemoveFromVersionId=newer, MoveToVersionId=earlier)
+    rolled_back, connection = read(worker, secret)
+    move(RemoveFromVersionId=earlier, MoveToVersionId=newer)
+    forward, _ = read(worker, secret)
+
+    assert (rolled_back, forward) == (earlier, newer)
+    assert log_in(aws, connection).pull("analytics/churn-model:seeded") == FILES

@@ -1,0 +1,87 @@
+"""Who tries to assume a role, as its trust policy would see them."""
+
+from dataclasses import dataclass, field
+
+from tests.permissions.account import ACCOUNT, FOREIGN_ACCOUNT, REGION, ROOT
+
+
+@dataclass(frozen=True)
+class Caller:
+    principal: str
+    context: dict[str, str] = field(default_factory=dict)
+    may_assume: bool = True  # as far as the caller's own policies go; services have none
+
+
+def _role(path_and_name: str, account: str = ACCOUNT, *, may_assume: bool = True) -> Caller:
+    name = path_and_name.rsplit("/", 1)[-1]
+    arn = f"arn:aws:iam::{account}:role/{path_and_name}"
+    # A role's session does not say whether there was MFA.
+    return Caller(f"arn:aws:sts::{account}:assumed-role/{name}/session", {"aws:PrincipalArn": arn}, may_assume)
+
+
+def _user(name: str, mfa: str | None = None, account: str = ACCOUNT) -> Caller:
+    arn = f"arn:aws:iam::{account}:user/{name}"
+    return Caller(arn, {"aws:PrincipalArn": arn, **({"aws:MultiFactorAuthPresent": mfa} if mfa else {})})
+
+
+def _scheduler(account: str = ACCOUNT, group: str = "default") -> Caller:
+    source = f"arn:aws:scheduler:{REGION}:{account}:schedule-group/{group}"
+    return _service("scheduler", **{"aws:SourceAccount": account, "aws:SourceArn": source})
+
+
+def _ecs(account: str = ACCOUNT, region: str = REGION) -> Caller:
+    source = f"arn:aws:ecs:{region}:{account}:task/env-airflow/0123456789abcdef"
+    return _service("ecs-tasks", **{"aws:SourceAccount": account, "aws:SourceArn": source})
+
+
+def _service(name: str, **context: str) -> Caller:
+    return Caller(f"{name}.amazonaws.com", context, may_assume=False)
+
+
+_SSO = "aws-reserved/sso.amazonaws.com"
+
+CALLERS = {
+    "the team's CI": _role("analytics-ci"),
+    "direct's CI": _role("direct-ci"),
+    "another CI": _role("analytics-ci-x"),
+    "the CI of the same name in another account": _role("analytics-ci", FOREIGN_ACCOUNT),
+    "an analyst of Identity Center in eu-west-1": _role(
+        f"{_SSO}/eu-west-1/AWSReservedSSO_DataAnalyst_0123456789abcdef"
+    ),
+    "an analyst of Identity Center in us-east-1": _role(f"{_SSO}/AWSReservedSSO_DataAnalyst_0123456789abcdef"),
+    "an analyst whose own policies do not allow it": _role(
+        f"{_SSO}/eu-west-1/AWSReservedSSO_DataAnalyst_0123456789abcdef", may_assume=False
+    ),
+    "the permission set DataAnalyst_Admin": _role(
+        f"{_SSO}/eu-west-1/AWSReservedSSO_DataAnalyst_Admin_0123456789abcdef"
+    ),
+    "the permission set MyDataAnalyst": _role(f"{_SSO}/eu-west-1/AWSReservedSSO_MyDataAnalyst_0123456789abcdef"),
+    "a role that calls itself an analyst's": _role("AWSReservedSSO_DataAnalyst_0123456789abcdef"),
+    "an analyst of another account": _role(
+        f"{_SSO}/eu-west-1/AWSReservedSSO_DataAnalyst_0123456789abcdef", FOREIGN_ACCOUNT
+    ),
+    "ana with MFA": _user("ana", mfa="true"),
+    "ana without MFA": _user("ana", mfa="false"),
+    "ana by an access key, which tells nothing of MFA": _user("ana"),
+    "bob with MFA": _user("bob", mfa="true"),
+    "ana of another account, with MFA": _user("ana", mfa="true", account=FOREIGN_ACCOUNT),
+    "a worker": _role("airflow-worker"),
+    "break glass": _role("BreakGlass"),
+    "a stranger": _role("stranger"),
+    # Nobody's words but Scheduler's are AWS's own; should somebody ever speak them, it is not enough.
+    "a stranger who speaks as Scheduler does": Caller(_role("stranger").principal, _scheduler().context),
+    "a stranger who speaks as ECS does": Caller(_role("stranger").principal, _ecs().context),
+    "somebody of the account who tells no name": Caller(ROOT),
+    "root": Caller(ROOT, {"aws:PrincipalArn": ROOT}),
+    "Lambda": _service("lambda"),
+    "EC2": _service("ec2"),
+    "EventBridge": _service("events"),
+    "Scheduler, for a schedule of ours": _scheduler(),
+    "Scheduler, for a schedule of another group": _scheduler(group="another"),
+    "Scheduler, for a schedule of another account": _scheduler(FOREIGN_ACCOUNT),
+    "Scheduler, for nobody in particular": _service("scheduler"),
+    "ECS, for a task of ours": _ecs(),
+    "ECS, for a task of another account": _ecs(FOREIGN_ACCOUNT),
+    "ECS, for a task of another region": _ecs(region="eu-central-1"),
+    "ECS, for nobody in particular": _service("ecs-tasks"),
+}

@@ -1,0 +1,32 @@
+"""The account that the templates make, synthesized and read once."""
+
+import pytest
+
+from tests.permissions import simulator
+from tests.permissions.account import SETTINGS, SETTINGS_DIRECT, Account, account_of
+from tests.permissions.requests import SERVICES, Request, Target, requests_of, targets_of
+from tests.templates import synthesize
+
+
+@pytest.fixture(scope="session")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
+    folder = tmp_path_factory.mktemp("environments")
+    (folder / "env.toml").write_text(SETTINGS)
+    (folder / "direct.toml").write_text(SETTINGS_DIRECT)
+    return account_of(synthesize(folder, folder / "cdk.out"))
+
+
+@pytest.fixture(scope="session")
+def targets(account: Account) -> dict[str, Target]:
+    return targets_of(account)
+
+
+@pytest.fixture(scope="session")
+def actions() -> dict[str, list[str]]:
+    """Every action of the services, with the types of resources that it knows."""
+    return simulator.actions_of(SERVICES)
+
+
+@pytest.fixture(scope="session")
+def requests(account: Account, targets: dict[str, Target], actions: dict[str, list[str]]) -> list[Request]:
+    return list(requests_of(account, targets, actions))

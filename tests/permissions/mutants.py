@@ -1,0 +1,177 @@
+"""Policies that went wrong by one mistake each, made from the real ones."""
+
+import copy
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from tests.permissions.account import ACCOUNT, ALL_BUT_OURS, FOREIGN_ACCOUNT, Account, Document
+
+Statement = dict[str, Any]
+
+# What AWS's managed policies of these names allow, by their most telling statement.
+MANAGED = {
+    "AdministratorAccess": "*",
+    "AmazonEC2ContainerRegistryFullAccess": "ecr:*",
+    "AmazonEC2ContainerRegistryReadOnly": ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"],
+    "SecretsManagerReadWrite": "secretsmanager:*",
+    "AWSLambda_FullAccess": "lambda:*",
+    "AWSKeyManagementServicePowerUser": ["kms:CreateGrant", "kms:ListKeys"],
+    "AWSLambdaBasicExecutionRole": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+    "IAMFullAccess": "iam:*",
+}
+SOMEBODY_ELSE = f"arn:aws:iam::{ACCOUNT}:role/stranger"
+# With a key that is absent these say yes by themselves: IfExists changes nothing.
+NEGATED = re.compile("Not")
+
+
+@dataclass(frozen=True, eq=False)
+class Mutant:
+    policy: str  # the id of the policy that went wrong
+    kind: str
+    mistake: str
+    document: Document
+    before: Statement | None  # the statement before and after: what the mistake can bear on
+    after: Statement | None
+
+    @property
+    def id(self) -> str:
+        return f"{self.policy}: {self.mistake}"
+
+
+def mutants_of(account: Account, actions: dict[str, list[str]]) -> Iterator[Mutant]:
+    """Every mutant of every policy that the templates make; `actions` are AWS's, with the resources that they know."""
+    for policy, (kind, document) in account.policies.items():
+        if policy in ALL_BUT_OURS:
+            continue
+        # An action that knows no resource is never asked of a resource's policy.
+        known = [action for action, types in actions.items() if types or kind == "identity"]
+        for index, statement in enumerate(document["Statement"]):
+            # Nor one of such resources as the statement does not name.
+            types = {each for action in listed(statement["Action"]) for each in actions.get(action, [])}
+            nearby = [a for a in known if statement.get("Resource", "*") == "*" or types.intersection(actions[a])]
+            for mistake, changed in _mistakes(statement, kind, nearby):
+                after = copy.deepcopy(document)
+                after["Statement"][index : index + 1] = [changed] if changed else []
+                sid = statement.get("Sid", f"statement {index}")
+                yield Mutant(policy, kind, f"{sid}: {mistake}", after, statement, changed)
+        if kind == "identity":
+            for name, allowed in MANAGED.items():
+                added = {"Effect": "Allow", "Action": allowed, "Resource": "*"}
+                after = {**document, "Statement": [*document["Statement"], added]}
+                yield Mutant(policy, kind, f"{name} attached", after, None, added)
+
+
+def _mistakes(statement: Statement, kind: str, known: list[str]) -> Iterator[tuple[str, Statement | None]]:
+    yield "removed", None
+    yield "effect turned round", {**statement, "Effect": "Deny" if statement["Effect"] == "Allow" else "Allow"}
+    yield from _actions(statement, known)
+    if kind == "identity":
+        yield from _resources(statement)
+    yield from _conditions(statement)
+    if "Principal" in statement:
+        yield from _principals(statement)
+
+
+def _actions(statement: Statement, known: list[str]) -> Iterator[tuple[str, Statement]]:
+    actions = listed(statement["Action"])
+    for action in actions:
+        if len(actions) > 1:
+            yield f"without {action}", {**statement, "Action": [other for other in actions if other != action]}
+        if "*" in action:
+            continue
+        service, _, name = action.partition(":")
+        first_word = re.match("[A-Z][a-z]+", name)
+        for wider in (f"{service}:{first_word[0] if first_word else ''}*", f"{service}:*", "*"):
+            # A wildcard that adds no action that AWS has today is no mistake that could show.
+            if any(fnmatchcase(other, wider) for other in known if other not in actions):
+                yield f"{wider} for {action}", {**statement, "Action": [*(a for a in actions if a != action), wider]}
+
+
+def _resources(statement: Statement) -> Iterator[tuple[str, Statement]]:
+    resources = listed(statement["Resource"])
+    for resource in resources:
+        others = [other for other in resources if other != resource]
+        if others:
+            yield f"without {resource}", {**statement, "Resource": others}
+        for what, wider in _wider_arns(resource):
+            yield f"{what} in {resource}", {**statement, "Resource": [*others, wider]}
+
+
+def _wider_arns(arn: str) -> Iterator[tuple[str, str]]:
+    if arn == "*":
+        return
+    yield "a wildcard for all", "*"
+    head, _, _ = arn.rpartition(":" if "/" not in arn else "/")
+    yield "the last part lost", f"{head}*"
+    if arn.endswith("/*"):
+        yield "a slash lost", f"{arn.removesuffix('/*')}*"
+    parts = arn.split(":")
+    if parts[3] and parts[2] == "ecr":
+        yield "any region", ":".join([*parts[:3], "*", *parts[4:]])
+
+
+def _conditions(statement: Statement) -> Iterator[tuple[str, Statement]]:
+    conditions: dict[str, dict[str, Any]] = statement.get("Condition", {})
+    if conditions:
+        yield "without conditions", {key: value for key, value in statement.items() if key != "Condition"}
+    for operator, keys in conditions.items():
+        for key, value in keys.items():
+
+            def with_condition(
+                new_operator: str, new_value: Any, operator: str = operator, key: str = key
+            ) -> Statement:
+                changed = copy.deepcopy(statement)
+                del changed["Condition"][operator][key]
+                changed["Condition"].setdefault(new_operator, {})[key] = new_value
+                changed["Condition"] = {op: by_key for op, by_key in changed["Condition"].items() if by_key}
+                return changed
+
+            if len(keys) > 1 or len(conditions) > 1:
+                without = copy.deepcopy(statement)
+                del without["Condition"][operator][key]
+                without["Condition"] = {op: by_key for op, by_key in without["Condition"].items() if by_key}
+                yield f"without the condition on {key}", without
+            if not NEGATED.search(operator):
+                yield f"{operator}IfExists on {key}", with_condition(f"{operator}IfExists", value)
+            yield from _condition_values(operator, key, value, with_condition)
+
+
+def _condition_values(
+    operator: str, key: str, value: Any, with_condition: Callable[[str, Any], Statement]
+) -> Iterator[tuple[str, Statement]]:
+    values = listed(value)
+    for one in values:
+        others = [other for other in values if other != one]
+        if others:
+            yield f"{key} without {one}", with_condition(operator, others)
+        if one in ("true", "false"):
+            yield f"{key} the other way", with_condition(operator, "false" if one == "true" else "true")
+        elif "Like" in operator:
+            yield f"{key} any", with_condition(operator, [*others, "*"])
+            if "?" in one:
+                yield f"{key} with * for ?", with_condition(operator, [*others, re.sub(r"\?+", "*", one)])
+        elif "Equals" in operator and not key.lower().startswith("aws:principalarn"):
+            yield f"{key} any", with_condition(operator.replace("Equals", "Like"), [*others, "*"])
+    if key == "aws:PrincipalArn":
+        yield f"{key} also a stranger's", with_condition(operator, [*values, SOMEBODY_ELSE])
+        for one in values if "Like" not in operator else []:
+            yield f"{key} {one} gone wrong", with_condition(operator, [*(v for v in values if v != one), f"{one}x"])
+
+
+def _principals(statement: Statement) -> Iterator[tuple[str, Statement]]:
+    principal = statement["Principal"]
+    if principal not in ("*", {"AWS": "*"}):
+        yield "open to everybody", {**statement, "Principal": {"AWS": "*"}}
+        yield "another account let in", {**statement, "Principal": {"AWS": f"arn:aws:iam::{FOREIGN_ACCOUNT}:root"}}
+        if "Service" in principal:
+            yield "another service", {**statement, "Principal": {"Service": "events.amazonaws.com"}}
+            yield "the account let in", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+        elif not principal["AWS"].endswith(":root"):
+            yield "the whole account let in", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,227 @@
+"""What is asked of the account: every action of eleven services, on what is ours and on what only looks like it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.permissions.account import ACCOUNT, ADMINISTRATOR, OPEN_KEY, REGION, Account
+
+# Of these every action is asked for.
+SERVICES = ("ecr", "ecs", "iam", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sns", "sqs", "sts")
+CONNECTIONS = {
+    "default": "env/DockerLogin/DockerDefault",
+    "x": "env/DockerLogin/DockerX",
+    "direct": "direct/DockerLogin/DockerDirect",
+}
+TASKS = {"analytics/app": "env/EcsTasks/AnalyticsApp", "analytics-x/app": "env/EcsTasks/AnalyticsXApp"}
+HTTPS = {"aws:SecureTransport": "true"}
+HTTP = {"aws:SecureTransport": "false"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to ask for: a resource, and what else AWS would tell the policies of the request."""
+
+    arn: str
+    resource_type: str  # as the service authorization reference names it; "" for actions that know no resources
+    policy: str | None = None
+    context: dict[str, str] = field(default_factory=lambda: HTTPS)
+
+
+@dataclass(frozen=True)
+class Request:
+    principal: str
+    action: str
+    target: str
+
+
+def targets_of(account: Account) -> dict[str, Target]:
+    """Everything that can be asked for, by a name that the table of expected rights uses."""
+    return {
+        "nothing in particular": Target("*", ""),
+        **_repositories(),
+        **_secrets(account),
+        **_keys(account),
+        **_functions(account),
+        **_logs(account),
+        **_tasks(account),
+        **_others(account),
+    }
+
+
+def _repositories() -> dict[str, Target]:
+    """For each team: its repository, and what only looks like it."""
+
+    def repository(name: str, team: str | None, region: str = REGION, context: dict[str, str] = HTTPS) -> Target:
+        tag = {"aws:ResourceTag/team": team} if team else {}
+        return Target(f"arn:aws:ecr:{region}:{ACCOUNT}:repository/{name}", "repository", None, {**context, **tag})
+
+    found = {"risk/var": repository("risk/var", "risk")}
+    for team in ("analytics", "analytics-x", "direct"):
+        found |= {
+            f"{team}/app": repository(f"{team}/app", team),
+            f"{team}/app over http": repository(f"{team}/app", team, context=HTTP),
+            # docker's requests reach the registry with a token; whether IAM is told how they came is not documented.
+            f"{team}/app, transport untold": repository(f"{team}/app", team, context={}),
+            f"{team}/app elsewhere": repository(f"{team}/app", team, region="eu-central-1"),
+            f"{team}/other": repository(f"{team}/other", team),
+            f"{team}/mistagged": repository(f"{team}/mistagged", "risk"),
+            f"{team}/untagged": repository(f"{team}/untagged", None),
+            f"{team}-longer/app, tagged {team}": repository(f"{team}-longer/app", team),
+            f"stray/app, tagged {team}": repository("stray/app", team),
+        }
+    return found
+
+
+def _secrets(account: Account) -> dict[str, Target]:
+    found = {}
+    for folder in ("airflow", "direct"):
+        # Beside ours, but of nobody here: an administrator's, by hand.
+        other = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{folder}/connections/docker_hub-AbCdEf"
+        found[f"another secret in {folder}/connections"] = Target(other, "Secret")
+    for name, path in CONNECTIONS.items():
+        secret, policy = account.arns[f"{path}/Secret"], account.resource_policies[f"{path}/Secret"]
+        found[f"secret of {name}"] = Target(secret, "Secret", policy)
+        found[f"secret of {name}, had it no policy"] = Target(secret, "Secret")
+        found[f"secret of {name} over http"] = Target(secret, "Secret", policy, HTTP)
+        found[f"secret of {name}, transport untold"] = Target(secret, "Secret", policy, {})
+    return found
+
+
+def _keys(account: Account) -> dict[str, Target]:
+    """The key as each asks for it; and the same where the key's policy leaves it to the asker's."""
+    ours, other = account.arns["env/DockerLogin/Key"], f"arn:aws:kms:{REGION}:{ACCOUNT}:key/other"
+    default, x = (f"airflow/connections/docker_{name}" for name in ("default", "x"))
+    asked: dict[str, tuple[str | None, str | None]] = {
+        "for another secret": ("secretsmanager", "elsewhere/docker_default"),
+        "for no secret": ("secretsmanager", None),
+    }
+    for name, named in (("default", default), ("x", x)):
+        asked[f"for the secret of {name}"] = ("secretsmanager", named)
+        asked[f"for a secret named longer than that of {name}"] = ("secretsmanager", f"{named}-longer")
+        asked[f"for the secret of {name}, through another service"] = ("s3", named)
+        asked[f"for the secret of {name}, directly"] = (None, named)
+    found = {}
+    for how, (service, secret) in asked.items():
+        context = {**HTTPS}
+        if service:
+            context["kms:ViaService"] = f"{service}.{REGION}.amazonaws.com"
+        if secret:
+            prefix = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret"
+            context["kms:EncryptionContext:SecretARN"] = f"{prefix}:{secret}-AbCdEf"
+        found[f"key, {how}"] = Target(ours, "key", account.resource_policies["env/DockerLogin/Key"], context)
+        found[f"open key, {how}"] = Target(ours, "key", OPEN_KEY, context)
+        found[f"another open key, {how}"] = Target(other, "key", OPEN_KEY, context)
+    return found
+
+
+def _functions(account: Account) -> dict[str, Target]:
+    found = {"another function": Target(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:other", "function")}
+    for name, path in CONNECTIONS.items():
+        arn = account.arns[f"{path}/Refresh"]
+        found[f"function of {name}"] = Target(arn, "function")
+        found[f"version of {name}"] = Target(f"{arn}:1", "function")
+    return found
+
+
+def _logs(account: Account) -> dict[str, Target]:
+    groups = {
+        **{f"log of {name}": account.arns[f"{path}/Log"] for name, path in CONNECTIONS.items()},
+        "log of first refreshes": account.arns["env/DockerLogin/FirstRefreshLog"],
+        "log of first refreshes of direct": account.arns["direct/DockerLogin/FirstRefreshLog"],
+        **{f"log of the task {task}": account.arns[f"{path}/Log"] for task, path in TASKS.items()},
+        "another log": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:other:*",
+        **{
+            f"longer named than the log of {name}": account.arns[f"{path}/Log"].replace(":*", "-longer:*")
+            for name, path in CONNECTIONS.items()
+        },
+        **{
+            f"longer named than the log of the task {task}": account.arns[f"{path}/Log"].replace(":*", "-longer:*")
+            for task, path in TASKS.items()
+        },
+        **{
+            f"longer named than the log of first refreshes of {env}": account.arns[
+                f"{env}/DockerLogin/FirstRefreshLog"
+            ].replace(":*", "-longer:*")
+            for env in ("env", "direct")
+        },
+    }
+    # The ARN of a group ends with :*, which its streams match.
+    streams = {name: Target(f"{arn.removesuffix('*')}log-stream:stream", "log-stream") for name, arn in groups.items()}
+    whole = {f"{name}, the group": Target(arn.removesuffix("*"), "log-group") for name, arn in groups.items()}
+    return streams | whole
+
+
+def _tasks(account: Account) -> dict[str, Target]:
+    """Task definitions, tasks, and the roles that are handed to them; each also in the wrong place."""
+    ours, other = account.arns["env/EcsTasks/Cluster"], f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/env-airflow-x"
+    clusters = {"our cluster": (ours, {"ecs:cluster": ours}), "another cluster": (other, {"ecs:cluster": other})}
+    clusters["a cluster untold"] = (other, {})
+    families = {task: account.arns[f"{path}/TaskDefinition"].removesuffix(":1") for task, path in TASKS.items()}
+    families["another task"] = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/env-analytics-app-x"
+    found = {}
+    for cluster, (cluster_arn, told) in clusters.items():
+        context = {**HTTPS, **told}
+        for task, family in families.items():
+            for arn in (family, f"{family}:7"):
+                what = f"{task}{' by revision' if arn != family else ''}"
+                found[f"task definition {what} in {cluster}"] = Target(arn, "task-definition", None, context)
+        for kind in ("task", "container-instance"):
+            arn = f"{cluster_arn.replace(':cluster/', f':{kind}/')}/0123456789abcdef"
+            found[f"a {kind} in {cluster}"] = Target(arn, kind, None, context)
+        found[cluster] = Target(cluster_arn, "cluster", None, context)
+    roles = {
+        f"{role} of {task}": account.arns[f"{path}/{name}"]
+        for task, path in TASKS.items()
+        for role, name in (("execution role", "ExecutionRole"), ("task role", "TaskRole"))
+    }
+    roles["any other role"] = f"arn:aws:iam::{ACCOUNT}:role/administrator"
+    for role, arn in roles.items():
+        for service, name in (("ECS", "ecs-tasks"), ("Lambda", "lambda"), ("nobody", None)):
+            told = {"iam:PassedToService": f"{name}.amazonaws.com"} if name else {}
+            found[f"{role}, handed to {service}"] = Target(arn, "role", None, {**HTTPS, **told})
+    return found
+
+
+def _others(account: Account) -> dict[str, Target]:
+    def queue(path: str, context: dict[str, str] = HTTPS) -> Target:
+        return Target(account.arns[path], "queue", account.resource_policies[path], context)
+
+    queues: dict[str, Target] = {}
+    for name, path in (("failures", "env/DockerLogin/Failures"), ("failures of direct", "direct/DockerLogin/Failures")):
+        queues |= {
+            name: queue(path),
+            f"{name} over http": queue(path, HTTP),
+            f"{name}, transport untold": queue(path, {}),
+        }
+    topic, topic_policy = (part["env/DockerLogin/Alarms/Topic"] for part in (account.arns, account.resource_policies))
+    return {
+        **queues,
+        "topic of alerts": Target(topic, "topic", topic_policy),
+        "topic of alerts over http": Target(topic, "topic", topic_policy, HTTP),
+        "topic of alerts, transport untold": Target(topic, "topic", topic_policy, {}),
+        "another topic": Target(f"arn:aws:sns:{REGION}:{ACCOUNT}:other", "topic"),
+        "another queue": Target(f"arn:aws:sqs:{REGION}:{ACCOUNT}:other", "queue"),
+        "schedule of default": Target(account.arns[f"{CONNECTIONS['default']}/Schedule/Schedule"], "schedule"),
+        "pull role of default": Target(account.arns[f"{CONNECTIONS['default']}/PullRole"], "role"),
+        "push role of analytics": Target(account.arns["env/Access/PushRoles/Analytics"], "role"),
+        "another role": Target(f"arn:aws:iam::{ACCOUNT}:role/other", "role"),
+        "worker policy": Target(account.arns["env/DockerLogin/WorkerPolicy"], "policy"),
+        "another user": Target(f"arn:aws:iam::{ACCOUNT}:user/other", "user"),
+    }
+
+
+def requests_of(
+    account: Account, targets: dict[str, Target], resource_types: dict[str, list[str]]
+) -> Iterator[Request]:
+    """Everybody asks for every action on everything that the action knows.
+
+    Those who may do all that no resource's policy forbids are asked only about resources of ours that have one.
+    """
+    for principal, somebody in account.principals.items():
+        unlimited = somebody.policies == [ADMINISTRATOR]
+        for action, types in resource_types.items():
+            for name, target in targets.items():
+                if unlimited and target.policy in (None, OPEN_KEY):
+                    continue
+                if target.resource_type in types or not (types or target.resource_type):
+                    yield Request(principal, action, name)

@@ -1,0 +1,56 @@
+"""Images as tasks on Fargate: what a DAG names, and whose image it is. Rights are the matrix's (tests/permissions)."""
+
+from typing import Any
+
+import pytest
+
+from tests.stacks.conftest import of_type, the_one
+from tests.templates import Template, Templates
+
+
+@pytest.fixture(scope="module")
+def template(templates: Templates) -> Template:
+    return templates["rich-EcsTasks"]
+
+
+def test_a_dag_finds_cluster_family_and_container_under_names_that_do_not_change(template: Template) -> None:
+    definitions = of_type(template, "AWS::ECS::TaskDefinition")
+
+    assert the_one(template, "AWS::ECS::Cluster")["ClusterName"] == "rich-airflow"
+    assert [d["Family"] for d in definitions] == ["rich-analytics-web-scraper", "rich-risk-reports-daily"]
+    assert {container["Name"] for d in definitions for container in d["ContainerDefinitions"]} == {"task"}
+
+
+def test_a_task_is_the_repositorys_image_with_the_settings_tag_and_size(template: Template) -> None:
+    definition, _ = of_type(template, "AWS::ECS::TaskDefinition")
+    [container] = definition["ContainerDefinitions"]
+
+    assert container["Image"] == "210987654321.dkr.ecr.eu-west-1.amazonaws.com/analytics/web-scraper:7"
+    assert (definition["Cpu"], definition["Memory"], definition["RequiresCompatibilities"]) == (
+        "256",
+        "1024",
+        ["FARGATE"],
+    )
+    assert container["LogConfiguration"]["LogDriver"] == "awslogs"
+
+
+def test_a_task_is_pulled_by_one_role_and_has_another(template: Template) -> None:
+    for definition in of_type(template, "AWS::ECS::TaskDefinition"):
+        roles = [_role(template, definition[key]) for key in ("ExecutionRoleArn", "TaskRoleArn")]
+
+        assert [role["Description"].split()[0] for role in roles] == ["Pulls", "What"]
+        assert "Policies" not in roles[1]
+
+
+def test_the_outputs_name_what_a_dag_needs(template: Template) -> None:
+    kinds = ("EcsTaskFamily", "EcsTaskLogGroup", "EcsTaskRoleArn")
+
+    assert set(template["Outputs"]) == {
+        "EcsClusterName",
+        *(f"{kind}{task}" for kind in kinds for task in ("AnalyticsWebScraper", "RiskReportsDaily")),
+    }
+
+
+def _role(template: Template, reference: dict[str, Any]) -> dict[str, Any]:
+    role: dict[str, Any] = template["Resources"][reference["Fn::GetAtt"][0]]["Properties"]
+    return role
