@@ -11,6 +11,7 @@ from typing import Literal, Self
 import pydantic
 from pydantic import Field
 
+from settings.names import pascal_case, repository_name
 from settings.regions import PARTITIONS
 from settings.value_types import (
     Account,
@@ -41,11 +42,6 @@ from settings.value_types import (
 )
 
 Problem = tuple[str, str]  # (key, "what is wrong; how to mend")
-
-
-def pascal_case(name: str) -> str:
-    """The name in CloudFormation's alphabet, letters and digits: `docker_default` becomes `DockerDefault`."""
-    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
 
 
 class _Table(pydantic.BaseModel):
@@ -262,7 +258,7 @@ def _misfits(environment: Environment) -> Iterator[Problem]:
                 yield f"connections.{name}.teams", f"{team!r} is no team; {mend}"
 
     if environment.ecs:
-        known = [f"{team}/{name}" for team, settings in teams.items() for name in settings.repositories]
+        known = [repository_name(team, name) for team, settings in teams.items() for name in settings.repositories]
         for repository in environment.ecs.tasks:
             if repository not in known:
                 mend = f"{did_you_mean(repository, known)}write <team>/<repository> of one that is there"

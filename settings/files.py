@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pydantic
 
 from settings.environment import Environment, Problem
+from settings.names import repository_name
 from settings.value_types import did_you_mean
 
 
@@ -121,7 +122,13 @@ def _names(environment: Environment) -> Iterator[tuple[str, str, str, int, tuple
     for team, settings in environment.teams.items():
         yield f"teams.{team}", "push role", environment.push_role_name(team), 64, (account,)
         for repository in settings.repositories:
-            yield f"teams.{team}.repositories", "repository", f"{team}/{repository}", 256, (environment.name,)
+            yield (
+                f"teams.{team}.repositories",
+                "repository",
+                repository_name(team, repository),
+                256,
+                (environment.name,),
+            )
         # Rights go by the team's name: two environments' teams of one name would have each other's repositories.
         yield f"teams.{team}", "team", team, 64, (account, region)
     for connection in environment.connections:

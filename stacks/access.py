@@ -6,7 +6,8 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from settings.environment import Environment, Push, pascal_case
+from settings.environment import Environment, Push
+from settings.names import pascal_case
 from stacks import image_permissions
 from stacks.acknowledgements import acknowledge
 from stacks.permissions_boundary import keep_within_boundary

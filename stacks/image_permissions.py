@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
+from settings.names import TEAM_TAG, repository_name
 from settings.regions import PARTITIONS
 
 # Amazon ECR User Guide, "IAM permissions for pushing an image". BatchGetImage: crane and buildx look before they push.
@@ -64,12 +65,12 @@ def _on_repositories(sid: str, actions: list[str], stack: Stack, teams: Iterable
         actions=actions,
         resources=_repository_arns(stack, teams),
         # Prefix and tag: a repository that somebody else names or tags like the team's is not the team's.
-        conditions={"StringEquals": {"aws:ResourceTag/team": teams}},
+        conditions={"StringEquals": {f"aws:ResourceTag/{TEAM_TAG}": teams}},
     )
 
 
 def _repository_arns(stack: Stack, teams: Iterable[str]) -> list[str]:
-    return [_repository_arn(stack, f"{team}/*") for team in teams]
+    return [_repository_arn(stack, repository_name(team, "*")) for team in teams]
 
 
 def _repository_arn(stack: Stack, name: str) -> str:

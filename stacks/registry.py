@@ -4,7 +4,8 @@ from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
-from settings.environment import Environment, RepositoryDefaults, pascal_case
+from settings.environment import Environment, RepositoryDefaults
+from settings.names import TEAM_TAG, pascal_case, repository_name
 from stacks.acknowledgements import acknowledge
 
 
@@ -19,9 +20,9 @@ class RegistryStack(Stack):
         for team_name, team in environment.teams.items():
             team_scope = Construct(repositories, pascal_case(team_name))
             # The rights ask for this tag as well as for the name's prefix.
-            Tags.of(team_scope).add("team", team_name)
+            Tags.of(team_scope).add(TEAM_TAG, team_name)
             for repository in team.repositories:
-                _repository(team_scope, f"{team_name}/{repository}", repository, team.repository_defaults)
+                _repository(team_scope, repository_name(team_name, repository), repository, team.repository_defaults)
 
         # Outputs
         CfnOutput(

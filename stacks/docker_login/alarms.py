@@ -10,7 +10,8 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from settings.environment import Environment, pascal_case
+from settings.environment import Environment
+from settings.names import pascal_case
 from stacks.acknowledgements import acknowledge
 from stacks.docker_login.metrics import LOGIN_MINUTES, WARNING_MINUTES, of_runs
 

@@ -10,6 +10,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from settings.environment import Environment
+from settings.names import repository_name
 from stacks.docker_login.metrics import LOGIN_MINUTES, WARNING_MINUTES, of_runs
 
 # The time of each period, less that of the latest one with a success: it goes on rising when nothing runs.
@@ -100,7 +101,7 @@ class LoginDashboard(cloudwatch.Dashboard):
                         cloudwatch.Metric(
                             namespace="AWS/ECR",
                             metric_name="RepositoryPullCount",
-                            dimensions_map={"RepositoryName": f"{team}/{repository}"},
+                            dimensions_map={"RepositoryName": repository_name(team, repository)},
                             label=repository,
                             statistic="Sum",
                             period=Duration.hours(1),

@@ -7,7 +7,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from settings.environment import Environment, pascal_case
+from settings.environment import Environment
+from settings.names import pascal_case
 
 # Listed one by one: `kms:Create*` would include CreateGrant, with which an administrator grants himself Decrypt.
 _ADMIN_ACTIONS = [

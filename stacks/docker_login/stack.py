@@ -6,7 +6,8 @@ from aws_cdk import CfnOutput, DefaultStackSynthesizer, Duration, Fn, Stack
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from settings.environment import Environment, pascal_case
+from settings.environment import Environment
+from settings.names import pascal_case
 from stacks.acknowledgements import acknowledge
 from stacks.docker_login import first_refresh
 from stacks.docker_login.alarms import Alarms

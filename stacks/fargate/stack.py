@@ -7,7 +7,8 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from settings.environment import EcsTask, Environment, pascal_case
+from settings.environment import EcsTask, Environment
+from settings.names import pascal_case
 from stacks.acknowledgements import acknowledge
 from stacks.fargate.task import TaskDefinition
 from stacks.permissions_boundary import keep_within_boundary

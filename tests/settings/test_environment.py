@@ -5,8 +5,9 @@ from pathlib import Path
 import pydantic
 import pytest
 
-from settings.environment import Environment, pascal_case
+from settings.environment import Environment
 from settings.files import SettingsError, load_environments
+from settings.names import pascal_case
 from tools import ROOT
 
 USER = "arn:aws:iam::111111111111:user/ana"
