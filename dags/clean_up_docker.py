@@ -1,4 +1,4 @@
-"""Remove what docker leaves on the workers, each night, where Systems Manager does not do it (docs/airflow.md).
+"""Remove old containers and images on workers without Systems Manager, each night (docs/airflow/clean-up.md).
 
 A task runs on one worker, so each worker needs a queue of its own that only it serves, besides those it serves already:
 `airflow celery worker --queues default,worker-a`. With LocalExecutor there is one worker, and no queue to name.

@@ -1,6 +1,6 @@
 """A DockerOperator pulls and runs the private image; where it cannot, this is what Airflow shows.
 
-docs/airflow-failures.md is made of these: what it quotes, SHOWN holds.
+docs/airflow/failures.md quotes these lines.
 """
 
 import json
@@ -106,7 +106,7 @@ def test_a_row_left_in_the_database_is_not_used_beside_the_secret(stage: Stage) 
 
 
 def test_what_the_page_quotes_is_what_airflow_shows() -> None:
-    page = (ROOT / "docs" / "airflow-failures.md").read_text()
+    page = (ROOT / "docs" / "airflow" / "failures.md").read_text()
     ours = page.replace("<RegistryHost>", host.REGISTRY)
     assert [line for line in (*SHOWN.values(), WHY, f'{LOGIN_FAILED}403 Forbidden")') if line not in ours] == []
 
