@@ -38,7 +38,7 @@ def test_a_task_is_pulled_by_one_role_and_has_another(template: Template) -> Non
     for definition in of_type(template, "AWS::ECS::TaskDefinition"):
         roles = [_role(template, definition[key]) for key in ("ExecutionRoleArn", "TaskRoleArn")]
 
-        assert [role["Description"].split()[0] for role in roles] == ["Pulls", "What"]
+        assert [role["Description"].split()[0] for role in roles] == ["Pulls", "The"]
         assert "Policies" not in roles[1]
 
 
