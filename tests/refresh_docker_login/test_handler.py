@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
+from stacks.docker_login import timings
 from tests.refresh_docker_login.conftest import HOST, PASSWORD, SECRET_NAME, Context
 
 
@@ -211,3 +212,12 @@ def test_every_other_failure_is_reported_at_once(
 
     with pytest.raises(handler.RefreshFailed):
         handler.handle({}, Context(function_version=version))
+
+
+def test_the_clients_have_the_timeouts_that_the_alarms_count_on(handler: ModuleType) -> None:
+    for client in handler.CLIENTS:
+        config = client.meta.config
+        assert config.connect_timeout == timings.CONNECT_TIMEOUT_SECONDS
+        assert config.read_timeout == timings.READ_TIMEOUT_SECONDS
+        assert config.retries == {"mode": "standard", "total_max_attempts": timings.ATTEMPTS_PER_CALL}
+    assert len(handler.CLIENTS) == timings.CALLS_PER_RUN

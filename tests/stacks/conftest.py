@@ -8,18 +8,18 @@ from tests.templates import Template, Templates, synthesize
 
 # One environment with most settings in use, and one that leaves all that it can at its default.
 RICH = """
-account = "210987654321"
+account = "444455556666"
 region = "eu-west-1"
 secret_key = "customer"
-break_glass_role_arns = ["arn:aws:iam::210987654321:role/BreakGlass"]
+break_glass_role_arns = ["arn:aws:iam::444455556666:role/BreakGlass"]
 [teams.analytics]
 repositories = ["web-scraper", "churn-model"]
 push.permission_sets = ["DataAnalyst"]
-push.role_arns = ["arn:aws:iam::210987654321:role/analytics-ci"]
+push.role_arns = ["arn:aws:iam::444455556666:role/analytics-ci"]
 repository_defaults.mutable_tags = ["latest"]
 [teams.risk]
 repositories = ["var", "reports/daily"]
-push.user_arns = ["arn:aws:iam::210987654321:user/ana"]
+push.user_arns = ["arn:aws:iam::444455556666:user/ana"]
 push.require_mfa = true
 [connections.docker_default]
 teams = ["analytics", "risk"]
@@ -27,7 +27,7 @@ teams = ["analytics", "risk"]
 teams = ["risk"]
 refresh_every_minutes = 60
 [workers]
-role_arns = ["arn:aws:iam::210987654321:role/airflow-worker"]
+role_arns = ["arn:aws:iam::444455556666:role/airflow-worker"]
 [workers.clean_up]
 tag_key = "role"
 tag_value = "airflow-worker"

@@ -41,7 +41,7 @@ def test_a_push_role_may_push_and_log_in_and_nothing_else(templates: Templates) 
 def test_a_push_role_opens_only_repositories_of_its_teams_name_and_tag(templates: Templates) -> None:
     push = statements(policy(push_roles(templates["rich-Access"])["rich-ecr-push-analytics"]))["PushImages"]
 
-    assert push["Resource"] == "arn:aws:ecr:eu-west-1:210987654321:repository/analytics/*"
+    assert push["Resource"] == "arn:aws:ecr:eu-west-1:444455556666:repository/analytics/*"
     assert push["Condition"] == {"StringEquals": {"aws:ResourceTag/team": ["analytics"]}}
 
 
@@ -56,13 +56,13 @@ def test_roles_and_exact_permission_sets_may_take_a_push_role(templates: Templat
     trust = push_roles(templates["rich-Access"])["rich-ecr-push-analytics"]["AssumeRolePolicyDocument"]
 
     by_arn, by_permission_set = trust["Statement"]
-    assert by_arn["Principal"] == {"AWS": "arn:aws:iam::210987654321:role/analytics-ci"}
-    assert by_permission_set["Principal"] == {"AWS": "arn:aws:iam::210987654321:root"}
+    assert by_arn["Principal"] == {"AWS": "arn:aws:iam::444455556666:role/analytics-ci"}
+    assert by_permission_set["Principal"] == {"AWS": "arn:aws:iam::444455556666:root"}
     # Sixteen characters, not *: that would let in the permission set DataAnalyst_Admin.
     assert by_permission_set["Condition"] == {
         "ArnLike": {
             "aws:PrincipalArn": [
-                "arn:aws:iam::210987654321:role/aws-reserved/sso.amazonaws.com*/"
+                "arn:aws:iam::444455556666:role/aws-reserved/sso.amazonaws.com*/"
                 "AWSReservedSSO_DataAnalyst_????????????????"
             ]
         }
@@ -76,7 +76,7 @@ def test_users_take_a_push_role_with_mfa_where_it_is_asked(templates: Templates)
         "Statement"
     ]
 
-    assert with_mfa["Principal"] == {"AWS": "arn:aws:iam::210987654321:user/ana"}
+    assert with_mfa["Principal"] == {"AWS": "arn:aws:iam::444455556666:user/ana"}
     # Not BoolIfExists: a session that does not say is a session without MFA.
     assert with_mfa["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     assert "Condition" not in without

@@ -58,4 +58,4 @@ def test_no_repository_has_a_key_or_a_policy_of_its_own(templates: Templates) ->
 def test_the_registry_host_is_an_output(templates: Templates) -> None:
     outputs = templates["rich-Registry"]["Outputs"]
 
-    assert outputs["RegistryHost"]["Value"] == "210987654321.dkr.ecr.eu-west-1.amazonaws.com"
+    assert outputs["RegistryHost"]["Value"] == "444455556666.dkr.ecr.eu-west-1.amazonaws.com"

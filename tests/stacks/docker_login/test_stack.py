@@ -49,11 +49,11 @@ def test_nobody_but_those_named_may_touch_a_secret(rich: dict[str, Any]) -> None
     [pull_role, _] = [name for name in logical_ids(rich, "AWS::IAM::Role") if "PullRole" in name]
     refresh = {"Fn::GetAtt": [pull_role, "Arn"]}
     deploy = {
-        "Fn::Sub": "arn:${AWS::Partition}:iam::210987654321:role/cdk-hnb659fds-cfn-exec-role-210987654321-eu-west-1"
+        "Fn::Sub": "arn:${AWS::Partition}:iam::444455556666:role/cdk-hnb659fds-cfn-exec-role-444455556666-eu-west-1"
     }
-    worker = "arn:aws:iam::210987654321:role/airflow-worker"
-    break_glass = "arn:aws:iam::210987654321:role/BreakGlass"
-    root = "arn:aws:iam::210987654321:root"
+    worker = "arn:aws:iam::444455556666:role/airflow-worker"
+    break_glass = "arn:aws:iam::444455556666:role/BreakGlass"
+    root = "arn:aws:iam::444455556666:root"
 
     denials = statements(first["ResourcePolicy"])
     assert {statement["Effect"] for statement in denials.values()} == {"Deny"}
@@ -81,7 +81,7 @@ def test_the_customers_key_serves_these_secrets_through_secrets_manager_alone(ri
     assert not {"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"} & set(administer["Action"])
     assert not [action for action in administer["Action"] if "*" in action]
     assert set(key) == {"Deploy", "Read", "WriteDockerDefault", "WriteDockerRisk"}
-    prefix = "arn:aws:secretsmanager:eu-west-1:210987654321:secret:airflow/connections/"
+    prefix = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:airflow/connections/"
     for statement in key.values():
         condition = statement["Condition"]
         assert condition["StringEquals"] == {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
@@ -134,7 +134,7 @@ def test_a_pull_role_pulls_mints_writes_its_secret_logs_and_reports_and_nothing_
 
 
 def test_a_connection_opens_its_own_teams_only(rich: dict[str, Any]) -> None:
-    repository = "arn:aws:ecr:eu-west-1:210987654321:repository/"
+    repository = "arn:aws:ecr:eu-west-1:444455556666:repository/"
 
     both = statements(pull_policy(rich, "DockerDefault"))["PullImages"]
     assert both["Resource"] == [f"{repository}analytics/*", f"{repository}risk/*"]
@@ -194,7 +194,7 @@ def test_a_schedules_role_starts_its_function_and_reaches_the_queue_and_nothing_
         assert "Fn::GetAtt" in allowed["lambda:InvokeFunction"]
         [trust] = role["AssumeRolePolicyDocument"]["Statement"]
         assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
-        group = "arn:aws:scheduler:eu-west-1:210987654321:schedule-group/default"
+        group = "arn:aws:scheduler:eu-west-1:444455556666:schedule-group/default"
         assert trust["Condition"] == {"StringEquals": {"aws:SourceArn": group}}
 
 
@@ -238,7 +238,7 @@ def test_workers_read_exactly_the_connections_secrets(rich: dict[str, Any]) -> N
     assert by_sid["DecryptConnections"]["Condition"] == {
         "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"},
         "StringLike": {
-            "kms:EncryptionContext:SecretARN": "arn:aws:secretsmanager:eu-west-1:210987654321:secret:"
+            "kms:EncryptionContext:SecretARN": "arn:aws:secretsmanager:eu-west-1:444455556666:secret:"
             "airflow/connections/*"
         },
     }

@@ -25,7 +25,7 @@ def test_a_task_is_the_repositorys_image_with_the_settings_tag_and_size(template
     definition, _ = of_type(template, "AWS::ECS::TaskDefinition")
     [container] = definition["ContainerDefinitions"]
 
-    assert container["Image"] == "210987654321.dkr.ecr.eu-west-1.amazonaws.com/analytics/web-scraper:7"
+    assert container["Image"] == "444455556666.dkr.ecr.eu-west-1.amazonaws.com/analytics/web-scraper:7"
     assert (definition["Cpu"], definition["Memory"], definition["RequiresCompatibilities"]) == (
         "256",
         "1024",
