@@ -1,4 +1,4 @@
-"""Templates of an app that is synthesized once per session."""
+"""The templates of two environments, synthesized once per session."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.templates import Template, Templates, synthesize
 
-# One environment with most settings in use, and one that leaves all that it can at its default.
+# One environment that uses most settings, and one that leaves every setting with a default at its default.
 RICH = """
 account = "444455556666"
 region = "eu-west-1"
@@ -57,7 +57,7 @@ Resource = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    """The templates of the environments `rich` and `plain`."""
+    """The templates of the environments `rich` and `plain`, by stack name."""
     folder = tmp_path_factory.mktemp("environments")
     (folder / "rich.toml").write_text(RICH)
     (folder / "plain.toml").write_text(PLAIN)
@@ -65,23 +65,23 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
 
 
 def of_type(template: Template, resource_type: str) -> list[Resource]:
-    """The properties of every resource of a type, in the template's order."""
+    """Return the properties of every resource of a type, in the order of the template."""
     return [r["Properties"] for r in template["Resources"].values() if r["Type"] == resource_type]
 
 
 def the_one(template: Template, resource_type: str) -> Resource:
-    """The properties of the only resource of a type."""
+    """Return the properties of the only resource of a type."""
     [properties] = of_type(template, resource_type)
     return properties
 
 
 def statements(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """A policy's statements by their Sid."""
+    """Return the statements of a policy by their Sid."""
     return {statement["Sid"]: statement for statement in document["Statement"]}
 
 
 def actions(document: dict[str, Any]) -> set[str]:
-    """Every action that a policy allows."""
+    """Return every action that a policy allows."""
     allowed: set[str] = set()
     for statement in document["Statement"]:
         if statement["Effect"] == "Allow":
