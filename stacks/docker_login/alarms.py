@@ -65,10 +65,10 @@ class Alarms(Construct):
                 ),
                 comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
                 threshold=0,
-                # The metrics of a queue that nobody used for hours arrive late, so the alarm looks at several periods.
+                # The metrics of a queue that was unused for hours arrive late, so the alarm looks at several periods.
                 evaluation_periods=timings.FAILURE_PERIODS,
                 datapoints_to_alarm=1,
-                # A queue that nobody uses has no metrics. That is the good case.
+                # An unused queue has no metrics. That is the good case.
                 treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             )
         )

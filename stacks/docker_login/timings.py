@@ -31,7 +31,7 @@ MAX_WAITS_PER_CALL_SECONDS = 1 + 2
 RUN_SECONDS = CALLS_PER_RUN * (
     ATTEMPTS_PER_CALL * (CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS) + MAX_WAITS_PER_CALL_SECONDS
 )
-"""How long a run's calls take at most, if each attempt connects to one address."""
+"""The longest time for the calls of a run, if each attempt connects to one address only."""
 
 NEW_PERMISSIONS_WAIT_SECONDS = 60
 """How long a deploy's run tries again after a denial, because IAM needs time to apply new permissions everywhere."""
@@ -59,17 +59,19 @@ FIRST_REFRESH_TIMEOUT_MINUTES = 3
 # The alarms
 
 FUNCTION_METRIC_DELAY_MINUTES = 3
-"""How late Lambda's metrics arrive at most."""
+"""How late Lambda's metrics may arrive."""
 QUEUE_METRIC_DELAY_MINUTES = 15
-"""How late the metrics of a queue arrive that nobody used for hours (Amazon SQS Developer Guide, "Available CloudWatch
-metrics for Amazon SQS")."""
+"""How late the metrics of a queue may arrive if it was not used for hours.
+
+Source: Amazon SQS Developer Guide, "Available CloudWatch metrics".
+"""
 
 FAILURE_PERIOD_MINUTES = 5
 FAILURE_PERIODS = 4
 """How many periods the alarm "Refresh failed" looks at."""
 
 ONE_MISSED_RUN_MINUTES = SCHEDULE_WINDOW_MINUTES + FUNCTION_TIMEOUT_MINUTES + FUNCTION_METRIC_DELAY_MINUTES
-"""How much longer than two intervals two successes can be apart, as the metrics show it, if one run is missed."""
+"""If one run is missed, the metrics show two successes that are at most two intervals and this time apart."""
 NOT_REFRESHED_ALLOWANCE_MINUTES = 30
 
 LOGIN_EXPIRES_AFTER_MINUTES = 8 * 60

@@ -95,7 +95,7 @@ class FargateTask(Construct):
 def _fargate(stack: Stack) -> iam.ServicePrincipal:
     """Return ECS as a principal, for tasks of this account and Region only.
 
-    The condition prevents the confused deputy problem (Amazon ECS Developer Guide, "Amazon ECS task IAM role"). The
+    The condition prevents the confused deputy problem (Amazon ECS Developer Guide, "Task IAM role"). The
     ARN holds the account, so a condition on aws:SourceAccount would add nothing.
     """
     anything = stack.format_arn(service="ecs", resource="*")

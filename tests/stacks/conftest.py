@@ -49,7 +49,7 @@ push.user_arns = ["arn:aws:iam::111111111111:user/ana"]
 [connections.docker_default]
 teams = ["analytics"]
 [alerts]
-off_because = "nobody is on call for it"
+off_because = "a test"
 """
 
 Resource = dict[str, Any]

@@ -1,4 +1,4 @@
-"""The push roles: who may take them, and what they open."""
+"""The push roles: who may assume them, and what they may push."""
 
 from typing import Any
 

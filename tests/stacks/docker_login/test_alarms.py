@@ -104,7 +104,7 @@ def test_an_alarm_stays_for_days_and_ends_with_the_next_success(template: Templa
         assert states == ["ALARM", "ALARM", "ALARM", "OK"]
 
 
-# The metrics of a queue that nobody used for hours arrive up to 15 minutes late.
+# The metrics of a queue that was unused for hours arrive up to 15 minutes late.
 LATE_METRICS = [
     Evaluation(delay_minutes=delay, looks_back=back)
     for delay in (0, 5, timings.QUEUE_METRIC_DELAY_MINUTES)
@@ -127,7 +127,7 @@ def test_a_message_in_the_failure_queue_fires_an_alarm_that_ends_by_itself(
 
 
 @pytest.mark.parametrize("evaluation", POSSIBLE, ids=str)
-@pytest.mark.parametrize("series", [{}, dict.fromkeys(range(400), 0.0)], ids=["nobody uses the queue", "zeros"])
+@pytest.mark.parametrize("series", [{}, dict.fromkeys(range(400), 0.0)], ids=["an unused queue", "zeros"])
 def test_an_empty_failure_queue_fires_no_alarm(template: Template, evaluation: Evaluation, series: Series) -> None:
     properties = alarm(template, "RefreshFailed")
 
