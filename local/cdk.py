@@ -13,6 +13,7 @@ from tools import ROOT
 
 ENVIRONMENTS = ROOT / "environments"
 _CLI = ROOT / "node_modules" / ".bin" / "cdk"
+_PARALLEL = ("--concurrency", "3")
 
 
 class CdkFailed(Exception):
@@ -43,17 +44,23 @@ def bootstrap(aws: EmbeddedAws) -> None:
 
 def deploy(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
     """Deploy stacks of an assembly, by default all of `local`, as `make deploy` does; returns what the CLI printed."""
-    return _on(aws, assembly, "deploy", stacks, "--require-approval", "never", "--import-existing-resources")
+    options = ("--require-approval", "never", "--import-existing-resources", *_PARALLEL)
+    return _on(aws, assembly, "deploy", stacks, *options)
+
+
+def diff(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
+    """Compare stacks of an assembly, by default all of `local`, with what is deployed; returns what the CLI printed."""
+    return _on(aws, assembly, "diff", stacks, "--method", "template")
 
 
 def destroy(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
     """Destroy stacks of an assembly, by default all of `local`; returns what the CLI printed."""
-    return _on(aws, assembly, "destroy", stacks, "--force")
+    return _on(aws, assembly, "destroy", stacks, "--force", *_PARALLEL)
 
 
 def _on(aws: EmbeddedAws, assembly: Path, command: str, stacks: tuple[str, ...], *options: str) -> str:
     chosen = stacks or ("local/*",)
-    return _run([command, *chosen, *options, "--app", str(assembly), "--concurrency", "3"], aws.client_environment())
+    return _run([command, *chosen, *options, "--app", str(assembly)], aws.client_environment())
 
 
 def _run(arguments: list[str], environment: dict[str, str], folder: Path = ROOT) -> str:
