@@ -20,6 +20,12 @@ MAX_REPOSITORIES = 490
 MAX_CONNECTIONS = 35
 MAX_TEAMS_OF_CONNECTIONS = 600  # in all connections together
 
+# ECR CreateRepository, IAM CreateRole and Secrets Manager CreateSecret; a tag's value (IAM User Guide, "Tags").
+LONGEST_REPOSITORY_NAME = 256
+LONGEST_ROLE_NAME = 64
+LONGEST_SECRET_NAME = 512
+_LONGEST_TAG_VALUE = 256
+
 
 def problems_in(environment: Environment) -> Iterator[Problem]:
     """Return the settings of one environment that do not fit together, or are too many."""
@@ -43,7 +49,7 @@ def problems_between(environments: Iterable[Environment]) -> Iterator[tuple[Envi
     """Return the names that two environments would both create on AWS, with the second of these environments."""
     owners: dict[tuple[str, str, tuple[str, ...]], Environment] = {}
     for environment in environments:
-        for name in physical_names(environment):
+        for name in _physical_names(environment):
             owner = owners.setdefault((name.kind, name.text, name.unique_in), environment)
             if owner is not environment:
                 what = f"{name.kind} {name.text!r} also belongs to {owner.name}.toml"
@@ -94,38 +100,55 @@ def _logical_ids(environment: Environment) -> Iterator[Problem]:
                 yield Problem(key, f"{what}; rename one")
 
 
-class PhysicalName(NamedTuple):
+class _PhysicalName(NamedTuple):
     """A name that a resource gets on AWS."""
 
-    key: str  # of the setting that it comes from
     kind: str
     text: str
-    parts: str  # of which settings the text consists
     longest: int
     unique_in: tuple[str, ...]
+    key: str  # of the setting that the name belongs to
+    parts: str  # the settings that the name consists of
 
 
-def physical_names(environment: Environment) -> Iterator[PhysicalName]:
+def _physical_names(environment: Environment) -> Iterator[_PhysicalName]:
     account, region = (environment.account,), (environment.account, environment.region)
     for team, settings in environment.teams.items():
-        key, parts = f"teams.{team}", "name of the team"
-        push_role = environment.push_role_name(team)
-        yield PhysicalName(key, "push role", push_role, f"{parts} or of the environment", 64, account)
-        for repository in settings.repositories:
-            text = repository_name(team, repository)
-            yield PhysicalName(
-                f"{key}.repositories", "repository", text, f"{parts} or of the repository", 256, (environment.name,)
-            )
+        yield _PhysicalName(
+            "push role",
+            environment.push_role_name(team),
+            LONGEST_ROLE_NAME,
+            unique_in=account,
+            key=f"teams.{team}",
+            parts="name of the team or of the environment",
+        )
         # The permissions use the team's name. With one team in two environments, each of them could use the other's
         # repositories (docs/decisions/0007).
-        yield PhysicalName(key, "team", team, parts, 256, region)  # the value of a tag
+        yield _PhysicalName(
+            "team", team, _LONGEST_TAG_VALUE, unique_in=region, key=f"teams.{team}", parts="name of the team"
+        )
+        for repository in settings.repositories:
+            yield _PhysicalName(
+                "repository",
+                repository_name(team, repository),
+                LONGEST_REPOSITORY_NAME,
+                unique_in=(environment.name,),  # the team is already unique in the Region
+                key=f"teams.{team}.repositories",
+                parts="name of the team or of the repository",
+            )
     for connection in environment.connections:
-        secret, parts = environment.secret_name(connection), "connections_prefix or the ID of the connection"
-        yield PhysicalName(f"connections.{connection}", "secret", secret, parts, 512, region)
+        yield _PhysicalName(
+            "secret",
+            environment.secret_name(connection),
+            LONGEST_SECRET_NAME,
+            unique_in=region,
+            key=f"connections.{connection}",
+            parts="connections_prefix or the ID of the connection",
+        )
 
 
 def _name_lengths(environment: Environment) -> Iterator[Problem]:
-    for name in physical_names(environment):
+    for name in _physical_names(environment):
         if len(name.text) > name.longest:
             what = f"{name.kind} {name.text!r} is longer than {name.longest} characters"
             yield Problem(name.key, f"{what}; shorten the {name.parts} by {len(name.text) - name.longest}")

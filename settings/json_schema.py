@@ -21,8 +21,9 @@ class _TomlJsonSchema(GenerateJsonSchema):
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, Any]:
         with_default = super().default_schema(schema)
-        if with_default.get("default", ...) is None:
-            del with_default["default"]
+        # A table has the defaults of its settings.
+        if isinstance(with_default.get("default"), dict | None):
+            with_default.pop("default", None)
         return with_default
 
     def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, Any]:

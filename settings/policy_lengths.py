@@ -2,7 +2,7 @@
 
 IAM counts the characters of a policy without white space (IAM User Guide, "IAM and AWS STS quotas"). The checks
 estimate the part that grows and compare it with the room that the fixed statements leave.
-tests/permissions/test_quotas.py compares whole policies with IAM's quotas, at the largest settings that the checks accept.
+tests/permissions/test_quotas.py compares whole policies with IAM's quotas, at the largest settings that are accepted.
 """
 
 from collections.abc import Iterable, Iterator

@@ -39,7 +39,7 @@ def schema_text() -> str:
 def page_text() -> str:
     """Return the text of docs/settings.md, a Markdown page with one sentence per line."""
     sections = [*_sections("", Environment, [])]
-    return _INTRODUCTION.format(
+    return _PAGE.format(
         name=_sentence(_advice(Environment.model_fields["name"]).removeprefix("rename the file: ")),
         example=(_ROOT / "examples" / "dev.toml").read_text().strip(),
         overview=_table(
@@ -63,15 +63,27 @@ def page_text() -> str:
         names=_table(
             ["Name on AWS", "Longest", "Unique in"],
             [
-                ["push role `<environment>-ecr-push-<team>`", "64 characters", "the account"],
-                ["repository `<team>/<name>`", "256 characters", "the account and Region"],
-                ["secret `<connections_prefix>/<id>`", "512 characters", "the account and Region"],
+                [
+                    "push role `<environment>-ecr-push-<team>`",
+                    f"{consistency.LONGEST_ROLE_NAME} characters",
+                    "the account",
+                ],
+                [
+                    "repository `<team>/<name>`",
+                    f"{consistency.LONGEST_REPOSITORY_NAME} characters",
+                    "the account and Region",
+                ],
+                [
+                    "secret `<connections_prefix>/<id>`",
+                    f"{consistency.LONGEST_SECRET_NAME} characters",
+                    "the account and Region",
+                ],
             ],
         ),
     )
 
 
-_INTRODUCTION = """\
+_PAGE = """\
 # Settings
 
 An environment is one deployment of airflow-ecr-login.
