@@ -60,8 +60,12 @@ class Push(Table):
     model_config = pydantic.ConfigDict(
         json_schema_extra={
             "anyOf": [_is_filled(key) for key in ("permission_sets", "role_arns", "user_arns")],
-            "if": {"properties": {"require_mfa": {"const": True}}, "required": ["require_mfa"]},
-            "then": {"properties": {key: {"maxItems": 0} for key in ("permission_sets", "role_arns")}},
+            "allOf": [
+                {
+                    "if": {"properties": {"require_mfa": {"const": True}}, "required": ["require_mfa"]},
+                    "then": {"properties": {key: {"maxItems": 0} for key in ("permission_sets", "role_arns")}},
+                }
+            ],
         }
     )
 

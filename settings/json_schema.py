@@ -21,8 +21,7 @@ class _TomlJsonSchema(GenerateJsonSchema):
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, Any]:
         with_default = super().default_schema(schema)
-        # A table has the defaults of its settings.
-        if isinstance(with_default.get("default"), dict | None):
+        if isinstance(with_default.get("default"), dict | None):  # null, or a table: its settings have defaults
             with_default.pop("default", None)
         return with_default
 
