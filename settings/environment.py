@@ -92,7 +92,7 @@ class Push(Table):
 
     @pydantic.field_validator("require_mfa")
     @classmethod
-    def _locks_nobody_out(cls, require_mfa: bool, info: pydantic.ValidationInfo) -> bool:
+    def _refuses_mfa_for_roles(cls, require_mfa: bool, info: pydantic.ValidationInfo) -> bool:
         """Refuse MFA for roles, because a role's session has no dependable aws:MultiFactorAuthPresent."""
         if require_mfa and (info.data.get("permission_sets") or info.data.get("role_arns")):
             fix = (
@@ -332,7 +332,8 @@ class Environment(Table):
     """The path of every role that the deploy creates."""
 
     teams: dict[TeamName, Team] = Field(
-        min_length=1, examples=[{"analytics": {"repositories": ["web-scraper"], "push": {"permission_sets": ["A"]}}}]
+        min_length=1,
+        examples=[{"analytics": {"repositories": ["web-scraper"], "push": {"permission_sets": ["DataAnalyst"]}}}],
     )
     """The teams, by name."""
 

@@ -113,7 +113,7 @@ Each problem is one line with the file, the setting, what is wrong and how to fi
 Nothing is deployed while there is a problem.
 
 ```text
-dev.toml: connections.docker_default.refresh_every_minutes: 9 is out of range; write a number from 10 to 180
+dev.toml: account: '1111' is not the ID of an AWS account; write its 12 digits in quotes
 ```
 
 ## All settings
@@ -126,13 +126,15 @@ A list may not have the same entry twice.
 
 ## Limits
 
-AWS limits the size of an environment.
-The checks refuse a larger one before anything is deployed.
+CloudFormation limits the size of a template.
+The checks refuse a larger environment before anything is deployed.
 
 {limits}
 
-The policies of IAM have limits too.
-The checks refuse principals, teams, connections and tasks that make a policy too long.
+IAM limits the length of a policy.
+The checks refuse principals, teams, connections and tasks that would make a policy too long.
+
+AWS also limits the length of names.
 
 {names}
 
@@ -181,8 +183,8 @@ def _blocks(section: _Section) -> Iterator[str]:
         yield f"## `[{section.path}]`"
         yield "\n".join([*_lines(section.model.__doc__), *section.facts])
     else:
-        yield "## Settings outside of tables"
-        yield "These settings stand at the top of the file, before the first table."
+        yield "## Top-level settings"
+        yield "Write these settings at the top of the file, before the first table."
     schemas = schema_of(section.model)["properties"]
     for path, field in _settings(section):
         schema = schemas[path.rpartition(".")[2]]
