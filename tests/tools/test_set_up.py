@@ -130,6 +130,8 @@ def test_an_old_python_gets_as_far_as_the_version_check(
 
 
 def test_an_unknown_task_is_refused_with_the_known_ones() -> None:
-    refused = subprocess.run([sys.executable, "-m", "tools.set_up", "everything"], cwd=ROOT, capture_output=True, text=True)
+    refused = subprocess.run(
+        [sys.executable, "-m", "tools.set_up", "everything"], cwd=ROOT, capture_output=True, text=True
+    )
     assert refused.returncode == 1
     assert refused.stderr == f"Unknown: everything. Choose from: {', '.join(TASKS)}.\n"
