@@ -134,6 +134,7 @@ class Airflow:
 
 
 def backend_settings() -> dict[str, str]:
-    """Return the settings of the secrets backend exactly as the README recommends them."""
-    lines = re.findall(r"^ *(AIRFLOW__SECRETS__\w+)=(.+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    """The environment variables that docs/airflow/configure.md tells an operator to set."""
+    page = (ROOT / "docs" / "airflow" / "configure.md").read_text()
+    lines = re.findall(r"^export (AIRFLOW__SECRETS__\w+)=(.+)$", page, re.MULTILINE)
     return {name: value.strip("'") for name, value in lines}
