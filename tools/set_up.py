@@ -49,7 +49,6 @@ class Part(NamedTuple):
     content: str
 
 
-# A task's parts, in the order of installation. The first part of every task installs uv, which the others use.
 DEPLOY = [
     Part("deploy", ".venv", "requirements.lock", "the Python packages for deploying"),
     Part("deploy", "node_modules", "package-lock.json", "the CDK CLI"),
@@ -113,8 +112,9 @@ def refuse_old_node(parts: "list[Part]") -> None:
 
 
 def parts_of(tasks: "list[str]") -> "list[Part]":
-    """Return the parts of these tasks, each once, without the parts that another one contains."""
+    """Return the parts of these tasks in the order of installation, without those that another one contains."""
     parts = list(dict.fromkeys(part for task in tasks for part in TASKS[task]))
+    parts.sort(key=lambda part: part.folder != ".venv")  # it contains uv, which installs the others
     return [part for part in parts if not any(part in contained_in(other) for other in parts)]
 
 
@@ -153,25 +153,14 @@ def make_environment(part: Part) -> None:
 
 
 def starts_empty(part: Part) -> bool:
-    """Whether this part needs an empty folder: always, unless it is dev's and the folder holds exactly deploy's."""
-    return part not in DEV or read(stamp(part)) != "" or not all(is_installed(deploy) for deploy in contained_in(part))
+    """Whether the folder is emptied first. Development keeps it, if deploying is installed there and current."""
+    adds_to_deploy = part in DEV and all(is_installed(deploy) for deploy in contained_in(part))
+    return not adds_to_deploy or read(stamp(part)) != ""
 
 
 def install_packages(part: Part) -> None:
-    target = ["--python", os.path.join(ROOT, part.folder)]
-    run(
-        PYTHON,
-        "-m",
-        "uv",
-        "pip",
-        "install",
-        "--quiet",
-        "--compile-bytecode",
-        *index_options(),
-        *target,
-        "-r",
-        part.lock,
-    )
+    options = ["--quiet", "--compile-bytecode", "--python", os.path.join(ROOT, part.folder), *index_options()]
+    run(PYTHON, "-m", "uv", "pip", "install", *options, "-r", part.lock)
 
 
 def index_options() -> "list[str]":

@@ -105,18 +105,18 @@ def interrupt(_part: Part) -> None:
     raise KeyboardInterrupt
 
 
-def test_several_tasks_install_each_part_once() -> None:
-    parts = set_up.parts_of(["deploy", "dev", "checkov", "docs"])
+def test_several_tasks_install_each_part_once_and_first_the_environment_that_contains_uv() -> None:
+    parts = set_up.parts_of(["docs", "deploy", "dev", "checkov"])
     assert [part.lock for part in parts] == [
         "requirements-dev.lock",
+        "docs/requirements.lock",
         "package-lock.json",
         "scanners/requirements-checkov.lock",
-        "docs/requirements.lock",
     ]
 
 
-def test_the_first_part_of_every_task_makes_the_environment_that_has_uv() -> None:
-    assert {parts[0] for parts in TASKS.values()} == {DEPLOY[0], DEV[0]}
+def test_every_task_needs_the_environment_that_contains_uv() -> None:
+    assert {set_up.parts_of([task])[0] for task in TASKS} == {DEPLOY[0], DEV[0]}
 
 
 def test_an_old_python_gets_as_far_as_the_version_check(
