@@ -20,7 +20,7 @@ class Account:
 
     analyst: Credentials = field(repr=False)
     operator: Credentials = field(repr=False)
-    stranger: Credentials = field(repr=False)
+    other_admin: Credentials = field(repr=False)
 
 
 def create_account(aws: EmbeddedAws) -> Account:
@@ -33,13 +33,13 @@ def create_account(aws: EmbeddedAws) -> Account:
     iam.put_role_policy(
         RoleName=_name(BREAK_GLASS_ROLE_ARN), PolicyName="Secrets", PolicyDocument=_allow("secretsmanager:*")
     )
-    iam.create_user(UserName="stranger")
-    iam.put_user_policy(UserName="stranger", PolicyName="Administrator", PolicyDocument=_allow("*"))
+    iam.create_user(UserName="other-admin")
+    iam.put_user_policy(UserName="other-admin", PolicyName="Administrator", PolicyDocument=_allow("*"))
     iam.create_user(UserName="analyst")
     # On AWS a trust that names the user is enough; MiniStack asks for this as well. Which roles, the trusts decide.
     for user in ("analyst", "operator"):
         iam.put_user_policy(UserName=user, PolicyName="AssumeRoles", PolicyDocument=_allow("sts:AssumeRole"))
-    return Account(*(_access_key(iam, user) for user in ("analyst", "operator", "stranger")))
+    return Account(*(_access_key(iam, user) for user in ("analyst", "operator", "other-admin")))
 
 
 def assume(aws: EmbeddedAws, role_arn: str, credentials: Credentials) -> Credentials:

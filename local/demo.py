@@ -79,7 +79,7 @@ def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
         f"login {connection['login']}, expires {expires_at}"
     )
 
-    refusal = refused(lambda: read(aws.client("secretsmanager", account.stranger), secret_name))
+    refusal = refused(lambda: read(aws.client("secretsmanager", account.other_admin), secret_name))
     yield f"A stranger may not read it, even as an administrator: {refusal}"
 
     worker = log_in(aws, connection)

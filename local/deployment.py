@@ -16,7 +16,7 @@ def assembly(aws: EmbeddedAws) -> Path:
 
 
 def start_and_deploy(
-    state: Path, *, outlives_us: bool = False, environments: Path = cdk.ENVIRONMENTS
+    state: Path, *, keep_running: bool = False, environments: Path = cdk.ENVIRONMENTS
 ) -> tuple[EmbeddedAws, Account]:
     """Start an embedded AWS in an empty account, bootstrap it, and deploy the folder's local.toml to it.
 
@@ -24,7 +24,7 @@ def start_and_deploy(
         CdkFailed: the CDK CLI failed; what was started has been stopped.
     """
     with progress("Starting the embedded AWS"):
-        aws = EmbeddedAws.start(state, outlives_us=outlives_us)
+        aws = EmbeddedAws.start(state, keep_running=keep_running)
     try:
         synthesizing = cdk.synthesizing(assembly(aws), environments=environments)
         with progress("Synthesizing the templates and bootstrapping the account"), synthesizing:

@@ -50,13 +50,13 @@ class EmbeddedAws:
         self._stopped = False
 
     @classmethod
-    def start(cls, state: Path, *, outlives_us: bool = False) -> Self:
-        """Start a fresh one. Without `outlives_us` it ends with the process that called this, however that ends."""
+    def start(cls, state: Path, *, keep_running: bool = False) -> Self:
+        """Start a fresh one. Without `keep_running` it ends with the process that called this, however that ends."""
         state = state.resolve()
         for folder in (state / "home", state / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
         certificates = write_certificates(_tls(state), REGISTRY_REGIONS)
-        arguments = [] if outlives_us else ["--until-stdin-closes"]
+        arguments = [] if keep_running else ["--until-stdin-closes"]
         # The child inherits the bound socket, so that nobody can take the port in between.
         with socket.socket() as bound, (state / "server.log").open("wb") as log:
             bound.bind(("127.0.0.1", 0))
@@ -65,7 +65,7 @@ class EmbeddedAws:
                 [sys.executable, "-m", "local.emulator.server", f"--socket={bound.fileno()}", *arguments],
                 cwd=ROOT,
                 env=_server_environment(state, port, certificates),
-                stdin=subprocess.DEVNULL if outlives_us else subprocess.PIPE,
+                stdin=subprocess.DEVNULL if keep_running else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -77,7 +77,7 @@ class EmbeddedAws:
         except BaseException:
             aws.stop()
             raise
-        if outlives_us:
+        if keep_running:
             aws._record.write_text(json.dumps({"pid": aws.pid, "port": aws.port}))
         return aws
 

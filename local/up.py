@@ -17,7 +17,7 @@ from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
 from tools import ROOT
 
 STATE = ROOT / ".local" / "up"
-PROFILES = ("default", "analyst", "push", "operator", "worker", "break-glass", "stranger")
+PROFILES = ("default", "analyst", "push", "operator", "worker", "break-glass", "other-admin")
 
 
 def up() -> None:
@@ -25,12 +25,12 @@ def up() -> None:
     with _alone():
         aws = EmbeddedAws.running(STATE)
         if aws and _environment_file().exists():
-            print(f"It runs already, at {aws.endpoint_url}; `make down` ends it.")
+            print(f"The embedded AWS is already running at {aws.endpoint_url}. Stop it with: make down")
         else:
             if aws:  # Somebody ended the `make up` that started it, before it was done.
                 aws.stop()
             shutil.rmtree(STATE, ignore_errors=True)
-            aws, account = start_and_deploy(STATE, outlives_us=True)
+            aws, account = start_and_deploy(STATE, keep_running=True)
             _write_profiles(aws, account)
             _write_environment(aws)
     _explain(aws)
@@ -41,7 +41,7 @@ def down() -> None:
     with _alone():
         aws = EmbeddedAws.running(STATE)
         if not aws:
-            sys.exit("It does not run. `make up` starts it.")
+            sys.exit("The embedded AWS is not running. Start it with: make up")
         aws.stop()
         shutil.rmtree(STATE)
     print("Ended.")
@@ -97,7 +97,7 @@ def _environment_file() -> Path:
 def _write_profiles(aws: EmbeddedAws, account: Account) -> None:
     """The people and roles of the account as profiles of the AWS CLI."""
     profiles = configparser.ConfigParser()
-    people = {"default": ROOT_CREDENTIALS, "analyst": account.analyst, "stranger": account.stranger}
+    people = {"default": ROOT_CREDENTIALS, "analyst": account.analyst, "other-admin": account.other_admin}
     people["operator"] = account.operator
     for name, credentials in people.items():
         profiles[_section(name)] = {
