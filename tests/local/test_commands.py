@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from local import up
 from local.account import WORKER_ROLE_ARN
 from local.embedded_aws import ACCOUNT
@@ -66,6 +68,29 @@ def test_two_demos_run_side_by_side_and_ctrl_c_ends_all_of_one() -> None:
     for state in states:
         assert not state.exists()
         assert not processes_in(state)
+
+
+def test_a_demo_stops_without_a_traceback_when_the_reader_of_its_output_ends() -> None:
+    command = [sys.executable, "-m", "local", "demo"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        demo.stdout.readline()
+        demo.stdout.close()
+        errors = demo.stderr.read()
+
+    assert (demo.returncode, errors) == (-signal.SIGPIPE, "")
+    state = ROOT / ".local" / f"demo-{demo.pid}"
+    assert not state.exists()
+    assert not processes_in(state)
+
+
+@pytest.mark.parametrize("arguments", [[], ["dmo"], ["demo", "now"]])
+def test_an_unknown_command_prints_one_usage_line(arguments: list[str]) -> None:
+    finished = subprocess.run([sys.executable, "-m", "local", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert finished.stderr == "usage: python -m local {demo,up,down}\n"
 
 
 def test_up_starts_an_aws_that_tools_can_use_until_down(tmp_path: Path) -> None:
