@@ -143,7 +143,7 @@ def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
     yield (
         "The function lost the permission to save logins, and 91 minutes later an alarm fired.\n"
         f"Its name is {alarm.partition('NotRefreshed')[0]}NotRefreshed…\n"
-        "A login is valid for 12 hours, so Airflow still pulls images while an operator fixes the problem."
+        "A login is valid for 12 hours: Airflow still pulls images while an operator fixes the problem."
     )
 
 
