@@ -6,7 +6,7 @@ connection.py turns ECR's answer into the document that Airflow reads.
 
 import gc
 
-# Every scheduled run is a cold start. Collecting garbage while the SDK loads takes an eighth of it and frees nothing.
+# Every scheduled run is a cold start. Collecting garbage while the SDK loads takes an eighth of that time and frees nothing.
 gc.disable()
 
 import json
@@ -54,8 +54,8 @@ class RefreshFailed(Exception):
 
     Attributes:
         operation: The API operation, such as `PutSecretValue`.
-        code: The error code of AWS, such as `AccessDeniedException`. If AWS did not answer, the name of the Python
-            exception, such as `ConnectTimeoutError`.
+        code: The error code of AWS, such as `AccessDeniedException`. For any other exception, the name of its type,
+            such as `ConnectTimeoutError`.
     """
 
     def __init__(self, operation: str, code: str) -> None:
