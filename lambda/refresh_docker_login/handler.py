@@ -6,7 +6,7 @@ connection.py turns ECR's answer into the document that Airflow reads.
 
 import gc
 
-# Every scheduled run is a cold start. Collecting garbage while the SDK loads takes an eighth of that time and frees nothing.
+# Every scheduled run is a cold start. Collecting garbage takes an eighth of the time to load the SDK and frees nothing.
 gc.disable()
 
 import json
