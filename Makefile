@@ -1,31 +1,69 @@
-# What a person runs here. Each target sets up what it needs by itself.
+# Every target installs what it needs.
 PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down test soak lint check e2e bench docs bootstrap deploy diff destroy set-up lock
+.PHONY: help demo up down bootstrap diff deploy destroy unit test lint check soak e2e bench docs generate lock \
+	set-up set-up-to-deploy
 
 help:
-	@echo "make demo                the whole product in one go, on an embedded AWS"
-	@echo "make up | down           keep that embedded AWS running, to try things | end it"
-	@echo "make test                linters, types, unit tests, template tests, tests on the embedded AWS"
-	@echo "make soak                500 refreshes with random faults while workers read, on the embedded AWS: minutes"
-	@echo "make check               scanners on the synthesized templates: cfn-lint, cdk-nag, checkov"
-	@echo "make e2e                 Airflow 2 and 3 pull a private image with a docker engine: on Linux, as root"
-	@echo "make bench               what a refresh costs, what its readers see, how long a deploy takes"
-	@echo "make bootstrap ENV=prod  prepare its AWS account and region for the CDK, once"
-	@echo "make diff ENV=prod       what a deploy of environments/prod.toml would change on AWS"
-	@echo "make deploy ENV=prod     deploy it, with the AWS credentials of your shell"
-	@echo "make destroy ENV=prod    remove it; the repositories and their images stay"
+	@echo "Try it, without an AWS account"
+	@echo "  make demo                Show everything once, on an embedded AWS"
+	@echo "  make up                  Start the embedded AWS, deploy to it, and keep it running"
+	@echo "  make down                Stop it"
+	@echo
+	@echo "Deploy environments/<name>.toml, with the AWS credentials of your shell"
+	@echo "  make bootstrap ENV=prod  Prepare the AWS account and region for the CDK, once"
+	@echo "  make diff ENV=prod       Show what a deployment would change"
+	@echo "  make deploy ENV=prod     Deploy"
+	@echo "  make destroy ENV=prod    Remove the deployment; repositories and their images stay"
+	@echo "  CDK_OPTIONS='...'        Options for the CDK CLI, with any of these four"
+	@echo
+	@echo "Develop"
+	@echo "  make unit                Run the tests that need no embedded AWS"
+	@echo "  make test                Run the linters and all tests"
+	@echo "  make lint                Check style, formatting, types and imports"
+	@echo "  make check               Scan the templates (cfn-lint, cdk-nag, checkov) and build the docs"
+	@echo "  make soak                Refresh 500 times with random faults; takes minutes"
+	@echo "  make e2e                 Run the example DAGs in Airflow 2 and 3 with Docker; Linux, as root"
+	@echo "  make bench               Measure refreshes and deployments, and write docs/benchmarks.md"
+	@echo "  make docs                Build the documentation site"
+	@echo "  make generate            Write the generated files again: settings reference, permission table"
+	@echo "  make lock                Write the lock files again, after a change of a requirements file"
+	@echo "  make set-up              Install everything for development; the other targets do this themselves"
 
 demo up down: set-up
 	@$(PYTHON) -m local $@
 
-test: lint
-	@$(PYTHON) -m pytest -q -n 3 --dist loadfile
+# An error in ENV is reported before anything is installed.
+ifneq ($(filter bootstrap diff deploy destroy,$(MAKECMDGOALS)),)
+  ifeq ($(ENV),)
+    $(error ENV is missing. Example: make deploy ENV=prod, for environments/prod.toml)
+  else ifeq ($(ENV),local)
+    $(error ENV=local is for the embedded AWS. Use make demo or make up)
+  else ifneq ($(wildcard environments/$(ENV).toml),environments/$(ENV).toml)
+    $(error environments/$(ENV).toml does not exist. Copy a file from examples/ and edit it)
+  endif
+endif
 
-soak: set-up
-	@SOAK_REFRESHES=500 $(PYTHON) -m pytest -q -s tests/faults/test_soak.py
+diff destroy: set-up-to-deploy
+	@$(CDK) $@ $(CDK_OPTIONS) '$(ENV)/*'
+
+# A repository that an earlier deployment left behind becomes part of the stack again.
+deploy: set-up-to-deploy
+	@$(CDK) deploy --import-existing-resources $(CDK_OPTIONS) '$(ENV)/*'
+
+# The account and region, in the form that `cdk bootstrap` expects.
+TARGET = $$($(PYTHON) -c 'import tomllib; e = tomllib.load(open("environments/$(ENV).toml", "rb")); print("aws://{account}/{region}".format(**e))')
+
+bootstrap: set-up-to-deploy
+	@$(CDK) bootstrap $(CDK_OPTIONS) "$(TARGET)"
+
+unit: set-up
+	@$(PYTHON) -m pytest -q -n 2 -m "not emulator"
+
+test: lint
+	@$(PYTHON) -m pytest -q -n 3 --dist loadfile --durations=10
 
 lint: set-up
 	@$(PYTHON) -m ruff check --quiet .
@@ -36,49 +74,35 @@ lint: set-up
 check:
 	@python3 -m tools.set_up checkov
 	@$(PYTHON) -m scanners
+	@$(MAKE) --no-print-directory docs
 
-# In namespaces of its own. Where that cannot be it says why and skips its tests; with E2E_OPTIONS=--must-run it fails.
+soak: set-up
+	@SOAK_REFRESHES=500 $(PYTHON) -m pytest -q -s tests/faults/test_soak.py
+
+# Runs in Linux namespaces. Where these are not possible, it says why and skips the tests; E2E_OPTIONS=--must-run makes
+# that a failure.
 e2e: set-up
 	@.ci/packages
 	@$(PYTHON) -m tests.e2e $(E2E_OPTIONS)
 
-# Writes docs/benchmarks.md; ten minutes.
 bench:
 	@python3 -m tools.set_up bench
 	@$(PYTHON) -m bench
 
-diff destroy: set-up environment-named
-	@$(CDK) $@ $(CDK_OPTIONS) '$(ENV)/*'
+docs:
+	@python3 -m tools.set_up docs
+	@.venv-docs/bin/sphinx-build -W --keep-going -n -q -b html docs docs/_build/html
+	@echo "The documentation is in docs/_build/html/index.html"
 
-deploy: set-up environment-named
-	@$(CDK) deploy --import-existing-resources $(CDK_OPTIONS) '$(ENV)/*'
-
-# The account and region of an environment, as the CDK CLI names them.
-WHERE = $$($(PYTHON) -c 'import tomllib; e = tomllib.load(open("environments/$(ENV).toml", "rb")); print("aws://{account}/{region}".format(**e))')
-
-bootstrap: set-up environment-named
-	@$(CDK) bootstrap $(CDK_OPTIONS) "$(WHERE)"
-
-.PHONY: environment-named
-environment-named:
-	@test -n "$(ENV)" || { echo "Which environment? For example: make deploy ENV=prod, for environments/prod.toml"; exit 2; }
-	@test -f "environments/$(ENV).toml" || { echo "There is no environments/$(ENV).toml"; exit 2; }
-	@test "$(ENV)" != local || { echo "local is for the embedded AWS: make demo, make up"; exit 2; }
-
-set-up:
-	@python3 -m tools.set_up
-
-# After a change of tests/permissions/expected.py.
-docs: set-up
+generate: set-up
+	@$(PYTHON) -m settings.reference
 	@$(PYTHON) -m tests.permissions.page
 
-COMPILE = $(PYTHON) -m uv pip compile --quiet --universal --no-header --python-version 3.11
-
-# After a change of requirements*.txt. The first one first: the bench has its versions.
 lock: set-up
-	$(COMPILE) requirements-dev.txt -o requirements.lock
-	$(COMPILE) scanners/requirements-checkov.txt -o scanners/requirements-checkov.lock
-	$(COMPILE) bench/requirements-lambda.txt -o bench/requirements-lambda.lock
-	$(COMPILE) bench/requirements-airflow.txt -o bench/requirements-airflow.lock
-	$(COMPILE) tests/e2e/requirements-airflow-2.txt -o tests/e2e/requirements-airflow-2.lock
-	$(COMPILE) tests/e2e/requirements-airflow-3.txt -o tests/e2e/requirements-airflow-3.lock
+	@python3 -m tools.lock
+
+set-up:
+	@python3 -m tools.set_up dev
+
+set-up-to-deploy:
+	@python3 -m tools.set_up deploy

@@ -1,4 +1,4 @@
-"""`python -m bench`: what `make bench` runs. It prints its tables and writes them to docs/benchmarks.md."""
+"""`make bench`: run all benchmarks, print their tables and write docs/benchmarks.md."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ from bench.goals import goals
 from bench.in_turn import Runs, in_turn
 from bench.processes import BenchFailed
 from bench.readers.reading import PAUSE_SECONDS
-from bench.rewriting import Met
+from bench.rewriting import Result
 from bench.tables import goals_table, readers_table, refresh_table, waiting_table
 from local.account import outputs
 from local.cdk import CdkFailed
@@ -24,35 +24,32 @@ from tools import ROOT
 
 _REFRESH_ROUNDS = 21
 _WAITING_ROUNDS = 5
-_HANDLER = ROOT / "lambda" / "refresh_docker_login" / "handler.py"
 
 
 def main() -> None:
-    # As Ctrl-C, also when the terminal is closed: whatever was started is stopped on the way out.
+    # Handle these like Ctrl-C, so that the processes that were started are stopped.
     for end in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(end, signal.default_int_handler)
     check_bytecode(LAMBDA, "botocore")
     check_bytecode(AIRFLOW, "airflow")
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        print("One refresh in a cold process, in every shape")
+        print("One refresh in a cold process, in every variant")
         host = AirflowHost(folder / "airflow")
         runs = refresh_runs(folder, host)
         refreshes = refresh_table(runs, refresh.PLAIN_BOTO3)
         print(f"\n{refreshes}\n")
 
-        print("Readers while the login is rewritten, and what a person waits for")
+        print("Readers while the docker login is rewritten, and waiting times")
         aws, account = start_and_deploy(folder / "aws")
         with aws:
-            kept = goals_table(
-                goals(runs, handler_lines=len(_HANDLER.read_text().splitlines()), zip_bytes=deployed_bytes(aws))
-            )
+            kept = goals_table(goals(runs, zip_bytes=deployed_bytes(aws)))
             print(f"\n{kept}\n")
-            met: dict[str, Met] = {
+            results: dict[str, Result] = {
                 "one write": rewriting.by_one_write(aws, account),
                 "delete and add": rewriting.by_delete_and_add(host),
             }
-            readers = readers_table(met)
+            readers = readers_table(results)
             print(f"{readers}\n")
             waits = in_turn(deploying.variants(aws, folder), _WAITING_ROUNDS)
         waiting = waiting_table(waits, deploying.BASELINE)
@@ -70,13 +67,13 @@ def main() -> None:
 
 
 def refresh_runs(folder: Path, host: AirflowHost) -> dict[str, Runs]:
-    """Refreshes, by variant."""
+    """Return the runs of one refresh, by variant."""
     with aws_stub(folder / "stub", file_of(LAMBDA, "botocore", "cacert.pem")) as stub:
         return in_turn(refresh.variants(stub, host), _REFRESH_ROUNDS)
 
 
 def deployed_bytes(aws: EmbeddedAws) -> int:
-    """The size of the function's zip, as the CDK CLI made it."""
+    """Return the size of the function's deployment package in bytes."""
     name = outputs(aws)["RefreshFunctionNameDockerDefault"]
     size: int = aws.client("lambda").get_function(FunctionName=name)["Configuration"]["CodeSize"]
     return size
@@ -90,4 +87,4 @@ if __name__ == "__main__":
     except subprocess.CalledProcessError as failure:
         sys.exit(f"\n  ✗ {failure.cmd[0]} ended with {failure.returncode}")
     except KeyboardInterrupt:
-        sys.exit(130)  # 128 and the number of SIGINT, as a shell says it
+        sys.exit(130)  # 128 + SIGINT, as a shell does

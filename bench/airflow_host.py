@@ -1,4 +1,4 @@
-"""A host of Airflow with its metadata database, and the script that refreshed the login there from cron."""
+"""An Airflow host with its metadata database, and the cron script that refreshes the docker login there."""
 
 import base64
 import secrets
@@ -13,11 +13,11 @@ from bench.environments import AIRFLOW, bare_environment
 from bench.functions import VARIANTS
 from bench.processes import Cost, cost_of
 
-_PASSWORD_BYTES = 1900  # in base64 the 2.5 kB of ECR's
+_PASSWORD_BYTES = 1900  # 2.5 kB in base64, like ECR's password
 
 
 class AirflowHost:
-    """Its database has the connection from the start."""
+    """An Airflow host whose database has the connection `docker_default` from the start."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,11 +37,13 @@ class AirflowHost:
         self.run_cron_script()
 
     def run_cron_script(self) -> Cost:
-        """One refresh. The script is given the token: what asking ECR for it costs comes on top.
+        """Run the script once and return its cost.
+
+        The script gets the token, so the cost does not include the request to ECR.
 
         Raises:
-            BenchFailed: the script failed.
-            NotWritten: it did not write the login.
+            BenchFailed: The script failed.
+            NotWritten: The script did not write the docker login.
         """
         password = base64.b64encode(secrets.token_bytes(_PASSWORD_BYTES)).decode()
         environment = {**self.environment, "DOCKER_PASSWORD": password}
@@ -57,4 +59,4 @@ class AirflowHost:
         finally:
             database.close()
         if login != ["docker", REGISTRY_HOST, "AWS"] or self._fernet.decrypt(encrypted).decode() != password:
-            raise NotWritten("Airflow's database does not hold the login that the script was given")
+            raise NotWritten("Airflow's database does not have the docker login that the script was given")

@@ -1,4 +1,4 @@
-"""ECR and one secret of Secrets Manager, as far as a refresh needs them, on https and loopback."""
+"""A stub of ECR and of one secret in Secrets Manager, with the calls that a refresh needs, over HTTPS on loopback."""
 
 import base64
 import json
@@ -18,15 +18,15 @@ from local.emulator.certificates import write_certificates
 REGISTRY_HOST = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 SECRET_ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:airflow/connections/docker_default-AbCdEf"
 _FIRST_VERSION = "00000000-0000-0000-0000-000000000000"
-_PASSWORD_BYTES = 1900  # in base64 the 2.5 kB of ECR's
+_PASSWORD_BYTES = 1900  # 2.5 kB in base64, like ECR's password
 
 
 class NotWritten(Exception):
-    """A run did not leave the login that it must. The message never holds the login."""
+    """A run did not write the docker login that it requested. The message never contains the login."""
 
 
 class AwsStub:
-    """What is behind the endpoint, and what was asked of it."""
+    """The state behind the endpoint, and the calls that it received."""
 
     def __init__(self, url: str, ca_bundle: Path) -> None:
         self.url = url
@@ -34,24 +34,26 @@ class AwsStub:
         self.forget()
 
     def forget(self) -> None:
-        """Be as before the first run: a secret with a login in it, and nothing asked."""
+        """Return to the initial state: a secret with a version, and no calls."""
         self.calls: list[str] = []
         self._passwords: list[str] = []
         self._versions = {_FIRST_VERSION: "{}"}
         self._stages = {"AWSCURRENT": _FIRST_VERSION}
 
     def check_written(self) -> None:
-        """Raise NotWritten unless the secret's current version is the login that was minted last."""
+        """Raise NotWritten unless the secret's current version is the docker login that was issued last."""
         if not {"GetAuthorizationToken", "PutSecretValue"} <= set(self.calls):
-            raise NotWritten(f"it called {self.calls}")
+            raise NotWritten(
+                f"the run called only {self.calls}; a refresh calls GetAuthorizationToken and PutSecretValue"
+            )
         login = json.loads(self._versions[self._stages["AWSCURRENT"]])
         extra = login.pop("extra", {})
         wanted = {"conn_type": "docker", "host": REGISTRY_HOST, "login": "AWS", "password": self._passwords[-1]}
         if login != wanted or not extra.get("expires_at"):
-            raise NotWritten("the secret's current version is not the login that was minted")
+            raise NotWritten("the secret's current version is not the docker login that was issued last")
 
     def call(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """The status and answer of an API call."""
+        """Handle an API call and return the HTTP status and the answer."""
         self.calls.append(operation)
         answers = {
             "GetAuthorizationToken": self._mint,
@@ -62,7 +64,7 @@ class AwsStub:
         }
         try:
             return 200, answers[operation](request)
-        except KeyError:  # a stage without a version; AWS says the same
+        except KeyError:  # a stage without a version: AWS answers the same
             return 400, {"__type": "ResourceNotFoundException"}
 
     def _mint(self, _request: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +99,13 @@ class AwsStub:
 
 @contextmanager
 def aws_stub(folder: Path, real_ca_bundle: Path) -> Iterator[AwsStub]:
-    """Serve it while the body runs. Its `ca_bundle` is the real one and the stub's authority: as much to load."""
+    """Serve the stub while the body runs.
+
+    Args:
+        folder: Where the TLS files are written.
+        real_ca_bundle: The stub's `ca_bundle` is this file plus the stub's own authority. So a function loads as many
+            certificate authorities as on AWS.
+    """
     certificates = write_certificates(folder, [REGION])
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificates.server, certificates.server_key)

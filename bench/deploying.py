@@ -1,4 +1,4 @@
-"""What a person waits for: synth, a deploy from a fresh clone, a deploy that changes nothing."""
+"""Waiting times: a synth, a deployment that changes nothing, and a deployment from a fresh clone."""
 
 import json
 import os
@@ -18,7 +18,12 @@ BASELINE = "synth, one environment"
 
 
 def variants(aws: EmbeddedAws, folder: Path) -> dict[str, Callable[[], Cost]]:
-    """By name. The AWS has the environment `local` deployed; the folder is for what they write."""
+    """Return the variants by name.
+
+    Args:
+        aws: An embedded AWS with the environment `local` deployed.
+        folder: Where the variants write their files.
+    """
     one = folder / "one-environment"
     one.mkdir()
     shutil.copy(ROOT / "environments" / "local.toml", one)
@@ -43,13 +48,13 @@ def _synth(folder: Path, environments: Path, *, validation: bool) -> Cost:
 
 
 def _redeploy(aws: EmbeddedAws, folder: Path) -> Cost:
-    """The command of `make deploy`."""
+    """Run the command of `make deploy`."""
     cdk = ROOT / "node_modules" / ".bin" / "cdk"
     options = ["--import-existing-resources", "--require-approval", "never", "--output", str(folder / "deploy")]
     before = _stack_events(aws)
     cost = cost_of([cdk, "deploy", *options, "local/*"], {**_own_environment(), **aws.client_environment()}, ROOT)
     if _stack_events(aws) != before:
-        raise BenchFailed("a deploy without a change changed a stack")
+        raise BenchFailed("a deployment without a change changed a stack")
     return cost
 
 
@@ -60,7 +65,7 @@ def _stack_events(aws: EmbeddedAws) -> int:
 
 
 def _clone_and_deploy() -> Cost:
-    """From nothing but warm caches of pip, uv and npm to an embedded AWS with `local` deployed."""
+    """Clone the repository and run `make up`. Only the caches of pip, uv and npm are warm."""
     with TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
         try:
@@ -72,7 +77,7 @@ def _clone_and_deploy() -> Cost:
 
 
 def _own_environment() -> dict[str, str]:
-    """As in a terminal: ours, without what make and this machine's Python settings add to it."""
+    """Return this process's environment without the variables of make and without PYTHONDONTWRITEBYTECODE."""
     unwanted = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONDONTWRITEBYTECODE")
     silence = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
     return {name: value for name, value in os.environ.items() if name not in unwanted} | silence

@@ -1,4 +1,4 @@
-"""The environments that the variants run in, and what their processes get of ours."""
+"""The virtual environments of the variants, and the environment variables of their processes."""
 
 import importlib.util
 import os
@@ -13,25 +13,25 @@ AIRFLOW = ROOT / ".venv-bench-airflow"
 
 
 def bare_environment(venv: Path) -> dict[str, str]:
-    """Nothing of the user's settings, above all no PYTHONDONTWRITEBYTECODE."""
+    """Return environment variables without the user's settings, in particular without PYTHONDONTWRITEBYTECODE."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
     return {**kept, "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}
 
 
 def file_of(venv: Path, package: str, file: str = "__init__.py") -> Path:
-    """A file of an installed package."""
+    """Return the path of a file of an installed package."""
     [found] = venv.glob(f"lib/python3*/site-packages/{package}/{file}")
     return found
 
 
 def check_bytecode(venv: Path, package: str) -> None:
-    """Raise BenchFailed unless the package is compiled: importing it from source takes a multiple."""
+    """Raise BenchFailed unless the package has bytecode. Without bytecode, an import takes several times as long."""
     if not Path(importlib.util.cache_from_source(str(file_of(venv, package)))).exists():
-        raise BenchFailed(f"{package} in {venv.name} has no bytecode")
+        raise BenchFailed(f"{package} in {venv.name} has no bytecode; delete {venv.name} and run `make bench` again")
 
 
 def versions(venv: Path, *packages: str) -> str:
-    """Packages with their versions, as text."""
+    """Return the packages with their versions, separated by commas."""
     program = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
     told = subprocess.run(
         [venv / "bin" / "python", "-c", program, *packages], check=True, capture_output=True, text=True

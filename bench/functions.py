@@ -1,4 +1,4 @@
-"""Functions that refresh a login, each in a cold process under AWS's runtime client."""
+"""Functions that refresh a docker login. Each run is a cold process under AWS's runtime client."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ VARIANTS = ROOT / "bench" / "variants"
 
 @dataclass(frozen=True)
 class Function:
-    """What is deployed, and the invocations that make one refresh."""
+    """A function's code, and the invocations that make one refresh."""
 
     source: Path  # a module or a package
     handler: str
@@ -41,11 +41,11 @@ ROTATION_TEMPLATE = Function(
 
 
 def cold_run(function: Function, stub: AwsStub) -> Cost:
-    """One refresh from the start of the process to the last result.
+    """Return the cost of one refresh, from the start of the process to the last result.
 
     Raises:
-        BenchFailed: it failed.
-        NotWritten: it did not write the login.
+        BenchFailed: The function failed.
+        NotWritten: The function did not write the docker login.
     """
     stub.forget()
     with TemporaryDirectory() as folder, runtime_api(function.events) as api:
@@ -72,7 +72,7 @@ def cold_run(function: Function, stub: AwsStub) -> Cost:
 def _environment(function: Function, stub: AwsStub, runtime_api_address: str) -> dict[str, str]:
     return {
         **bare_environment(LAMBDA),
-        # As on AWS, where a function's folder is read-only: the SDK is compiled, the function itself is not.
+        # On AWS a function's folder is read-only: the SDK has bytecode, the function itself does not.
         "PYTHONDONTWRITEBYTECODE": "1",
         "_HANDLER": function.handler,
         "AWS_LAMBDA_RUNTIME_API": runtime_api_address,

@@ -1,4 +1,4 @@
-"""Measure variants in turn: a busy machine is busy for all of them, and their ratios hold where seconds do not."""
+"""Measure variants in turn, so that a busy machine slows all of them down and their ratios stay comparable."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,28 +11,32 @@ MIN_ROUNDS = 5
 
 @dataclass(frozen=True)
 class Runs:
-    """One variant's runs, in the order of the rounds."""
+    """The runs of one variant, in the order of the rounds."""
 
     costs: Sequence[Cost]
 
-    def figures(self, name: str) -> list[float]:
-        """One of Cost's figures, in each run."""
+    def values(self, name: str) -> list[float]:
+        """Return an attribute of Cost for each run."""
         return [getattr(cost, name) for cost in self.costs]
 
     def median(self, name: str) -> float:
-        """The median of one of Cost's figures."""
-        return median(self.figures(name))
+        """Return the median of an attribute of Cost."""
+        return median(self.values(name))
 
     def ratio(self, baseline: "Runs", name: str) -> float:
-        """The median of the rounds' ratios. A machine that slows down for some rounds does not move it."""
-        rounds = zip(self.figures(name), baseline.figures(name), strict=True)
+        """Return the median of the ratios in each round. A machine that is slow for some rounds does not change it."""
+        rounds = zip(self.values(name), baseline.values(name), strict=True)
         return median(ours / theirs for ours, theirs in rounds)
 
 
 def in_turn(variants: Mapping[str, Callable[[], Cost]], rounds: int) -> dict[str, Runs]:
-    """Run every variant once, then every variant again, and so on; the runs by variant."""
+    """Run every variant once in each round, and return the runs by variant.
+
+    Raises:
+        ValueError: There are fewer than MIN_ROUNDS rounds.
+    """
     if rounds < MIN_ROUNDS:
-        raise ValueError(f"a median of fewer than {MIN_ROUNDS} runs says little")
+        raise ValueError(f"{rounds} rounds are fewer than {MIN_ROUNDS}; run at least {MIN_ROUNDS} for a median")
     width = max(map(len, variants))
     costs: dict[str, list[Cost]] = {name: [] for name in variants}
     for round_ in range(rounds):

@@ -1,4 +1,4 @@
-"""An http server on loopback, in a thread of this process, for as long as a block runs."""
+"""An HTTP server on loopback, in a thread of this process."""
 
 import ssl
 import sys
@@ -10,10 +10,10 @@ from typing import Any
 
 
 class Answering(BaseHTTPRequestHandler):
-    """One connection of a client. Keeps it open, as AWS does, and is silent."""
+    """A request handler that keeps connections open, as AWS does, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = 65536  # an answer in one piece
+    wbufsize = 65536  # send an answer in one piece
 
     def body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -34,17 +34,17 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that is ended once it is done resets its connections.
+        # A client that the benchmark ends resets its connections.
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
 def serving(handler: type[Answering], tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Serve while the body runs; yields the port."""
+    """Serve while the body runs. Yields the port."""
     server = _Server(("127.0.0.1", 0), handler)
     if tls:
-        # The handshake in the connection's own thread, which is where it is first read.
+        # Do the handshake in the connection's own thread, at the first read.
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

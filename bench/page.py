@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: the tables, how they came about, and on what machine."""
+"""Write docs/benchmarks.md from the template: the tables, the method and the machine."""
 
 import os
 import platform
@@ -12,8 +12,12 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 _TEMPLATE = ROOT / "bench" / "page.template.md"
 
 
-def write(**figures: object) -> None:
-    """Write the page with these tables and numbers."""
+def write(**values: object) -> None:
+    """Write the page.
+
+    Args:
+        values: The tables and numbers that the template names.
+    """
     PAGE.write_text(
         _TEMPLATE.read_text().format(
             date=datetime.now(UTC).date(),
@@ -24,7 +28,7 @@ def write(**figures: object) -> None:
             lambda_versions=versions(LAMBDA, "boto3", "awslambdaric", "aws-lambda-powertools"),
             airflow_versions=versions(AIRFLOW, "apache-airflow", "apache-airflow-providers-docker"),
             cdk_versions=versions(ROOT / ".venv", "aws-cdk-lib", "ministack"),
-            **figures,
+            **values,
         )
     )
 

@@ -1,4 +1,4 @@
-"""Cold processes and what they cost."""
+"""Run cold processes and measure their cost."""
 
 import json
 import signal
@@ -15,25 +15,31 @@ _TIMEOUT_SECONDS = 300
 
 
 class BenchFailed(Exception):
-    """Something did not do what its figure would stand for."""
+    """A measured command failed, so its cost is not a result."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one process took, with its children."""
+    """The cost of one process with its children."""
 
     wall_seconds: float
     cpu_milliseconds: float  # user and system
-    peak_mebibytes: float  # resident memory of the largest of them
+    peak_mebibytes: float  # resident memory of the largest process
 
 
 def cost_of(
     command: Sequence[str | Path], environment: Mapping[str, str], folder: Path, *, until: Event | None = None
 ) -> Cost:
-    """Run a command to its end, or until the event, at which it is ended.
+    """Run a command and return its cost.
+
+    Args:
+        command: The program with its arguments.
+        environment: All environment variables of the command.
+        folder: The working folder.
+        until: End the command when this event is set. Without it, the command ends by itself.
 
     Raises:
-        BenchFailed: it failed, or ended before the event.
+        BenchFailed: The command failed, or ended before the event.
     """
     measured = subprocess.Popen(
         [sys.executable, "-I", "-S", ROOT / "bench" / "cold_process.py", *command],
@@ -49,12 +55,12 @@ def cost_of(
             pass
         if until and until.is_set():
             measured.send_signal(signal.SIGTERM)
-        told, said = measured.communicate(timeout=_TIMEOUT_SECONDS)
+        printed, messages = measured.communicate(timeout=_TIMEOUT_SECONDS)
     finally:
         if measured.poll() is None:
             measured.send_signal(signal.SIGTERM)
             measured.communicate()
-    result = json.loads(told)
+    result = json.loads(printed)
     if result["exit_code"] != (-signal.SIGTERM if until else 0):
-        raise BenchFailed(f"{command[0]} ended with {result['exit_code']}:\n{said[-2000:]}")
+        raise BenchFailed(f"{command[0]} ended with {result['exit_code']}:\n{messages[-2000:]}")
     return Cost(**result["cost"])

@@ -1,4 +1,4 @@
-"""One refresh of a login in a cold process, in every shape that people give it."""
+"""The variants of one refresh, each in a cold process."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +22,7 @@ FUNCTIONS = {
 
 
 def variants(stub: AwsStub, host: AirflowHost) -> dict[str, Callable[[], Cost]]:
-    """By name."""
+    """Return the variants by name."""
     runs: dict[str, Callable[[], Cost]] = {
         name: partial(functions.cold_run, function, stub) for name, function in FUNCTIONS.items()
     }

@@ -1,4 +1,4 @@
-"""What readers of a connection meet while its login is rewritten."""
+"""Count failed reads of a connection while its docker login is rewritten."""
 
 import json
 import subprocess
@@ -19,15 +19,15 @@ _READERS = 2
 
 
 @dataclass(frozen=True)
-class Met:
-    """What all readers of a connection met together."""
+class Result:
+    """The reads of all readers together."""
 
     rewrites: int
     reads: Reads
 
 
-def by_one_write(aws: EmbeddedAws, account: Account) -> Met:
-    """The deployed function writes a version of the secret; workers read it from Secrets Manager."""
+def by_one_write(aws: EmbeddedAws, account: Account) -> Result:
+    """The deployed function writes new versions of the secret. Readers with the worker's role read the secret."""
     worker = assume(aws, WORKER_ROLE_ARN, account.operator)
     environment = {
         **bare_environment(LAMBDA),
@@ -46,12 +46,12 @@ def by_one_write(aws: EmbeddedAws, account: Account) -> Met:
     return _read_while(refresh, LAMBDA, "bench.readers.secrets_manager", environment)
 
 
-def by_delete_and_add(host: AirflowHost) -> Met:
-    """The cron script deletes and adds the connection; Airflow reads it from its metadata database."""
+def by_delete_and_add(host: AirflowHost) -> Result:
+    """The cron script deletes and adds the connection. Airflow reads it from its metadata database."""
     return _read_while(host.run_cron_script, AIRFLOW, "bench.readers.airflow_database", host.environment)
 
 
-def _read_while(rewrite: Callable[[], object], venv: Path, reader: str, environment: Mapping[str, str]) -> Met:
+def _read_while(rewrite: Callable[[], object], venv: Path, reader: str, environment: Mapping[str, str]) -> Result:
     readers = [
         subprocess.Popen(
             [venv / "bin" / "python", "-m", reader],
@@ -75,7 +75,7 @@ def _read_while(rewrite: Callable[[], object], venv: Path, reader: str, environm
         while any(process.poll() is None for process in readers):
             rewrite()
             rewrites += 1
-        return Met(rewrites, _together([Reads(**json.loads(process.communicate()[0])) for process in readers]))
+        return Result(rewrites, _together([Reads(**json.loads(process.communicate()[0])) for process in readers]))
     finally:
         for process in readers:
             process.kill()

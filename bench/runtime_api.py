@@ -1,4 +1,4 @@
-"""The Lambda Runtime API on loopback: hands out some invocations, one after the other, and takes their results."""
+"""A Lambda Runtime API on loopback. It hands out invocations one after the other and receives their results."""
 
 import json
 import time
@@ -13,19 +13,19 @@ _FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:refresh"
 
 
 class RuntimeApi:
-    """One function's invocations."""
+    """The invocations of one function."""
 
     def __init__(self, events: Sequence[dict[str, Any]]) -> None:
         self.address = ""  # host and port
-        self.finished = Event()  # every invocation has its result, or one failed
-        self.failure = ""  # the type of the error; its message may hold anything
+        self.finished = Event()  # all invocations have a result, or one failed
+        self.failure = ""  # the error's type; its message could contain a token
         self.closed = Event()
         self._waiting = list(events)
         self._results_wanted = len(events)
 
     def next(self) -> dict[str, Any]:
         if not self._waiting:
-            self.closed.wait()  # On AWS the process is frozen now; the bench ends it.
+            self.closed.wait()  # On AWS the process is frozen now. The benchmark ends it.
             raise ConnectionAbortedError
         return self._waiting.pop(0)
 
@@ -61,7 +61,7 @@ def runtime_api(events: Sequence[dict[str, Any]]) -> Iterator[RuntimeApi]:
             self.wfile.flush()
             if self.path.endswith("/response"):
                 api.take_result()
-            else:  # of an invocation, or of the module's import
+            else:  # an invocation or the module's import failed
                 api.take_failure(json.loads(result)["errorType"])
 
     with serving(Requests) as port:

@@ -1,14 +1,14 @@
-"""Figures as tables that read well on a terminal and as Markdown."""
+"""Results as Markdown tables that are also readable on a terminal."""
 
 from collections.abc import Mapping, Sequence
 
 from bench.goals import Goal
 from bench.in_turn import Runs
-from bench.rewriting import Met
+from bench.rewriting import Result
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The first column to the left, the figures to the right."""
+    """Return a table. The first column is aligned to the left, the others to the right."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
 
     def line(cells: Sequence[str]) -> str:
@@ -23,7 +23,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def refresh_table(runs: Mapping[str, Runs], baseline: str) -> str:
-    """CPU and memory of each variant; the baseline's ratio is 1.00."""
+    """Return CPU time and memory of each variant. The baseline has the ratio 1.00."""
     rows = [
         [
             name,
@@ -37,7 +37,7 @@ def refresh_table(runs: Mapping[str, Runs], baseline: str) -> str:
 
 
 def waiting_table(runs: Mapping[str, Runs], baseline: str) -> str:
-    """How long one waits for each variant; the baseline's ratio is 1.00."""
+    """Return the elapsed time of each variant. The baseline has the ratio 1.00."""
     rows = [
         [
             name,
@@ -50,8 +50,8 @@ def waiting_table(runs: Mapping[str, Runs], baseline: str) -> str:
     return table(["from start to end", "seconds", "ratio", "CPU, s"], rows)
 
 
-def readers_table(met: Mapping[str, Met]) -> str:
-    """What readers met, by how the login was rewritten."""
+def readers_table(results: Mapping[str, Result]) -> str:
+    """Return the reads, by how the docker login was rewritten."""
     rows = [
         [
             name,
@@ -62,14 +62,14 @@ def readers_table(met: Mapping[str, Met]) -> str:
             f"{one.reads.longest_gap_seconds:.1f}",
             ", ".join(one.reads.failures) or "-",
         ]
-        for name, one in met.items()
+        for name, one in results.items()
     ]
     head = ["login rewritten by", "rewrites", "reads", "failed", "share", "longest gap, s", "readers saw"]
     return table(head, rows)
 
 
 def goals_table(goals: Sequence[Goal]) -> str:
-    """Each promise, and whether it was kept."""
+    """Return each goal, its result, and whether it was met."""
     return table(
-        ["goal", "measured", ""], [[goal.promise, goal.measured, "kept" if goal.kept else "not kept"] for goal in goals]
+        ["goal", "measured", ""], [[goal.goal, goal.measured, "met" if goal.met else "not met"] for goal in goals]
     )

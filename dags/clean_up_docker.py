@@ -1,7 +1,7 @@
-"""Remove old containers and images on workers without Systems Manager, each night (docs/airflow/clean-up.md).
+"""Remove old containers and images from the workers each night, where Systems Manager does not do it.
 
-A task runs on one worker, so each worker needs a queue of its own that only it serves, besides those it serves already:
-`airflow celery worker --queues default,worker-a`. With LocalExecutor there is one worker, and no queue to name.
+A task runs on one worker, so each worker needs a queue that no other worker serves, in addition to its other queues:
+`airflow celery worker --queues default,worker-a`. With LocalExecutor there is one worker, and no queue is needed.
 """
 
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ with DAG(
         BashOperator(
             task_id=f"clean_up_{queue.replace('-', '_')}",
             queue=queue,
-            # Without --force docker asks, and nobody answers. Images in use stay, and those built within a week.
+            # Without --force docker waits for an answer. Images in use stay, and so do images built within a week.
             bash_command=(
                 "docker container prune --force --filter until=24h"
                 " && docker image prune --all --force --filter until=168h"

@@ -1,14 +1,14 @@
-"""Run an image of the team risk as a task on Fargate, without a docker login: the task's execution role pulls it.
+"""Run an image of the team risk as a task on Fargate. The task's execution role pulls it, without a docker login.
 
-The task definition comes from `[ecs.tasks."risk/var"]` in the environment's settings. Airflow Variables hold the
-deploy's outputs and where the task runs, so that the same DAG serves every environment:
+The task definition comes from `[ecs.tasks."risk/var"]` in the environment's settings. The same DAG works in every
+environment, because these Airflow Variables hold the outputs of the deploy and the subnet:
 
 - `ecs_cluster`: EcsClusterName
 - `ecs_task_family`: EcsTaskFamilyRiskVar
 - `ecs_task_log_group`: EcsTaskLogGroupRiskVar
 - `ecs_subnet`: a private subnet that reaches ECR, S3 and CloudWatch Logs
 
-The worker's environment has AWS_DEFAULT_REGION: an instance profile tells credentials, and no region.
+The worker's environment needs AWS_DEFAULT_REGION, because an instance profile provides credentials but no Region.
 """
 
 from datetime import datetime, timedelta
@@ -25,24 +25,24 @@ with DAG(
     default_args={
         "retries": 2,
         "retry_delay": timedelta(minutes=5),
-        "execution_timeout": timedelta(hours=1),  # stops the task on ECS as well
+        "execution_timeout": timedelta(hours=1),  # A timeout stops the task on ECS as well.
     },
 ) as dag:
     EcsRunTaskOperator(
         task_id="value_at_risk",
-        aws_conn_id=None,  # the worker's own role, which the deploy gave the right to run this task
+        aws_conn_id=None,  # The worker's own role. The deploy gives it the permission to run this task.
         cluster="{{ var.value.ecs_cluster }}",
-        task_definition="{{ var.value.ecs_task_family }}",  # its newest revision; `…:3` would be the third
-        container_name="task",  # as the task definition has it; else the operator asks, and waits for it
+        task_definition="{{ var.value.ecs_task_family }}",  # The newest revision. `…:3` names the third.
+        container_name="task",  # Without the name the operator asks ECS and waits for the answer.
         launch_type="FARGATE",
         network_configuration={
             "awsvpcConfiguration": {"subnets": ["{{ var.value.ecs_subnet }}"], "assignPublicIp": "DISABLED"}
         },
-        # What differs from the task definition, whose one container is called `task`.
+        # Changes to the task definition. Its only container is `task`.
         overrides={"containerOverrides": [{"name": "task", "environment": [{"name": "DAY", "value": "{{ ds }}"}]}]},
-        # What the container prints appears in Airflow's log of the task.
+        # Airflow's log of the task shows what the container prints.
         awslogs_group="{{ var.value.ecs_task_log_group }}",
         awslogs_stream_prefix="airflow/task",
-        # After a worker was lost, a retry takes up the task that runs rather than start a second one.
+        # If a worker was lost, a retry attaches to the running task and does not start a second one.
         reattach=True,
     )

@@ -1,10 +1,10 @@
-"""Scrape the web in the image that the team analytics pushes to ECR.
+"""Scrape the web with an image that the team analytics pushes to ECR.
 
-The connection `docker_default` holds the docker login: Airflow reads it from Secrets Manager, where it is renewed by
-itself. Airflow Variables make the same DAG run in every environment:
+The connection `docker_default` holds the docker login. Airflow reads it from Secrets Manager, where a schedule renews
+it. The same DAG works in every environment, because these Airflow Variables differ:
 
 - `ecr_registry`: the deploy's output RegistryHost
-- `web_scraper_digest`: which image the pinned task runs, `sha256:…`, as `docker push` prints it
+- `web_scraper_digest`: the digest of the image that the pinned task runs, `sha256:…`, as `docker push` prints it
 """
 
 from datetime import datetime, timedelta
@@ -19,23 +19,23 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args={
-        # A registry or network that fails now mostly works some minutes later; a third failure is somebody's business.
+        # A registry or network that fails usually works again some minutes later.
         "retries": 2,
         "retry_delay": timedelta(minutes=5),
-        # A container that hangs would hold its slot for ever.
+        # Without a timeout, a container that hangs keeps its slot forever.
         "execution_timeout": timedelta(hours=1),
     },
 ) as dag:
-    # A tag that is set once: what is pulled the first time stays right for ever, so it need not be pulled again.
+    # The tag is immutable, so an image that was pulled once stays correct and is not pulled again.
     scrape = DockerOperator(
         task_id="scrape",
         image="{{ var.value.ecr_registry }}/analytics/web-scraper:1",
-        docker_conn_id="docker_default",  # without it the operator logs in nowhere
-        auto_remove="force",  # the container goes, also when it failed
+        docker_conn_id="docker_default",  # Without it the operator does not log in.
+        auto_remove="force",  # Removes the container, also after a failure.
         mount_tmp_dir=False,
     )
 
-    # The image by its digest: no tag that moves can change what runs. A new one is rolled out by setting the Variable.
+    # The image by its digest, which no tag can change. Set the Variable to run another image.
     scrape_pinned = DockerOperator(
         task_id="scrape_pinned",
         image="{{ var.value.ecr_registry }}/analytics/web-scraper@{{ var.value.web_scraper_digest }}",

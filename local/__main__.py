@@ -1,5 +1,6 @@
-"""`python -m local demo|up|down`: what the Makefile's targets of these names run."""
+"""`python -m local demo|up|down`: the commands behind `make demo`, `make up` and `make down`."""
 
+import os
 import signal
 import sys
 
@@ -15,16 +16,24 @@ COMMANDS = {"demo": demo.main, "up": up.up, "down": up.down}
 
 
 def main() -> None:
-    # As Ctrl-C, also when the terminal is closed: whatever was started is stopped on the way out.
-    for end in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(end, signal.default_int_handler)
+    if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
+        print(f"usage: python -m local {{{','.join(COMMANDS)}}}", file=sys.stderr)
+        sys.exit(2)
+    # Treat `kill` and a closed terminal like Ctrl-C, so that everything that was started is stopped.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         COMMANDS[sys.argv[1]]()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of the output has ended, as in `make demo | head`. End by SIGPIPE, as other commands do.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGPIPE)
     except (BotoCoreError, CdkFailed, ClaimFailed, ClientError, EmbeddedAwsError, RegistryRefused) as error:
         sys.exit(f"\n  ✗ {error}")
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
-        sys.exit(130)  # 128 and the number of SIGINT, as a shell says it
+        sys.exit(130)  # 128 + SIGINT, as shells report it
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What an AWS account would have before this project comes: people, the Airflow workers' role, and somebody else."""
+"""The users and roles that an AWS account has before this project is deployed to it, and their logins."""
 
 import base64
 import json
@@ -16,34 +16,42 @@ BREAK_GLASS_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/BreakGlass"
 
 @dataclass(frozen=True)
 class Account:
-    """The credentials of those who have some by themselves."""
+    """The access keys of the account's users.
+
+    Attributes:
+        analyst: may assume the push role of the team analytics.
+        operator: may assume the Airflow workers' role and the break-glass role.
+        other_admin: an administrator of the account who is not in the settings.
+    """
 
     analyst: Credentials = field(repr=False)
     operator: Credentials = field(repr=False)
-    stranger: Credentials = field(repr=False)
+    other_admin: Credentials = field(repr=False)
 
 
 def create_account(aws: EmbeddedAws) -> Account:
-    """Create whom environments/local.toml names, and a stranger: an administrator that it does not name."""
+    """Create the users and roles that environments/local.toml names, and an administrator that it does not name."""
     iam = aws.client("iam")
     iam.create_user(UserName="operator")
     for arn in (WORKER_ROLE_ARN, BREAK_GLASS_ROLE_ARN):
-        # On AWS an instance or a person on call takes the role; here the operator plays both.
+        # On AWS, an instance assumes the workers' role, and a person on call the break-glass role. Here, the operator
+        # assumes both.
         iam.create_role(RoleName=_name(arn), AssumeRolePolicyDocument=_trust(f"arn:aws:iam::{ACCOUNT}:user/operator"))
     iam.put_role_policy(
         RoleName=_name(BREAK_GLASS_ROLE_ARN), PolicyName="Secrets", PolicyDocument=_allow("secretsmanager:*")
     )
-    iam.create_user(UserName="stranger")
-    iam.put_user_policy(UserName="stranger", PolicyName="Administrator", PolicyDocument=_allow("*"))
+    iam.create_user(UserName="other-admin")
+    iam.put_user_policy(UserName="other-admin", PolicyName="Administrator", PolicyDocument=_allow("*"))
     iam.create_user(UserName="analyst")
-    # On AWS a trust that names the user is enough; MiniStack asks for this as well. Which roles, the trusts decide.
+    # On AWS, a trust policy that names the user is enough. MiniStack also asks for an identity policy.
+    # This one allows every role; the roles' trust policies decide.
     for user in ("analyst", "operator"):
         iam.put_user_policy(UserName=user, PolicyName="AssumeRoles", PolicyDocument=_allow("sts:AssumeRole"))
-    return Account(*(_access_key(iam, user) for user in ("analyst", "operator", "stranger")))
+    return Account(*(_access_key(iam, user) for user in ("analyst", "operator", "other-admin")))
 
 
 def assume(aws: EmbeddedAws, role_arn: str, credentials: Credentials) -> Credentials:
-    """Assume a role as somebody."""
+    """Assume a role with these credentials; returns the session's credentials."""
     sts = aws.client("sts", credentials)
     answer: dict[str, Credentials] = sts.assume_role(RoleArn=role_arn, RoleSessionName="local")
     return answer["Credentials"]
@@ -57,16 +65,16 @@ def docker_login(aws: EmbeddedAws, credentials: Credentials) -> RegistryClient:
 
 
 def registry_client(aws: EmbeddedAws, host: str, username: str, password: str) -> RegistryClient:
-    """A docker client with this login, for which the registry's name resolves to the embedded AWS."""
+    """Return a docker client with this login. It connects to the embedded AWS instead of the host."""
     return RegistryClient(host, username, password, port=aws.port, ca_bundle=aws.ca_bundle)
 
 
 def outputs(aws: EmbeddedAws, environment: str = "local") -> dict[str, str]:
-    """The outputs of all stacks of an environment: where tools find what a deploy made."""
+    """Return the outputs of all stacks of an environment, by name."""
     found = {}
     for page in aws.client("cloudformation").get_paginator("describe_stacks").paginate():
         for stack in page["Stacks"]:
-            # No stack of ours has a hyphen in its own name, but an environment may: dev-Access, dev-eu-Access.
+            # The last part of a stack's name has no hyphen, but an environment's name may: dev-Access, dev-eu-Access.
             if stack["StackName"].rpartition("-")[0] == environment:
                 found.update({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
     return found

@@ -1,4 +1,4 @@
-"""The real CDK CLI, pointed at an embedded AWS."""
+"""Run the real CDK CLI against an embedded AWS."""
 
 import os
 import shlex
@@ -13,63 +13,94 @@ from tools import ROOT
 
 ENVIRONMENTS = ROOT / "environments"
 _CLI = ROOT / "node_modules" / ".bin" / "cdk"
+_IN_PARALLEL = ("--concurrency", "3")
 
 
 class CdkFailed(Exception):
-    """The CDK CLI ended with an error; the message is all that it printed."""
+    """The CDK CLI failed. The message is everything that it printed."""
 
 
 @contextmanager
 def synthesizing(assembly: Path, *, environments: Path = ENVIRONMENTS) -> Iterator[None]:
-    """Write the cloud assembly of a folder's environments while the body runs; at its end it is complete."""
+    """Synthesize the environments of a folder in a process that runs beside the body of the `with` statement.
+
+    Args:
+        assembly: the folder for the cloud assembly. It is complete when the `with` statement ends.
+        environments: the folder of settings files.
+
+    Raises:
+        CdkFailed: the CDK CLI failed.
+    """
     process = _start(
         ["synth", "--quiet", "--output", str(assembly), "--app", shlex.join([sys.executable, "app.py"])]
         + ["--context", f"environments={environments}"],
-        # The built-in validation has its own run in the tests; here it would only cost two seconds.
+        # The tests run the built-in validation separately. It would add two seconds here.
         {"CDK_VALIDATION": "false", "CDK_DISABLE_CLI_TELEMETRY": "1"},
     )
     try:
         yield
-        _finish(process)
+        _wait(process)
     finally:
         process.kill()
 
 
 def bootstrap(aws: EmbeddedAws) -> None:
-    """Make what every CDK deploy needs in an account and region."""
-    # Away from the project's cdk.json, whose app the CLI would synthesize first.
+    """Bootstrap the embedded account and region, which every CDK deploy needs.
+
+    Raises:
+        CdkFailed: the CDK CLI failed.
+    """
+    # In the project's folder, the CLI would read cdk.json and synthesize the app first.
     _run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], aws.client_environment(), folder=aws.state)
 
 
 def deploy(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
-    """Deploy stacks of an assembly, by default all of `local`, as `make deploy` does; returns what the CLI printed."""
-    return _on(aws, assembly, "deploy", stacks, "--require-approval", "never", "--import-existing-resources")
+    """Deploy stacks of an assembly as `make deploy` does, by default all of `local`; returns the CLI's output.
+
+    Raises:
+        CdkFailed: the CDK CLI failed.
+    """
+    options = ("--require-approval", "never", "--import-existing-resources", *_IN_PARALLEL)
+    return _run_on_stacks(aws, assembly, "deploy", stacks, *options)
+
+
+def diff(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
+    """Compare stacks of an assembly, by default all of `local`, with the deployed ones; returns the CLI's output.
+
+    Raises:
+        CdkFailed: the CDK CLI failed.
+    """
+    return _run_on_stacks(aws, assembly, "diff", stacks, "--method", "template")
 
 
 def destroy(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
-    """Destroy stacks of an assembly, by default all of `local`; returns what the CLI printed."""
-    return _on(aws, assembly, "destroy", stacks, "--force")
+    """Destroy stacks of an assembly, by default all of `local`; returns the CLI's output.
+
+    Raises:
+        CdkFailed: the CDK CLI failed.
+    """
+    return _run_on_stacks(aws, assembly, "destroy", stacks, "--force", *_IN_PARALLEL)
 
 
-def _on(aws: EmbeddedAws, assembly: Path, command: str, stacks: tuple[str, ...], *options: str) -> str:
-    chosen = stacks or ("local/*",)
-    return _run([command, *chosen, *options, "--app", str(assembly), "--concurrency", "3"], aws.client_environment())
+def _run_on_stacks(aws: EmbeddedAws, assembly: Path, command: str, stacks: tuple[str, ...], *options: str) -> str:
+    patterns = stacks or ("local/*",)
+    return _run([command, *patterns, *options, "--app", str(assembly)], aws.client_environment())
 
 
 def _run(arguments: list[str], environment: dict[str, str], folder: Path = ROOT) -> str:
     process = _start(arguments, environment, folder)
     try:
-        return _finish(process)
+        return _wait(process)
     finally:
         process.kill()
 
 
 def _start(arguments: list[str], environment: dict[str, str], folder: Path = ROOT) -> subprocess.Popen[str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return subprocess.Popen(
         [str(_CLI), "--no-notices", "--no-color", *arguments],
         cwd=folder,
-        env={**kept, "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", **environment},
+        env={**inherited, "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -77,7 +108,7 @@ def _start(arguments: list[str], environment: dict[str, str], folder: Path = ROO
     )
 
 
-def _finish(process: subprocess.Popen[str]) -> str:
+def _wait(process: subprocess.Popen[str]) -> str:
     printed, _ = process.communicate()
     if process.returncode:
         raise CdkFailed(printed)

@@ -1,4 +1,4 @@
-"""The whole product in one go: deploy to an embedded AWS, push, pull, refuse, refresh. One line for each claim."""
+"""`make demo`: deploy to an embedded AWS, check what each user can do, and print one claim for each check."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -20,35 +21,58 @@ from tools import ROOT
 T = TypeVar("T")
 IMAGE = "analytics/web-scraper:1"
 FILES = {"marker": "private image of the team analytics"}
+WAIT_SECONDS = 20
+
+INTRODUCTION = """\
+airflow-ecr-login keeps Apache Airflow logged in to Amazon ECR, so that its tasks can pull private
+images. This demo starts an embedded AWS, which is an emulator on this computer. It deploys the
+project there, checks what each user can do, and removes everything at the end.
+You need no AWS account.
+"""
+NEXT_STEPS = """\
+What to try next:
+  make up            start an embedded AWS that keeps running, and use it with the AWS CLI and boto3
+  docs/deploy.md     how to deploy to your own AWS account"""
 
 
 class ClaimFailed(Exception):
-    """What the demo shows did not happen."""
+    """A claim of the demo is not true. The message says what happened instead."""
 
 
 def main() -> None:
-    """Run in a state of its own, so that two at once do not meet; stop all that was started, however it ends."""
-    forget_earlier_failures()
+    """Run the demo in a folder of its own, so that several demos can run at once, and stop everything at the end."""
+    remove_state_of_failed_demos()
     state = ROOT / ".local" / f"demo-{os.getpid()}"
-    print("airflow-ecr-login on an embedded AWS: real templates, real CDK CLI, real function, IAM enforced\n")
+    print(INTRODUCTION)
+    print("1. Deploy the project", flush=True)
+    started = time.monotonic()
     try:
         aws, account = start_and_deploy(state)
         with aws:
-            print()
-            for claim in claims(aws, account):
-                print(f"  ✓ {claim}", flush=True)
-    except Exception:
-        print(f"\nThe logs of this run are in {state.relative_to(ROOT)}", file=sys.stderr)
-        raise
-    except KeyboardInterrupt:
+            print("\n2. Check what each user can do, with real calls to the embedded AWS")
+            count = print_claims(claims(aws, account))
+    except (KeyboardInterrupt, BrokenPipeError):
         shutil.rmtree(state, ignore_errors=True)
         raise
+    except Exception:
+        print(f"\nThe logs of this demo are in {state.relative_to(ROOT)}", file=sys.stderr)
+        raise
     shutil.rmtree(state)
-    print("\nAll of it held. `make up` keeps such an AWS running, to try things yourself.")
+    print(f"\nAll {count} checks passed, {time.monotonic() - started:.0f} seconds after the start.\n")
+    print(NEXT_STEPS)
 
 
-def forget_earlier_failures() -> None:
-    """Remove the logs of demos that failed; a demo that still runs keeps what it has."""
+def print_claims(texts: Iterator[str]) -> int:
+    """Print claims as they come, the first line of each with a tick; returns their number."""
+    count = 0
+    for text in texts:
+        print("  ✓ " + text.replace("\n", "\n    "), flush=True)
+        count += 1
+    return count
+
+
+def remove_state_of_failed_demos() -> None:
+    """Remove the folders of demos that have ended; a demo removes its own folder only if it passed."""
     for state in (ROOT / ".local").glob("demo-*"):
         try:
             os.kill(int(state.name.removeprefix("demo-")), 0)
@@ -57,46 +81,55 @@ def forget_earlier_failures() -> None:
 
 
 def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
-    """Show one claim after the other; each is yielded once it held.
+    """Check one claim after the other; yields the text of each claim once it is proven.
 
     Raises:
-        ClaimFailed: something was allowed that must be refused, or is not as it should be.
+        ClaimFailed: a claim is not true.
     """
     deployed = outputs(aws)
-    pusher = docker_login(aws, assume(aws, deployed["PushRoleArnAnalytics"], account.analyst))
-    digest = pusher.push(IMAGE, FILES)
-    yield f"The analyst, in the push role of the team analytics, pushed {IMAGE} ({digest[:19]}…)"
-
-    refusal = refused(lambda: pusher.push("risk/var:1", FILES))
-    yield f"The same analyst may not push to another team's risk/var: {refusal}"
-
     secret_name = deployed["SecretNameDockerDefault"]
-    secrets_manager = aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))
-    version, connection = read(secrets_manager, secret_name)
-    expires_at = connection["extra"]["expires_at"]
+    airflow = aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))
+
+    analyst = docker_login(aws, assume(aws, deployed["PushRoleArnAnalytics"], account.analyst))
+    digest = analyst.push(IMAGE, FILES)
     yield (
-        f"An Airflow worker reads the connection docker_default: host {connection['host']}, "
-        f"login {connection['login']}, expires {expires_at}"
+        f"An analyst of the team analytics pushed the image {IMAGE}.\n"
+        f"The analyst used the push role of the team. The image's digest is {digest[:19]}…"
     )
 
-    refusal = refused(lambda: read(aws.client("secretsmanager", account.stranger), secret_name))
-    yield f"A stranger may not read it, even as an administrator: {refusal}"
+    refusal = refused(lambda: analyst.push("risk/var:1", FILES))
+    yield f"The same analyst cannot push to risk/var, a repository of the team risk.\n{refusal}"
 
-    worker = log_in(aws, connection)
-    expect(worker.pull(IMAGE) == FILES, "the pulled image is not the pushed one")
-    yield f"The worker's docker pulled {IMAGE} with that login"
+    version, connection = read(airflow, secret_name)
+    expires_at = datetime.fromisoformat(connection["extra"]["expires_at"])
+    yield (
+        "An Airflow worker read the connection docker_default, and found a docker login in it.\n"
+        f"Registry {connection['host']}, user {connection['login']}, expires {expires_at:%Y-%m-%d %H:%M} UTC.\n"
+        "A Lambda function got the login from ECR during the deploy, and saved it in Secrets Manager."
+    )
 
-    refusal = refused(lambda: worker.push("analytics/web-scraper:2", FILES))
-    yield f"That login may not push: {refusal}"
+    refusal = refused(lambda: read(aws.client("secretsmanager", account.other_admin), secret_name))
+    yield f"An administrator of the AWS account who is not in the settings cannot read the login.\n{refusal}"
+
+    docker = log_in(aws, connection)
+    expect(docker.pull(IMAGE) == FILES, "the pulled image is not the image that was pushed")
+    yield f"The worker logged in to the registry with it, and pulled {IMAGE}.\nAirflow's DockerOperator does the same."
+
+    refusal = refused(lambda: docker.push("analytics/web-scraper:2", FILES))
+    yield (
+        f"The login cannot push images.\n{refusal}\n"
+        "A leaked login can pull the team's images until it expires, and nothing else."
+    )
 
     aws.advance_clock(minutes=30)
-    newer_version, newer = wait_for_newer(secrets_manager, secret_name, version)
-    expect(newer["password"] != connection["password"], "the newer version holds the same login")
-    expect(log_in(aws, newer).pull(IMAGE) == FILES, "the newer login does not pull")
-    expect(worker.pull(IMAGE) == FILES, "the earlier login stopped working")
+    newer_version, newer = wait_for_newer(airflow, secret_name, version)
+    expect(newer["password"] != connection["password"], "the new version holds the same login")
+    expect(log_in(aws, newer).pull(IMAGE) == FILES, "the new login does not pull")
+    expect(docker.pull(IMAGE) == FILES, "the old login stopped working")
     yield (
-        f"30 minutes on, the schedule fired and the secret holds a newer login (version {newer_version[:8]}… "
-        f"after {version[:8]}…); both pull"
+        "The clock moved forward by 30 minutes, and the schedule replaced the login.\n"
+        f"The new login (version {newer_version[:8]}…) and the old one ({version[:8]}…) both pull the image,\n"
+        "so tasks that read the old login are not interrupted."
     )
 
     deny = {"Effect": "Deny", "Action": "secretsmanager:PutSecretValue", "Resource": "*"}
@@ -104,25 +137,29 @@ def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
     aws.client("iam").put_role_policy(**policy, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": deny}))
     aws.advance_clock(minutes=91)
     try:
-        description = wait_for_alarm(aws)
+        alarm = wait_for_alarm(aws)
     finally:
         aws.client("iam").delete_role_policy(**policy)
-    yield f"Once the function may not write any more, an alarm rings, 91 minutes after its last success: {description}"
+    yield (
+        "The function lost the permission to save logins, and 91 minutes later an alarm fired.\n"
+        f"Its name is {alarm.partition('NotRefreshed')[0]}NotRefreshed…\n"
+        "A login is valid for 12 hours: Airflow still pulls images while an operator fixes the problem."
+    )
 
 
 def read(secrets_manager: Any, secret_name: str) -> tuple[str, dict[str, Any]]:
-    """The secret's current version and the connection in it, as Airflow's Secrets Manager backend reads it."""
+    """Read a secret as Airflow's Secrets Manager backend does; returns the current version id and the connection."""
     value = secrets_manager.get_secret_value(SecretId=secret_name)
     return value["VersionId"], json.loads(value["SecretString"])
 
 
 def log_in(aws: EmbeddedAws, connection: dict[str, Any]) -> RegistryClient:
-    """Log in as DockerOperator does with the connection."""
+    """Log in with a connection, as DockerOperator does."""
     return registry_client(aws, connection["host"], connection["login"], connection["password"])
 
 
 def wait_for_newer(secrets_manager: Any, secret_name: str, version: str) -> tuple[str, dict[str, Any]]:
-    """The first version that differs from the given one."""
+    """Wait until the secret's current version is not this one; returns the new version id and its connection."""
 
     def newer() -> tuple[str, dict[str, Any]] | None:
         current, connection = read(secrets_manager, secret_name)
@@ -132,39 +169,52 @@ def wait_for_newer(secrets_manager: Any, secret_name: str, version: str) -> tupl
 
 
 def wait_for_alarm(aws: EmbeddedAws) -> str:
-    """What the first alarm says that rings for a login that is not refreshed."""
+    """Wait until an alarm for a login that is not refreshed fires; returns its name."""
 
-    def ringing() -> str | None:
+    def firing() -> str | None:
         alarms = aws.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
-        return next((str(a["AlarmDescription"]) for a in alarms if "NotRefreshed" in a["AlarmName"]), None)
+        return next((str(alarm["AlarmName"]) for alarm in alarms if "NotRefreshed" in alarm["AlarmName"]), None)
 
-    return wait_for(ringing, otherwise="no alarm rang")
+    return wait_for(firing, otherwise="no alarm fired")
 
 
 def wait_for(look: Callable[[], T | None], otherwise: str) -> T:
-    """What is seen, once there is something to see; ClaimFailed if there is nothing for 20 s."""
-    deadline = time.monotonic() + 20
+    """Call `look` until it returns a value, and return that value.
+
+    Raises:
+        ClaimFailed: with the message `otherwise`, after 20 seconds without a value.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
-        if (seen := look()) is not None:
-            return seen
+        if (found := look()) is not None:
+            return found
         time.sleep(0.1)
-    raise ClaimFailed(f"{otherwise} within 20 s")
+    raise ClaimFailed(f"{otherwise} within {WAIT_SECONDS} seconds")
 
 
 def refused(attempt: Callable[[], object]) -> str:
-    """Make an attempt that must be refused for lack of rights; returns the refusal."""
+    """Make an attempt that must be refused because a permission is missing; returns the refusal in one sentence.
+
+    Raises:
+        ClaimFailed: the attempt was allowed, or refused for another reason.
+    """
     try:
         attempt()
     except (RegistryRefused, ClientError) as refusal:
-        # The registry and the API both say it in IAM's words.
-        found = re.search(r"not authorized to perform: (\S+) on resource: arn(?::[^:]*){4}:(\S+)", str(refusal))
+        # The registry and the API both use IAM's words.
+        found = re.search(
+            r"not authorized to perform: (\S+) on resource: arn(?::[^:]*){4}:(repository/|secret:)(\S+)", str(refusal)
+        )
         if not found:
-            raise ClaimFailed(f"refused for another reason: {refusal}") from refusal
-        return f"not authorized to perform {found[1]} on {found[2]}"
-    raise ClaimFailed("it was allowed and must be refused")
+            raise ClaimFailed(f"an attempt was refused for another reason than expected: {refusal}") from refusal
+        action, kind, name = found.groups()
+        if kind == "secret:":
+            name = name.rpartition("-")[0]  # A secret's ARN ends with six random characters.
+        return f"Refused: {action} on the {kind[:-1]} {name}."
+    raise ClaimFailed("an attempt was allowed that must be refused")
 
 
-def expect(held: bool, otherwise: str) -> None:
-    """Raise ClaimFailed unless it held."""
-    if not held:
+def expect(condition: bool, otherwise: str) -> None:
+    """Raise ClaimFailed with the message `otherwise` unless the condition is true."""
+    if not condition:
         raise ClaimFailed(otherwise)

@@ -1,4 +1,4 @@
-"""From nothing to a deployed `local` environment on an embedded AWS, with its progress on the terminal."""
+"""Start an embedded AWS and deploy the environment `local` to it, with progress on the terminal."""
 
 import time
 from collections.abc import Iterator
@@ -11,26 +11,32 @@ from local.embedded_aws import EmbeddedAws
 
 
 def assembly(aws: EmbeddedAws) -> Path:
-    """Where the cloud assembly of an embedded AWS is."""
+    """Return the folder of the cloud assembly that is deployed to an embedded AWS."""
     return aws.state / "cdk.out"
 
 
 def start_and_deploy(
-    state: Path, *, outlives_us: bool = False, environments: Path = cdk.ENVIRONMENTS
+    state: Path, *, keep_running: bool = False, environments: Path = cdk.ENVIRONMENTS
 ) -> tuple[EmbeddedAws, Account]:
-    """Start an embedded AWS in an empty account, bootstrap it, and deploy the folder's local.toml to it.
+    """Start an embedded AWS, bootstrap its empty account, and deploy the environment `local` to it.
+
+    Args:
+        state: the folder for everything that the embedded AWS writes.
+        keep_running: whether the embedded AWS keeps running when this process ends.
+        environments: the folder with local.toml.
 
     Raises:
-        CdkFailed: the CDK CLI failed; what was started has been stopped.
+        CdkFailed: the CDK CLI failed. The embedded AWS has been stopped.
+        EmbeddedAwsError: the embedded AWS did not start.
     """
     with progress("Starting the embedded AWS"):
-        aws = EmbeddedAws.start(state, outlives_us=outlives_us)
+        aws = EmbeddedAws.start(state, keep_running=keep_running)
     try:
         synthesizing = cdk.synthesizing(assembly(aws), environments=environments)
-        with progress("Synthesizing the templates and bootstrapping the account"), synthesizing:
+        with progress("Generating the CloudFormation templates and preparing the account for the CDK"), synthesizing:
             account = create_account(aws)
             cdk.bootstrap(aws)
-        with progress("Deploying local-Registry, local-Access and local-DockerLogin"):
+        with progress("Deploying the three stacks local-Registry, local-Access and local-DockerLogin"):
             cdk.deploy(aws, assembly(aws))
     except BaseException:
         aws.stop()
@@ -39,13 +45,13 @@ def start_and_deploy(
 
 
 @contextmanager
-def progress(what: str) -> Iterator[None]:
-    """Say what is being done, and how long it took."""
+def progress(task: str) -> Iterator[None]:
+    """Print the name of a task while it runs, and its duration when it ends."""
     started = time.monotonic()
-    print(f"  {what} …", end=" ", flush=True)
+    print(f"  {task} …", end=" ", flush=True)
     try:
         yield
     except BaseException:
-        print("no")
+        print("not finished")
         raise
     print(f"{time.monotonic() - started:.1f} s")

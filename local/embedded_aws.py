@@ -1,4 +1,4 @@
-"""An AWS of one's own: MiniStack in its own process, on https and loopback, with IAM enforced."""
+"""Start, use and stop an embedded AWS: MiniStack with our patches, in its own process, with IAM enforced."""
 
 import http.client
 import json
@@ -25,21 +25,27 @@ from tools import ROOT
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
-# The registries that the server certificate names.
+# The server certificate is valid for the registries of these regions.
 REGISTRY_REGIONS = (REGION, "eu-west-1")
 
 _START_SECONDS = 30
-_END_SECONDS = 5
-# MiniStack takes these for the account's root.
+_STOP_SECONDS = 5
+# MiniStack accepts these as the credentials of the account's root.
 ROOT_CREDENTIALS = {"AccessKeyId": "test", "SecretAccessKey": "test"}
 
 
 class EmbeddedAwsError(Exception):
-    """The embedded AWS did not start, or does not what it was told."""
+    """The embedded AWS did not start, refused a command, or never received the requests that a fault was meant for."""
 
 
 class EmbeddedAws:
-    """A running embedded AWS. Everything it writes is under `state`."""
+    """A running embedded AWS.
+
+    Attributes:
+        state: the folder of everything that it writes.
+        port: its port on 127.0.0.1.
+        pid: the process id of the server, which is also the id of its process group.
+    """
 
     def __init__(self, state: Path, port: int, pid: int, process: subprocess.Popen[bytes] | None = None) -> None:
         self.state = state
@@ -50,14 +56,23 @@ class EmbeddedAws:
         self._stopped = False
 
     @classmethod
-    def start(cls, state: Path, *, outlives_us: bool = False) -> Self:
-        """Start a fresh one. Without `outlives_us` it ends with the process that called this, however that ends."""
+    def start(cls, state: Path, *, keep_running: bool = False) -> Self:
+        """Start an embedded AWS with an empty account.
+
+        Args:
+            state: the folder for everything that it writes.
+            keep_running: whether it keeps running when the calling process ends. By default, it ends in the same
+                moment, even if the calling process is killed.
+
+        Raises:
+            EmbeddedAwsError: it did not start. The message holds the end of its log.
+        """
         state = state.resolve()
         for folder in (state / "home", state / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
         certificates = write_certificates(_tls(state), REGISTRY_REGIONS)
-        arguments = [] if outlives_us else ["--until-stdin-closes"]
-        # The child inherits the bound socket, so that nobody can take the port in between.
+        arguments = [] if keep_running else ["--until-stdin-closes"]
+        # The server inherits the bound socket, so no other process can take the port in between.
         with socket.socket() as bound, (state / "server.log").open("wb") as log:
             bound.bind(("127.0.0.1", 0))
             port = bound.getsockname()[1]
@@ -65,7 +80,7 @@ class EmbeddedAws:
                 [sys.executable, "-m", "local.emulator.server", f"--socket={bound.fileno()}", *arguments],
                 cwd=ROOT,
                 env=_server_environment(state, port, certificates),
-                stdin=subprocess.DEVNULL if outlives_us else subprocess.PIPE,
+                stdin=subprocess.DEVNULL if keep_running else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -77,22 +92,22 @@ class EmbeddedAws:
         except BaseException:
             aws.stop()
             raise
-        if outlives_us:
+        if keep_running:
             aws._record.write_text(json.dumps({"pid": aws.pid, "port": aws.port}))
         return aws
 
     @classmethod
     def running(cls, state: Path) -> Self | None:
-        """The one that was started in `state` to outlive its starter, if it still runs."""
+        """Return the embedded AWS that was started in `state` with `keep_running`, or None if it no longer runs."""
         state = state.resolve()
         try:
             record = json.loads((state / "server.json").read_text())
             aws = cls(state, port=record["port"], pid=record["pid"])
-            # TLS proves that it is ours: nobody else has a certificate of this folder's authority.
-            answers = aws._control("GET", "/_local/status")
-        except (OSError, ValueError, KeyError, http.client.HTTPException):
+            # TLS proves that it is the right server: no other one has a certificate from the authority in `state`.
+            status = aws._control("GET", "/_local/status")
+        except (OSError, ValueError, KeyError, http.client.HTTPException, EmbeddedAwsError):
             return None
-        return aws if answers.get("pid") == aws.pid else None
+        return aws if status.get("pid") == aws.pid else None
 
     def __enter__(self) -> Self:
         return self
@@ -111,9 +126,9 @@ class EmbeddedAws:
         return _tls(self.state) / "ca.pem"
 
     def client_environment(self) -> dict[str, str]:
-        """What points the AWS CLI, boto3 and the CDK CLI here.
+        """Return the environment variables that point the AWS CLI, boto3 and the CDK CLI at this AWS.
 
-        Add PATH and HOME to it, not the whole of os.environ: an AWS_PROFILE there would still be obeyed.
+        Add PATH and HOME, but not all of os.environ: tools would still use an AWS_PROFILE from there.
         """
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
@@ -141,7 +156,14 @@ class EmbeddedAws:
         region: str = REGION,
         config: Config | None = None,
     ) -> Any:
-        """A boto3 client with these credentials, as STS returns them, or the account root's."""
+        """Return a boto3 client.
+
+        Args:
+            service: the name of the service in boto3.
+            credentials: credentials as STS returns them; by default those of the account's root.
+            region: the region of the client.
+            config: further settings of the client.
+        """
         self._session = self._session or _session_without_settings()
         identity = credentials or ROOT_CREDENTIALS
         return self._session.client(
@@ -156,35 +178,43 @@ class EmbeddedAws:
         )
 
     def advance_clock(self, minutes: int) -> None:
-        """Let this time pass for schedules, which fire when they fall due, and for the registry's tokens."""
+        """Move the clock forward for schedules, docker logins and alarms. Each schedule that falls due starts once."""
         self._control("POST", f"/_local/advance?minutes={minutes}")
 
     @contextmanager
-    def fault(self, operation: str, **what: Any) -> Iterator[Callable[[], int]]:
-        """Let calls of an operation fail until the end of the body, in the way that local/emulator/faults.py describes.
+    def fault(self, operation: str, **fields: Any) -> Iterator[Callable[[], int]]:
+        """Inject a fault into the requests of an operation until the end of the `with` statement.
 
-        Yields how many calls it has struck so far; not one by the end is an error of whoever asked for it.
+        Args:
+            operation: the name of the operation in AWS's API, such as PutSecretValue.
+            fields: what happens to the requests: the other fields of `Fault` in local/emulator/faults.py.
+
+        Yields:
+            A function that returns the number of requests that had the fault so far.
+
+        Raises:
+            EmbeddedAwsError: the fault is not valid, or no request had it.
         """
 
-        def struck() -> int:
-            return int(self._control("GET", "/_local/status")["faults"][-1]["struck"])
+        def hits() -> int:
+            return int(self._control("GET", "/_local/status")["faults"][-1]["hits"])
 
-        self._control("POST", "/_local/faults", {"operation": operation, **what})
+        self._control("POST", "/_local/faults", {"operation": operation, **fields})
         try:
-            yield struck
-            if not struck():
-                raise EmbeddedAwsError(f"nobody called {operation}: the fault struck nothing")
+            yield hits
+            if not hits():
+                raise EmbeddedAwsError(f"no request had the fault: nothing called {operation}")
         finally:
             self._control("DELETE", "/_local/faults")
 
     def stop(self) -> None:
-        """End the server and every process it started."""
+        """Stop the server and every process that it started."""
         if self._stopped:
             return
         self._stopped = True
         self._record.unlink(missing_ok=True)
-        if not self._end_group(signal.SIGTERM):
-            self._end_group(signal.SIGKILL)
+        if not self._signal_group(signal.SIGTERM):
+            self._signal_group(signal.SIGKILL)
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 
@@ -202,36 +232,41 @@ class EmbeddedAws:
         finally:
             connection.close()
         if response.status != 200:
-            raise ValueError(f"{method} {path}: {response.status} {answer}")
+            raise EmbeddedAwsError(str(answer.get("message") or f"{method} {path}: HTTP status {response.status}"))
         return answer
 
     def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if process.poll() is not None:
-                raise EmbeddedAwsError(f"the embedded AWS ended with {process.returncode}:\n{self._log_tail()}")
+                raise EmbeddedAwsError(
+                    f"The embedded AWS ended at its start, with exit code {process.returncode}. "
+                    f"The end of its log:\n{self._log_tail()}"
+                )
             try:
                 self._control("GET", "/_ministack/health")
             except (ConnectionError, TimeoutError):
                 time.sleep(0.02)
             else:
                 return
-        raise EmbeddedAwsError(f"the embedded AWS did not answer in {_START_SECONDS} s:\n{self._log_tail()}")
+        raise EmbeddedAwsError(
+            f"The embedded AWS did not answer within {_START_SECONDS} s. The end of its log:\n{self._log_tail()}"
+        )
 
     def _log_tail(self) -> str:
         return "\n".join((self.state / "server.log").read_text(errors="replace").splitlines()[-20:])
 
-    def _end_group(self, how: signal.Signals) -> bool:
-        """Signal the server's process group; whether all of it ended in time."""
-        deadline = time.monotonic() + _END_SECONDS
+    def _signal_group(self, number: signal.Signals) -> bool:
+        """Send a signal to the server's process group; returns whether all of its processes ended in time."""
+        deadline = time.monotonic() + _STOP_SECONDS
         try:
-            os.killpg(self.pid, how)
+            os.killpg(self.pid, number)
             while time.monotonic() < deadline:
                 if self._process is not None:
-                    self._process.poll()  # reaps it: a zombie still counts as a member of its group
+                    self._process.poll()  # Reap the server: a zombie still counts as a member of its group.
                 time.sleep(0.02)
                 os.killpg(self.pid, 0)
-        except (ProcessLookupError, PermissionError):  # macOS refuses to signal a group of zombies
+        except (ProcessLookupError, PermissionError):  # macOS refuses to signal a group of zombies.
             return True
         return False
 
@@ -241,7 +276,7 @@ def _tls(state: Path) -> Path:
 
 
 def _server_environment(state: Path, port: int, certificates: Certificates) -> dict[str, str]:
-    """All that the server gets: nothing of the user's own settings."""
+    """Return all environment variables of the server. The user's own settings are not among them."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(state / "home"),
@@ -258,13 +293,13 @@ def _server_environment(state: Path, port: int, certificates: Certificates) -> d
         "MINISTACK_SSL_KEY": str(certificates.server_key),
         "AWS_CA_BUNDLE": str(certificates.authority),
         "IOT_MTLS_ENABLED": "0",
-        # MiniStack removes the containers that it takes for its own: keep it away from the user's Docker.
+        # MiniStack removes containers that look like its own: keep it away from the user's docker.
         "DOCKER_HOST": f"unix://{state / 'no-docker.sock'}",
     }
 
 
 def _session_without_settings() -> boto3.Session:
-    """A session that reads neither the environment nor any file of the user's."""
+    """Return a session that reads no environment variables and no settings files."""
     variables = {
         name: (None, None, default, convert)
         for name, (_, _, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()

@@ -1,4 +1,7 @@
-"""A docker client's part against the embedded registry: push and pull over its HTTP API, under the real ECR name."""
+"""Push and pull images over the registry's HTTP API as docker does, under the real ECR host name.
+
+A docker client would connect to the real registry of that name. This client connects to the embedded AWS.
+"""
 
 import gzip
 import hashlib
@@ -21,7 +24,7 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
 class RegistryRefused(Exception):
-    """The registry answered with an error: `status` and its own message."""
+    """The registry answered with an error. The message holds the HTTP status and the registry's own message."""
 
     def __init__(self, response: requests.Response) -> None:
         self.status = response.status_code
@@ -33,23 +36,27 @@ class RegistryRefused(Exception):
 
 
 class RegistryClient:
-    """A client that is logged in to one registry, whose name resolves to a port on loopback."""
+    """A client with a login for one registry, whose host name it resolves to a port on loopback."""
 
     def __init__(self, host: str, username: str, password: str, *, port: int, ca_bundle: Path) -> None:
         self._host = host
         self._registry = oras.provider.Registry(host, auth_backend="basic", tls_verify=str(ca_bundle))
-        # Neither proxies nor ~/.netrc nor ~/.docker/config.json: this login and no other.
+        # Use this login only: no proxies, no ~/.netrc, no ~/.docker/config.json.
         self._registry.session.trust_env = False
         self._registry.auth._auth_config = {"auths": {}}
         self._registry.auth.set_basic_auth(username, password)
         self._registry.session.mount(f"https://{host}/", _Loopback(port))
-        self._registry.session.hooks["response"].append(self._remember)
+        self._registry.session.hooks["response"].append(self._keep_last_answer)
 
     def push(self, image: str, files: dict[str, str]) -> str:
-        """Push an image of one layer, `<repository>:<tag>`, with these text files in it; returns its digest.
+        """Push an image with one layer, and return its digest.
+
+        Args:
+            image: `<repository>:<tag>`.
+            files: the text files of the layer: content by name.
 
         Raises:
-            RegistryRefused: at the first request that the registry refuses.
+            RegistryRefused: the registry refused a request.
         """
         layer, diff_id = _layer(files)
         config = json.dumps(
@@ -68,10 +75,13 @@ class RegistryClient:
         return str(answer.headers["Docker-Content-Digest"])
 
     def pull(self, image: str) -> dict[str, str]:
-        """Pull an image, `<repository>:<tag>` or `<repository>@<digest>`; returns the text files of its layers.
+        """Pull an image, and return the text files of its layers: content by name.
+
+        Args:
+            image: `<repository>:<tag>` or `<repository>@<digest>`.
 
         Raises:
-            RegistryRefused: at the first request that the registry refuses.
+            RegistryRefused: the registry refused a request.
         """
         container = oras.container.Container(image, registry=self._host)
         manifest = _accepted(
@@ -97,16 +107,16 @@ class RegistryClient:
             try:
                 _accepted(self._registry.upload_blob(file.name, container, descriptor))
             except ValueError:
-                # oras found no upload URL in an answer: that answer says why.
+                # oras found no upload URL in the registry's answer. The answer says why.
                 raise RegistryRefused(self._last_answer) from None
         return descriptor
 
-    def _remember(self, answer: requests.Response, *_args: object, **_kwargs: object) -> None:
+    def _keep_last_answer(self, answer: requests.Response, *_args: object, **_kwargs: object) -> None:
         self._last_answer = answer
 
 
 class _Loopback(HTTPAdapter):
-    """Connects to a port on loopback whatever the URL's host is, as a hosts file would; TLS and HTTP keep the name."""
+    """Connect to a port on loopback for every host name, as a hosts file would. TLS and HTTP keep the host name."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
@@ -132,7 +142,7 @@ def _accepted(answer: requests.Response) -> requests.Response:
 
 
 def _layer(files: dict[str, str]) -> tuple[bytes, str]:
-    """A gzipped tar of text files, and the digest of the tar itself."""
+    """Return a gzipped tar of text files, and the digest of the tar before compression."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, text in files.items():

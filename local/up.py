@@ -1,4 +1,4 @@
-"""An embedded AWS that keeps running: start it, say how to use it, end it."""
+"""`make up` and `make down`: start an embedded AWS that keeps running, print how to use it, and stop it."""
 
 import configparser
 import fcntl
@@ -17,73 +17,108 @@ from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
 from tools import ROOT
 
 STATE = ROOT / ".local" / "up"
-PROFILES = ("default", "analyst", "push", "operator", "worker", "break-glass", "stranger")
+# The profiles of the AWS CLI, and who acts in each.
+PROFILES = {
+    "default": "the account's root, also without --profile",
+    "analyst": "an analyst of the team analytics",
+    "push": "the analyst in the push role of the team, which may push images",
+    "operator": "the user who may assume the next two roles",
+    "worker": "an Airflow worker",
+    "break-glass": "the role that may read and roll back the login in an emergency",
+    "other-admin": "an administrator who is not in the settings",
+}
 
 
 def up() -> None:
-    """Start it in an empty account, deploy `local`, and print what points tools at it."""
-    with _alone():
+    """Start an embedded AWS, deploy the environment `local` to its empty account, and print how to use it."""
+    with _locked():
         aws = EmbeddedAws.running(STATE)
         if aws and _environment_file().exists():
-            print(f"It runs already, at {aws.endpoint_url}; `make down` ends it.")
+            print("The embedded AWS is already running.")
         else:
-            if aws:  # Somebody ended the `make up` that started it, before it was done.
+            if aws:  # The `make up` that started it was interrupted.
                 aws.stop()
             shutil.rmtree(STATE, ignore_errors=True)
-            aws, account = start_and_deploy(STATE, outlives_us=True)
+            aws, account = start_and_deploy(STATE, keep_running=True)
             _write_profiles(aws, account)
             _write_environment(aws)
-    _explain(aws)
+    _print_instructions(aws)
 
 
 def down() -> None:
-    """End it and forget all that was in it."""
-    with _alone():
+    """Stop the embedded AWS and remove everything in it."""
+    with _locked():
         aws = EmbeddedAws.running(STATE)
         if not aws:
-            sys.exit("It does not run. `make up` starts it.")
+            sys.exit("The embedded AWS is not running. Start it with: make up")
         aws.stop()
         shutil.rmtree(STATE)
-    print("Ended.")
+    print("The embedded AWS has stopped.")
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Let one `make up` or `make down` of this checkout run at a time; a second one waits, and says so."""
+def _locked() -> Iterator[None]:
+    """Wait until no other `make up` or `make down` of this checkout runs, and keep others waiting."""
     STATE.parent.mkdir(exist_ok=True)
     with STATE.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Another `make up` or `make down` is at work; waiting for it …", flush=True)
+            print("Waiting for another `make up` or `make down` to end …", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _explain(aws: EmbeddedAws) -> None:
-    print("\nWhat points the AWS CLI 2, boto3 and the CDK CLI at it, as the account's root:\n")
-    print(_environment_file().read_text())
-    print(f"All at once:  source {shlex.quote(os.path.relpath(_environment_file()))}")
-    print(f"As somebody:  aws --profile NAME …, one of {', '.join(PROFILES)}")
-    advance = f"-X POST '{aws.endpoint_url}/_local/advance?minutes=30'"
-    curl = f"curl --cacert {shlex.quote(str(aws.ca_bundle))}"
-    print(f"Time passes:  {curl} {advance}")
-    fault = shlex.quote(json.dumps({"operation": "PutSecretValue", "status": 503}))
-    print(
-        f"AWS fails:    {curl} {aws.endpoint_url}/_local/faults -d {fault}"
-        " (-X DELETE ends it; see local/emulator/faults.py)"
-    )
-    print(
-        "Images:       docker would ask the real registry of that name; local/registry_client.py pushes and pulls here"
-    )
-    print("What is deployed:")
-    for name, value in sorted(outputs(aws).items()):
-        print(f"  {name} = {value}")
+def _print_instructions(aws: EmbeddedAws) -> None:
+    """Print how to use the embedded AWS; a reader that has ended, as in `make up | head`, is not an error."""
+    try:
+        print(_instructions(aws), flush=True)
+    except BrokenPipeError:
+        # Python would report the error again when it flushes at exit:
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _instructions(aws: EmbeddedAws) -> str:
+    fault = json.dumps({"operation": "PutSecretValue", "status": 503})
+    deployed = outputs(aws)
+    profiles = "\n".join(f"  {name:12} {who}" for name, who in PROFILES.items())
+    values = "\n".join(f"  {name} = {value}" for name, value in sorted(deployed.items()))
+    return f"""
+The embedded AWS is at {aws.endpoint_url} until you stop it with: make down
+
+Point the AWS CLI 2, boto3 and the CDK CLI at it. In this folder, run
+  source {shlex.quote(os.path.relpath(_environment_file()))}
+or paste these lines into any shell:
+
+{_environment_file().read_text()}
+The rest of this page needs these variables in the shell.
+
+Choose who you are with --profile:
+{profiles}
+
+Read the docker login as an Airflow worker, and refresh it:
+  aws secretsmanager get-secret-value --profile worker --secret-id {deployed["SecretNameDockerDefault"]}
+  aws lambda invoke --function-name {deployed["RefreshFunctionNameDockerDefault"]} /dev/stdout
+
+Move the clock forward by 30 minutes, so that the schedule starts the function:
+  curl --cacert "$AWS_CA_BUNDLE" -X POST "$AWS_ENDPOINT_URL/_local/advance?minutes=30"
+
+Make requests fail: answer PutSecretValue with the HTTP status 503, until you remove the fault.
+Other faults are described in local/emulator/faults.py.
+  curl --cacert "$AWS_CA_BUNDLE" "$AWS_ENDPOINT_URL/_local/faults" -d {shlex.quote(fault)}
+  curl --cacert "$AWS_CA_BUNDLE" "$AWS_ENDPOINT_URL/_local/faults" -X DELETE
+
+Push and pull images with RegistryClient in local/registry_client.py. A docker client would connect
+to the real ECR, whose host name is part of every image name.
+
+Outputs of the deployed stacks:
+{values}"""
 
 
 def _write_environment(aws: EmbeddedAws) -> None:
     environment = {**aws.client_environment(), "AWS_CONFIG_FILE": str(STATE / "profiles")}
-    # Credentials or a profile of the shell would be obeyed before those of the file.
+    # Tools use the credentials or the profile of the shell before those of the file, so unset them.
     keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
     lines = [f"unset {' '.join(keys)}\n"]
     lines += [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items() if name not in keys]
@@ -95,11 +130,11 @@ def _environment_file() -> Path:
 
 
 def _write_profiles(aws: EmbeddedAws, account: Account) -> None:
-    """The people and roles of the account as profiles of the AWS CLI."""
+    """Write the users and roles of the account as profiles of the AWS CLI."""
     profiles = configparser.ConfigParser()
-    people = {"default": ROOT_CREDENTIALS, "analyst": account.analyst, "stranger": account.stranger}
-    people["operator"] = account.operator
-    for name, credentials in people.items():
+    users = {"default": ROOT_CREDENTIALS, "analyst": account.analyst, "operator": account.operator}
+    users["other-admin"] = account.other_admin
+    for name, credentials in users.items():
         profiles[_section(name)] = {
             "aws_access_key_id": credentials["AccessKeyId"],
             "aws_secret_access_key": credentials["SecretAccessKey"],
@@ -110,7 +145,12 @@ def _write_profiles(aws: EmbeddedAws, account: Account) -> None:
         "break-glass": (BREAK_GLASS_ROLE_ARN, "operator"),
     }
     for name, (role_arn, source) in roles.items():
-        profiles[_section(name)] = {"role_arn": role_arn, "source_profile": source}
+        profiles[_section(name)] = {
+            "role_arn": role_arn,
+            "source_profile": source,
+            # The AWS CLI caches a role's credentials by these settings. Those of an earlier run are not valid here.
+            "role_session_name": f"local-{aws.pid}",
+        }
     with open(STATE / "profiles", "w", opener=_private) as file:
         profiles.write(file)
 

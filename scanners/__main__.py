@@ -1,4 +1,7 @@
-"""`python -m scanners`: what `make check` runs. It fails on a finding that nobody acknowledged, and on the reverse."""
+"""`python -m scanners`, which `make check` runs.
+
+It fails on a finding that is not acknowledged, and on an acknowledgement without a finding.
+"""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +16,7 @@ TOOLS = {"cfn-lint": cfn_lint, "cdk-nag": cdk_nag, "checkov": checkov}
 
 
 def main() -> None:
+    """Run every scanner, print a line for each, and exit with 1 if there are problems."""
     problems: list[str] = []
     try:
         with TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
@@ -20,9 +24,12 @@ def main() -> None:
             acknowledged = assembly.acknowledged()
             scans = {name: pool.submit(tool, assembly) for name, tool in TOOLS.items()}
             for name, running in scans.items():
-                scan, ours = running.result(), acknowledged[name]
-                print(f"{name}: {scan.looked_at} {scan.unit}, {len(scan.left)} findings, {len(ours)} acknowledged")
-                problems += [f"✗ {name}: {problem}" for problem in problems_of(scan, ours)]
+                scan = running.result()
+                print(
+                    f"{name}: {scan.checked} {scan.unit}, {len(scan.findings_left)} findings, "
+                    f"{len(acknowledged[name])} acknowledged"
+                )
+                problems += [f"✗ {name}: {problem}" for problem in problems_of(scan, acknowledged[name])]
     except (ScannerFailed, SettingsError) as failure:
         sys.exit(f"✗ {failure}")
     if problems:
@@ -30,15 +37,24 @@ def main() -> None:
 
 
 def problems_of(scan: Scan, acknowledged: set[Finding]) -> list[str]:
-    """What a scan should not have come to, a line each."""
-    # Acknowledged on the resource itself, and not for the whole of a stack or of the app.
-    unmet = scan.left | {finding: words for finding, words in scan.every.items() if finding not in acknowledged}
-    left = [f"{resource}: {check}: {words}" for (check, resource), words in sorted(unmet.items())]
-    stale = [
-        f"{resource}: {check}: acknowledged and not found; drop the acknowledgement"
-        for check, resource in sorted(acknowledged - scan.every.keys())
+    """Return the problems of a scan, a line each.
+
+    Args:
+        scan: What a scanner found.
+        acknowledged: The findings that are acknowledged on the resource itself. An acknowledgement for a whole stack
+            or for the app does not count.
+    """
+    not_acknowledged = scan.findings_left | {
+        finding: text for finding, text in scan.all_findings.items() if finding not in acknowledged
+    }
+    problems = [f"{resource}: {check}: {text}" for (check, resource), text in sorted(not_acknowledged.items())]
+    problems += [
+        f"{resource}: {check}: acknowledged but not found; remove the acknowledgement"
+        for check, resource in sorted(acknowledged - scan.all_findings.keys())
     ]
-    return [*left, *stale, *([] if scan.looked_at else ["looked at nothing"])]
+    if not scan.checked:
+        problems.append("the scanner checked nothing; see that it reads the templates")
+    return problems
 
 
 if __name__ == "__main__":

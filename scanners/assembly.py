@@ -1,4 +1,4 @@
-"""What is scanned: the templates of every environment, as they ship and bare of all that the stacks acknowledge."""
+"""The templates that are scanned: of every environment, with and without the acknowledgements of the stacks."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import aws_cdk as cdk
 
-from app import add_stage
+from app import add_stage, create_app
 from settings.files import load_environments
 from tools import ROOT
 
@@ -14,28 +14,37 @@ _ENVIRONMENTS = (ROOT / "environments", ROOT / "examples", ROOT / "scanners" / "
 
 
 class Finding(NamedTuple):
-    """One scanner's objection to one resource."""
+    """What a scanner reports about one resource."""
 
-    check: str  # the scanner's own name for it, such as CKV_AWS_27
-    resource: str  # its construct's path
+    check: str  # the scanner's name of the check, such as CKV_AWS_27
+    resource: str  # the construct's path
 
 
 class Assembly:
-    """The app, synthesized, and two folders side by side with its templates: `shipped` and `bare`."""
+    """The synthesized app, and its templates in two folders: `shipped`, and `bare` without acknowledgements.
+
+    Attributes:
+        app: The app.
+        folder: The folder that holds `shipped` and `bare`.
+        templates: The templates by file name.
+    """
 
     def __init__(self, folder: Path) -> None:
-        context = json.loads((ROOT / "cdk.json").read_text())["context"]
-        self.app = cdk.App(
-            context={**context, "aws:cdk:enable-path-metadata": True},
-            outdir=str(folder / "cdk.out"),
-            builtin_cloud_formation_validation=False,  # cfn-lint's own rules once more
-        )
+        """
+        Args:
+            folder: An empty folder for the cloud assembly and the templates.
+
+        Raises:
+            SettingsError: The settings of an environment have problems.
+        """
+        # CDK's built-in validation has the rules of cfn-lint, which runs anyway.
+        self.app = create_app(folder / "cdk.out", {"aws:cdk:enable-path-metadata": True}, validate=False)
         for settings in _ENVIRONMENTS:
             for environment in load_environments(settings):
                 add_stage(self.app, environment)
         stages = self.app.synth().nested_assemblies
         self.folder = folder / "templates"
-        self.templates: dict[str, dict[str, Any]] = {}  # by file name
+        self.templates: dict[str, dict[str, Any]] = {}
         for stack in (stack for stage in stages for stack in stage.nested_assembly.stacks):
             file = f"{stack.stack_name}.template.json"
             self.templates[file] = template = stack.template
@@ -43,12 +52,17 @@ class Assembly:
             _write(self.folder / "bare" / file, _bare(template))
 
     def path(self, file: str, logical_id: str) -> str:
-        """The construct path of a template's resource."""
+        """Return the construct path of a resource.
+
+        Args:
+            file: The file name of the template.
+            logical_id: The logical id of the resource.
+        """
         path: str = self.templates[file]["Resources"][logical_id]["Metadata"]["aws:cdk:path"]
         return path
 
     def acknowledged(self) -> dict[str, set[Finding]]:
-        """What the stacks acknowledge, by scanner."""
+        """Return the findings that the stacks acknowledge, by scanner."""
         resources = [r for template in self.templates.values() for r in template["Resources"].values()]
         metadata = [resource["Metadata"] for resource in resources]
         return {

@@ -1,4 +1,4 @@
-"""The three scanners, each asked twice: what is left of its findings as the app ships, and what there is in all."""
+"""The three scanners. Each one runs twice: on the templates as they are, and on templates without acknowledgements."""
 
 import json
 import os
@@ -16,21 +16,28 @@ from tools import ROOT
 
 
 class ScannerFailed(Exception):
-    """A scanner did not do its work; the message says how."""
+    """A scanner did not do its work. The message says why."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a scanner found, with its words for each finding."""
+    """What a scanner found, with its text for each finding.
 
-    looked_at: int
-    unit: str  # what `looked_at` counts
-    left: dict[Finding, str]  # with what the stacks acknowledge
-    every: dict[Finding, str]  # as if they acknowledged nothing
+    Attributes:
+        checked: How much the scanner checked.
+        unit: What `checked` counts.
+        findings_left: The findings that no acknowledgement covers.
+        all_findings: The findings without any acknowledgement.
+    """
+
+    checked: int
+    unit: str
+    findings_left: dict[Finding, str]
+    all_findings: dict[Finding, str]
 
 
 def cfn_lint(assembly: Assembly) -> Scan:
-    """Is it a template that CloudFormation takes?"""
+    """Check whether CloudFormation accepts the templates."""
     files = [str(file.relative_to(assembly.folder)) for file in sorted(assembly.folder.glob("*/*.template.json"))]
     program = Path(sys.executable).with_name("cfn-lint")
     matches = _run(assembly, program, "--format", "json", "--non-zero-exit-code", "none", "--template", *files)
@@ -44,7 +51,7 @@ def cfn_lint(assembly: Assembly) -> Scan:
 
 
 class _EveryFinding(AwsSolutionsChecks):
-    """Reports what is acknowledged too: acknowledgements name a check of the pack by its name, and this is another."""
+    """The same rules under another name, so that acknowledgements, which hold the name, do not apply."""
 
     def __init__(self, scope: IConstruct) -> None:
         super().__init__(scope)
@@ -52,7 +59,7 @@ class _EveryFinding(AwsSolutionsChecks):
 
 
 def cdk_nag(assembly: Assembly) -> Scan:
-    """AWS's rules of thumb for solutions."""
+    """Check the constructs with the rules of cdk-nag's pack AwsSolutions."""
 
     def found(checks: AwsSolutionsChecks) -> dict[Finding, str]:
         return {
@@ -67,12 +74,16 @@ def cdk_nag(assembly: Assembly) -> Scan:
     return Scan(resources, "resources", found(AwsSolutionsChecks(assembly.app)), found(_EveryFinding(assembly.app)))
 
 
-# Of these it has no check, and so says nothing.
+# checkov has no check for these types, so it reports nothing about a template that holds only them.
 _UNKNOWN_TO_CHECKOV = {"AWS::SSM::Association"}
 
 
 def checkov(assembly: Assembly) -> Scan:
-    """The field's most used collection of checks."""
+    """Check the templates with checkov.
+
+    Raises:
+        ScannerFailed: checkov failed, or did not read every template.
+    """
     report = _run(
         assembly,
         ROOT / ".venv-checkov" / "bin" / "checkov",
@@ -89,19 +100,26 @@ def checkov(assembly: Assembly) -> Scan:
             if result == "failed_checks":
                 resource = assembly.path(file, record["resource"].split(".")[1])
                 found[folder][Finding(record["check_id"], resource)] = record["check_name"]
-    # It passes over what it cannot read.
+    # checkov skips a file that it cannot read, without an error.
     checked = [
         file
         for file, template in assembly.templates.items()
         if {resource["Type"] for resource in template["Resources"].values()} - _UNKNOWN_TO_CHECKOV
     ]
     if unread := {(folder, file) for folder in found for file in checked} - set(seen):
-        raise ScannerFailed(f"checkov did not read {sorted(unread)}")
+        names = ", ".join(f"{folder}/{file}" for folder, file in sorted(unread))
+        raise ScannerFailed(f"checkov did not read {names}; run it on that template to see why")
     return Scan(sum(folder == "shipped" for folder, _ in seen), "checks", found["shipped"], found["bare"])
 
 
 def _run(assembly: Assembly, program: Path, *arguments: str) -> Any:
-    """What a program says of the templates, in JSON. Nobody's own settings count: its home is the templates' folder."""
+    """Run a program in the folder of the templates and return its JSON output.
+
+    HOME is that folder, so that the program does not read the user's own settings.
+
+    Raises:
+        ScannerFailed: The program ended with an error.
+    """
     done = subprocess.run(
         [str(program), *arguments],
         cwd=assembly.folder,

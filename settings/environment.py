@@ -1,299 +1,380 @@
-"""The settings of one environment, checked before anything is synthesized.
+"""The tables of a settings file.
 
-What AWS would refuse half-way through a deploy is refused here, one line per problem. The limits are those of the API
-references of ECR, IAM, IAM Identity Center and Secrets Manager, CloudFormation's quotas and Airflow's connection table.
+The docstring of a setting is its description. `settings.reference` generates the JSON schema and the settings reference
+from these classes.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import pydantic
 from pydantic import Field
 
-from settings.names import pascal_case, repository_name
+from settings import fargate_sizes
 from settings.regions import PARTITIONS
 from settings.value_types import (
-    Account,
+    AccountId,
+    AgeInHours,
+    CleanUpSchedule,
     ConnectionId,
     ConnectionsPrefix,
-    Cron,
-    Email,
+    EmailAddress,
     EnvironmentName,
-    Hours,
-    Images,
+    ImageCount,
     ImageTag,
-    InstanceTag,
-    Link,
-    Listed,
-    Minutes,
-    PermissionSet,
-    PolicyArn,
-    Reason,
+    ImageTagPattern,
+    InstanceTagText,
+    ManagedPolicyArn,
+    OffReason,
+    PermissionSetName,
+    RefreshMinutes,
     Region,
     RepositoryName,
     RoleArn,
     RolePath,
-    TagPattern,
+    RunbookLink,
     TeamName,
     TopicArn,
+    UniqueList,
     UserArn,
-    did_you_mean,
 )
 
-Problem = tuple[str, str]  # (key, "what is wrong; how to mend")
+
+class Table(pydantic.BaseModel):
+    """A table of a settings file: it refuses unknown settings, and does not change after it is read."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
-class _Table(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True)
+def _is_filled(key: str) -> dict[str, Any]:
+    """Return the JSON Schema rule that a table has the list with this key, and that the list is not empty."""
+    return {"required": [key], "properties": {key: {"minItems": 1}}}
 
 
-class Push(_Table):
-    """Who may assume a team's push role."""
+class Push(Table):
+    """The principals that may assume the team's push role.
 
-    permission_sets: Listed[PermissionSet] = ()
-    role_arns: Listed[RoleArn] = ()
-    user_arns: Listed[UserArn] = ()
+    The table names at least one principal.
+    """
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra={
+            "anyOf": [_is_filled(key) for key in ("permission_sets", "role_arns", "user_arns")],
+            "allOf": [
+                {
+                    "if": {"properties": {"require_mfa": {"const": True}}, "required": ["require_mfa"]},
+                    "then": {"properties": {key: {"maxItems": 0} for key in ("permission_sets", "role_arns")}},
+                }
+            ],
+        }
+    )
+
+    permission_sets: UniqueList[PermissionSetName] = ()
+    """Permission sets of IAM Identity Center.
+    The people who sign in with one of these permission sets may push.
+    """
+
+    role_arns: UniqueList[RoleArn] = ()
+    """Roles that may push, for example the role of a CI system.
+    A role may be in another account.
+    """
+
+    user_arns: UniqueList[UserArn] = ()
+    """IAM users that may push.
+    A user may be in another account.
+    """
+
     require_mfa: bool = False
+    """Whether users must have signed in with MFA before they assume the push role.
+    It applies to `user_arns` only and cannot be combined with `permission_sets` or `role_arns`.
+    IAM Identity Center has an MFA setting of its own.
+    """
 
     @pydantic.field_validator("require_mfa")
     @classmethod
-    def _locks_nobody_out(cls, require_mfa: bool, info: pydantic.ValidationInfo) -> bool:
-        """A role's session carries no dependable aws:MultiFactorAuthPresent."""
+    def _refuses_mfa_for_roles(cls, require_mfa: bool, info: pydantic.ValidationInfo) -> bool:
+        """Refuse MFA for roles, because a role's session has no dependable aws:MultiFactorAuthPresent."""
         if require_mfa and (info.data.get("permission_sets") or info.data.get("role_arns")):
-            mend = "name users only, or remove it and ask for MFA in IAM Identity Center or the role's own trust"
-            raise ValueError(f"would lock permission_sets and role_arns out, their sessions show no MFA; {mend}")
+            fix = (
+                "name users only, or remove it and require MFA in IAM Identity Center or in the role's own trust policy"
+            )
+            raise ValueError(f"would lock out permission_sets and role_arns, whose sessions do not show MFA; {fix}")
         return require_mfa
 
     @pydantic.model_validator(mode="after")
-    def _names_somebody(self) -> Self:
+    def _names_a_principal(self) -> Self:
         if not (self.permission_sets or self.role_arns or self.user_arns):
-            raise ValueError("names nobody; add permission_sets, role_arns or user_arns")
+            raise ValueError("names no principal; add permission_sets, role_arns or user_arns")
         return self
 
 
-class RepositoryDefaults(_Table):
-    """What holds for each repository of a team. Tags are immutable, except where one of `mutable_tags` matches."""
+class RepositoryDefaults(Table):
+    """The tags and the number of images in the team's repositories."""
 
-    mutable_tags: Listed[TagPattern] = Field(default=(), max_length=5)
-    keep_images: Images = 50
+    mutable_tags: UniqueList[ImageTagPattern] = Field(default=(), max_length=5)
+    """Patterns of image tags that a push may move to another image.
+    All other tags are immutable: each of them is set once.
+    With `[]`, every tag is immutable.
+    """
+
+    keep_images: ImageCount = 50
+    """How many of its newest images each repository keeps.
+    A lifecycle rule deletes older images.
+    """
 
 
-class Team(_Table):
-    repositories: Listed[RepositoryName] = Field(min_length=1, examples=['repositories = ["web-scraper"]'])
-    push: Push = Field(examples=["a table with permission_sets, role_arns or user_arns"])
+class Team(Table):
+    """A team, its repositories and the principals that may push to them.
+
+    Replace `<team>` with the team's name.
+    In one account and Region, a team belongs to one environment.
+    """
+
+    repositories: UniqueList[RepositoryName] = Field(min_length=1, examples=[["web-scraper"]])
+    """The team's repositories.
+    Write each name without the team: `web-scraper` of the team `analytics` becomes `analytics/web-scraper` in ECR.
+    """
+
+    push: Push = Field(
+        examples=[
+            {"permission_sets": ["DataAnalyst"]},
+            {"role_arns": ["arn:aws:iam::123456789012:role/ci"]},
+            {"user_arns": ["arn:aws:iam::123456789012:user/ana"]},
+        ]
+    )
+    """The principals that may push to the team's repositories."""
+
     repository_defaults: RepositoryDefaults = RepositoryDefaults()
+    """The settings that all repositories of the team have."""
 
 
-class Connection(_Table):
-    """An Airflow connection, logged in to the repositories of its teams."""
+class Connection(Table):
+    """An Airflow connection that holds a docker login.
 
-    teams: Listed[str] = Field(min_length=1, examples=['teams = ["analytics"]'])
-    refresh_every_minutes: Minutes = 30
+    Replace `<id>` with the ID of the connection in Airflow, such as `docker_default`.
+    """
+
+    teams: UniqueList[str] = Field(min_length=1, examples=[["analytics"]])
+    """The teams whose images the docker login can pull.
+    Each of them has a table `[teams.<team>]`.
+    """
+
+    refresh_every_minutes: RefreshMinutes = 30
+    """How often the docker login is refreshed, in minutes.
+    A login is valid for 12 hours.
+    """
 
 
-class CleanUp(_Table):
-    """When old containers and images go from the instances with this tag."""
+class CleanUp(Table):
+    """The removal of old containers and images from the workers' EC2 instances.
 
-    tag_key: InstanceTag = Field(examples=['tag_key = "role"'])
-    tag_value: InstanceTag = Field(examples=['tag_value = "airflow-worker"'])
-    schedule: Cron = "cron(0 3 ? * * *)"
-    containers_older_than_hours: Hours = 24
-    images_older_than_hours: Hours = 168
+    Systems Manager must manage the instances.
+    Without this table, nothing is removed.
+    """
+
+    tag_key: InstanceTagText = Field(examples=["role"])
+    """The key of the tag that selects the instances."""
+
+    tag_value: InstanceTagText = Field(examples=["airflow-worker"])
+    """The value of the tag that selects the instances.
+    Two environments in one account and Region need different tags.
+    """
+
+    schedule: CleanUpSchedule = "cron(0 3 ? * * *)"
+    """When the clean-up runs, as a cron expression of State Manager in UTC."""
+
+    containers_older_than_hours: AgeInHours = 24
+    """The age in hours from which stopped containers are removed.
+    The age counts from the creation of the container.
+    Choose more hours than your longest task runs.
+    """
+
+    images_older_than_hours: AgeInHours = 168
+    """The age in hours from which images that no container uses are removed.
+    The age counts from the build of the image.
+    """
 
 
-class Workers(_Table):
-    """The roles of the Airflow workers, and the upkeep of their instances."""
+class Workers(Table):
+    """The IAM roles of the Airflow workers, and the clean-up of their instances."""
 
-    role_arns: Listed[RoleArn] = ()
+    role_arns: UniqueList[RoleArn] = ()
+    """The roles of the Airflow workers, in the environment's account.
+    Write each ARN with its path, as `aws iam get-role` prints it.
+    With `[]`, the deploy creates one role and an instance profile.
+    """
+
     pull_directly: bool = False
+    """Whether the workers' roles may also pull without the docker login.
+    The ECR credential helper and ECS need this permission.
+    """
+
     clean_up: CleanUp | None = None
+    """The removal of old containers and images from the workers' instances."""
 
 
-# What Fargate has (ECS Developer Guide, "Task size"): MiB for each number of CPU units.
-_FARGATE_MIB = {
-    256: (512, 1024, 2048),
-    512: tuple(range(1024, 4097, 1024)),
-    1024: tuple(range(2048, 8193, 1024)),
-    2048: tuple(range(4096, 16385, 1024)),
-    4096: tuple(range(8192, 30721, 1024)),
-    8192: tuple(range(16384, 61441, 4096)),
-    16384: tuple(range(32768, 122881, 8192)),
-}
+class EcsTask(Table):
+    """A task definition on Fargate for one repository.
 
+    Airflow runs the task instead of a container on the worker.
+    Replace `<team>/<name>` with the full name of a repository.
+    """
 
-class EcsTask(_Table):
-    """A repository's image as a task on Fargate."""
+    image_tag: ImageTag = Field(examples=["1"])
+    """The tag of the image that the task runs."""
 
-    image_tag: ImageTag = Field(examples=['image_tag = "1"'])
     cpu_units: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 256
+    """The CPU units of the task on Fargate, on x86-64.
+    1024 units are one vCPU.
+    """
+
     memory_mib: int = 512
+    """The memory of the task in MiB.
+    Fargate offers certain sizes for each number of CPU units.
+    """
+
+    model_config = pydantic.ConfigDict(json_schema_extra=fargate_sizes.json_schema(256, 512))
 
     @pydantic.model_validator(mode="after")
     def _is_a_size_of_fargate(self) -> Self:
-        sizes = _FARGATE_MIB[self.cpu_units]
-        if self.memory_mib not in sizes:
-            known = ", ".join(map(str, sizes))
-            raise ValueError(f"memory_mib {self.memory_mib} does not go with cpu_units {self.cpu_units}; write {known}")
+        if self.memory_mib not in fargate_sizes.MEMORY_MIB[self.cpu_units]:
+            fix = f"write {fargate_sizes.memory_in_words(self.cpu_units)}"
+            raise ValueError(f"memory_mib {self.memory_mib} does not go with cpu_units {self.cpu_units}; {fix}")
         return self
 
 
-class Ecs(_Table):
-    """The alternative to logins: images that Airflow runs on Fargate."""
+class Ecs(Table):
+    """Images that Airflow runs on Fargate, as an alternative to docker logins.
 
-    tasks: dict[str, EcsTask] = Field(min_length=1, examples=['a table [ecs.tasks."analytics/web-scraper"]'])
+    This table needs `workers.role_arns`, because these roles get the permission to run the tasks.
+    """
+
+    tasks: dict[str, EcsTask] = Field(min_length=1, examples=[{"analytics/web-scraper": {"image_tag": "1"}}])
+    """The task definitions, by repository."""
 
 
-class Alerts(_Table):
-    """Who hears of a login that is not refreshed: e-mail addresses, a topic of yours or, for a reason, nobody."""
+class Alerts(Table):
+    """Who is told when a docker login is not refreshed.
 
-    emails: Listed[Email] = Field(default=(), max_length=10)
+    The table has exactly one of `emails`, `topic_arn` and `off_because`.
+    """
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra={"oneOf": [_is_filled("emails"), {"required": ["topic_arn"]}, {"required": ["off_because"]}]}
+    )
+
+    emails: UniqueList[EmailAddress] = Field(default=(), max_length=10)
+    """E-mail addresses.
+    AWS sends each address a message with a link that confirms the subscription.
+    """
+
     topic_arn: TopicArn | None = None
-    off_because: Reason | None = None
-    runbook: Link = "docs/runbook.md"
+    """An SNS topic that exists, in the environment's Region.
+    The topic's policy must let CloudWatch alarms publish to it.
+    """
+
+    off_because: OffReason | None = None
+    """The reason why nobody needs the alerts, for example in a sandbox."""
+
+    runbook: RunbookLink = "docs/runbook.md"
+    """The place where your people read `docs/runbook.md`.
+    Each alarm links to its heading there.
+    """
 
     @pydantic.model_validator(mode="after")
     def _is_one_of_three(self) -> Self:
-        if sum(map(bool, (self.emails, self.topic_arn, self.off_because))) != 1:
-            raise ValueError("needs one of emails, topic_arn and off_because, and one only; add or remove the others")
+        choices = {"emails": self.emails, "topic_arn": self.topic_arn, "off_because": self.off_because}
+        chosen = [key for key, value in choices.items() if value]
+        if not chosen:
+            raise ValueError("has none of emails, topic_arn and off_because; add one of them")
+        if len(chosen) > 1:
+            raise ValueError(f"has {' and '.join(chosen)}; keep one of them")
         return self
 
 
-class Environment(_Table):
-    """One deployment; its file's name is its name."""
+class Environment(Table):
+    """One deployment of airflow-ecr-login.
+
+    The file's name without `.toml` is the name of the environment.
+    """
 
     name: EnvironmentName
-    account: Account = Field(examples=['account = "123456789012"'])
-    region: Region = Field(examples=['region = "eu-west-1"'])
-    connections_prefix: ConnectionsPrefix = "airflow/connections"
-    secret_key: Literal["aws", "customer"] = "aws"
-    break_glass_role_arns: Listed[RoleArn] = ()
-    permissions_boundary_arn: PolicyArn | None = None
-    role_path: RolePath = "/"
-    teams: dict[TeamName, Team] = Field(min_length=1, examples=["a table [teams.analytics]"])
-    connections: dict[ConnectionId, Connection] = Field(min_length=1, examples=["[connections.docker_default]"])
-    alerts: Alerts = Field(examples=["a table [alerts] with emails or topic_arn, or off_because with a reason"])
-    workers: Workers = Workers()
-    ecs: Ecs | None = None
+    """The name of the environment, from the name of its file."""
 
-    def secret_name(self, connection_id: str) -> str:
-        return f"{self.connections_prefix}/{connection_id}"
+    account: AccountId = Field(examples=["123456789012"])
+    """The AWS account to deploy to."""
+
+    region: Region = Field(examples=["eu-west-1"])
+    """The code of the AWS Region to deploy to."""
+
+    connections_prefix: ConnectionsPrefix = "airflow/connections"
+    """The start of the names of the secrets, the same as `connections_prefix` in Airflow's secrets backend.
+    Two Airflow installations in one account need different prefixes.
+    """
+
+    secret_key: Literal["aws", "customer"] = "aws"
+    """The KMS key that encrypts the secrets.
+    `aws` is the key that Secrets Manager has in each account.
+    `customer` is a customer managed key that the deploy creates.
+    `customer` is refused in China and other Regions without the domain `amazonaws.com`, because it is not tested there.
+    """
+
+    break_glass_role_arns: UniqueList[RoleArn] = ()
+    """Roles of this account that may read the docker logins and roll them back in an emergency.
+    A role also needs these permissions in its own policies: `secretsmanager:GetSecretValue`,
+    `secretsmanager:UpdateSecretVersionStage`, `secretsmanager:RestoreSecret` and `kms:Decrypt`.
+    """
+
+    permissions_boundary_arn: ManagedPolicyArn | None = None
+    """A managed policy that every role of the deploy gets as its permissions boundary."""
+
+    role_path: RolePath = "/"
+    """The path of every role that the deploy creates."""
+
+    teams: dict[TeamName, Team] = Field(
+        min_length=1,
+        examples=[{"analytics": {"repositories": ["web-scraper"], "push": {"permission_sets": ["DataAnalyst"]}}}],
+    )
+    """The teams, by name."""
+
+    connections: dict[ConnectionId, Connection] = Field(
+        min_length=1, examples=[{"docker_default": {"teams": ["analytics"]}}]
+    )
+    """The Airflow connections, by ID."""
+
+    alerts: Alerts = Field(
+        examples=[
+            {"emails": ["team@example.com"]},
+            {"topic_arn": "arn:aws:sns:eu-west-1:123456789012:alerts"},
+            {"off_because": "a sandbox"},
+        ]
+    )
+    """Who is told when a docker login is not refreshed."""
+
+    workers: Workers = Workers()
+    """The Airflow workers."""
+
+    ecs: Ecs | None = None
+    """Images that Airflow runs on Fargate."""
 
     @property
     def ecs_cluster_name(self) -> str:
+        """The name of the ECS cluster."""
         return f"{self.name}-airflow"
-
-    def ecs_family(self, repository: str) -> str:
-        return f"{self.name}-{re.sub('[^a-z0-9]+', '-', repository)}"
-
-    def push_role_name(self, team: str) -> str:
-        return f"{self.name}-ecr-push-{team}"
 
     @property
     def registry_host(self) -> str:
+        """The host name of the account's ECR registry."""
         return f"{self.account}.dkr.ecr.{self.region}.{PARTITIONS[self.region].domain}"
 
-    @pydantic.model_validator(mode="after")
-    def _parts_fit(self) -> Self:
-        if problems := [*_misfits(self)]:
-            raise ValueError(problems)
-        return self
+    def secret_name(self, connection_id: str) -> str:
+        """Return the name of a connection's secret, which Airflow's secrets backend looks up."""
+        return f"{self.connections_prefix}/{connection_id}"
 
+    def push_role_name(self, team: str) -> str:
+        """Return the name of a team's push role."""
+        return f"{self.name}-ecr-push-{team}"
 
-def _misfits(environment: Environment) -> Iterator[Problem]:
-    """Settings of one environment that do not go together, or are too many.
-
-    A CloudFormation template takes 500 resources and 200 outputs: one per team, four per connection.
-    """
-    teams, connections = environment.teams, environment.connections
-    repositories = {f"teams.{name}.repositories": team.repositories for name, team in teams.items()}
-    for key, what, count, limit in (
-        ("teams", "teams", len(teams), 200),
-        ("teams", "repositories", sum(map(len, repositories.values())), 490),
-        ("connections", "connections", len(connections), 35),
-        ("connections", "teams in all connections", sum(len(c.teams) for c in connections.values()), 600),
-    ):
-        if count > limit:
-            yield key, f"{count} {what}, CloudFormation has room for {limit}; split into two environments"
-
-    # IAM takes 10,240 characters of a role's own policies, 6,144 of a managed one. A team comes with an ARN and a tag.
-    room_for_pulls, room_for_workers, room_for_pushers = 8_000, 5_000, 1_600
-    for name, push in ((name, team.push) for name, team in teams.items()):
-        # A permission set comes with the ARN of its roles, some hundred characters.
-        lengths = [*map(len, push.role_arns + push.user_arns), *(100 + len(one) for one in push.permission_sets)]
-        if sum(lengths) + 8 * len(lengths) > room_for_pushers:
-            mend = "name one role or permission set that all of them take"
-            yield f"teams.{name}.push", f"names too many for one trust policy, IAM takes 2,048 characters; {mend}"
-    for name, connection in connections.items():
-        if _length_of_teams(connection.teams) > room_for_pulls:
-            yield f"connections.{name}.teams", "too many for one IAM policy; split them into two connections"
-    pulled = {team for connection in connections.values() for team in connection.teams}
-    length = sum(len(environment.secret_name(name)) + 70 for name in connections)
-    if length + environment.workers.pull_directly * _length_of_teams(pulled) > room_for_workers:
-        mend = "split into two environments, or shorten connections_prefix and connection ids"
-        yield "connections", f"too many for the workers' one IAM policy; {mend}"
-
-    for name, settings in teams.items():
-        for repository in settings.repositories:
-            if repository.startswith(f"{name}/") or ".dkr.ecr." in repository:
-                own = repository.split("/", 1)[-1]
-                yield (
-                    f"teams.{name}.repositories",
-                    f"{repository!r} says too much; write {own!r}, the team comes by itself",
-                )
-
-    names: dict[str, Iterable[str]] = {"teams": teams, "connections": connections, **repositories}
-    if environment.ecs:
-        names["ecs.tasks"] = environment.ecs.tasks
-    for key, group in names.items():
-        first: dict[str, str] = {}
-        for name in group:
-            if (other := first.setdefault(pascal_case(name), name)) != name:
-                yield key, f"{other!r} and {name!r} are both {pascal_case(name)} to CloudFormation; rename one"
-
-    for name, connection in connections.items():
-        for team in connection.teams:
-            if team not in teams:
-                mend = f"{did_you_mean(team, teams)}teams here: {', '.join(teams)}"
-                yield f"connections.{name}.teams", f"{team!r} is no team; {mend}"
-
-    if environment.ecs:
-        known = [repository_name(team, name) for team, settings in teams.items() for name in settings.repositories]
-        for repository in environment.ecs.tasks:
-            if repository not in known:
-                mend = f"{did_you_mean(repository, known)}write <team>/<repository> of one that is there"
-                yield f"ecs.tasks.{repository!r}", f"{repository!r} is no repository; {mend}"
-        if not environment.workers.role_arns:
-            yield "ecs", "gives rights to workers' roles that are named; write workers.role_arns"
-        # Each with two roles, two ARNs of its family, and a log.
-        fixed, roles = 480, 2 * len(environment.role_path)
-        if sum(2 * len(repository) + fixed + roles for repository in environment.ecs.tasks) > room_for_workers:
-            yield "ecs.tasks", "too many for the workers' one IAM policy; list fewer, or shorten role_path"
-
-    ours: dict[str, Iterable[str]] = {
-        "break_glass_role_arns": environment.break_glass_role_arns,
-        "permissions_boundary_arn": filter(None, [environment.permissions_boundary_arn]),
-        "workers.role_arns": environment.workers.role_arns,
-    }
-    anyones: dict[str, Iterable[str]] = {"alerts.topic_arn": filter(None, [environment.alerts.topic_arn])}
-    for name, team_settings in teams.items():
-        anyones[f"teams.{name}.push.role_arns"] = team_settings.push.role_arns
-        anyones[f"teams.{name}.push.user_arns"] = team_settings.push.user_arns
-    if (topic_arn := environment.alerts.topic_arn) and topic_arn.split(":")[3] != environment.region:
-        yield "alerts.topic_arn", f"{topic_arn!r} is of another region; name one of {environment.region}"
-    if environment.secret_key == "customer" and not environment.registry_host.endswith(".amazonaws.com"):
-        yield "secret_key", f"'customer' is not tried in {environment.region}; write 'aws'"
-    partition = PARTITIONS[environment.region].name
-    for key, group in {**ours, **anyones}.items():
-        for arn in group:
-            if not arn.startswith(f"arn:{partition}:"):
-                yield key, f"{arn!r} is foreign to {environment.region}; it has to start with arn:{partition}:"
-            elif key in ours and arn.split(":")[4] not in (environment.account, "aws"):
-                yield key, f"{arn!r} is of another account; name one of account {environment.account}"
-    role_names = [arn.rsplit("/", 1)[-1] for arn in environment.workers.role_arns]
-    for role_name in {name for name in role_names if role_names.count(name) > 1}:
-        yield "workers.role_arns", f"two ARNs name the role {role_name}, an account has but one; keep the right one"
-
-
-def _length_of_teams(teams: Iterable[str]) -> int:
-    return sum(2 * len(team) + 75 for team in teams)
+    def ecs_family(self, repository: str) -> str:
+        """Return the family of the task definition for a repository, given as `<team>/<name>`."""
+        return f"{self.name}-{re.sub('[^a-z0-9]+', '-', repository)}"

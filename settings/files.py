@@ -1,147 +1,158 @@
-"""The folder of settings files: read them all, and say in one line each what is wrong and how to mend it."""
+"""Reads the settings files of a folder, and refuses what cannot be deployed with one line per problem."""
 
+import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
 import pydantic
+from pydantic.fields import FieldInfo
 
-from settings.environment import Environment, Problem
-from settings.names import repository_name
-from settings.value_types import did_you_mean
+from settings.consistency import problems_between, problems_in
+from settings.environment import Environment
+from settings.problem import Problem, did_you_mean
 
 
 class SettingsError(Exception):
-    """Settings that cannot be deployed: one line per problem, `<file>: <key>: <what is wrong>; <how to mend>`."""
+    """Settings that cannot be deployed.
+
+    The message has one line per problem: `<file>: <key>: <what is wrong>; <how to fix it>`.
+    """
 
 
 def load_environments(folder: Path) -> list[Environment]:
-    """Every environment of the folder, by name. Raises SettingsError with the problems of all files.
+    """Return the environments of a folder, sorted by name.
 
-    How the settings of a file fit together is looked at once each of them is valid.
+    The checks that compare settings with each other run on the files whose settings are valid one by one.
+
+    Raises:
+        SettingsError: The settings of at least one file cannot be deployed. The message has the problems of all files.
     """
     files = sorted(folder.glob("[!.]*.toml"), key=lambda file: file.stem)
     if not files:
-        what = "holds no .toml file" if folder.is_dir() else "is no folder"
-        raise SettingsError(f"{folder}: folder: {what}; keep one file per environment there, such as dev.toml")
-    environments, problems = [], []
+        what = "has no .toml file" if folder.is_dir() else "is not a folder"
+        raise SettingsError(f"{folder}: folder: {what}; put one file per environment there, such as dev.toml")
+    environments: list[Environment] = []
+    problems: list[tuple[str, Problem]] = []
     for file in files:
-        try:
-            environments.append(_load(file))
-        except SettingsError as error:
-            problems.append(str(error))
-    problems += _name_problems(environments)
+        loaded = _load(file)
+        if isinstance(loaded, Environment):
+            environments.append(loaded)
+            loaded = [*problems_in(loaded)]
+        problems += [(file.name, problem) for problem in loaded]
+    problems += [(f"{environment.name}.toml", problem) for environment, problem in problems_between(environments)]
     if problems:
-        raise SettingsError("\n".join(problems))
+        raise SettingsError("\n".join(f"{file}: {problem.key}: {problem.message}" for file, problem in problems))
     return environments
 
 
-def _load(file: Path) -> Environment:
+def _load(file: Path) -> Environment | list[Problem]:
     try:
         settings = tomllib.loads(file.read_text("utf-8-sig"))
-        if not settings:
-            problems = [("file", "holds no settings; fill it as in another environment, or delete it")]
-        elif "name" in settings:
-            problems = [("name", "is no setting; remove it, the file's name is the environment's")]
-        else:
-            return Environment.model_validate({**settings, "name": file.stem})
     except OSError as error:
-        problems = [("file", f"cannot be read ({error.strerror}); make it a readable file")]
+        what = f"cannot be read ({error.strerror})"
+        return [Problem("file", f"{what}; make it a file that you may read, or delete it")]
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        problems = [(f"line {line}", "is not UTF-8; save the file in that encoding")]
+        return [Problem(f"line {line}", "is not UTF-8; save the file as UTF-8")]
     except tomllib.TOMLDecodeError as error:
         what, _, place = str(error).removesuffix(")").rpartition(" (at ")
-        problems = [(place, f"is not TOML: {what}; text needs quotes, a key or table stands once")]
+        return [Problem(place, f"is not TOML: {what}; put text in quotes, and write each key and table once")]
+    except (RecursionError, ValueError):  # nested too deep for Python, or a number with thousands of digits
+        return [Problem("file", "cannot be read as TOML; write it like the files in examples/")]
+    if not settings:
+        return [Problem("file", "has no settings; copy them from a file in examples/, or delete the file")]
+    if "name" in settings:
+        return [Problem("name", "is not a setting; remove it, because the file's name is the environment's name")]
+    try:
+        return Environment.model_validate({**settings, "name": file.stem})
     except pydantic.ValidationError as error:
-        problems = [problem for detail in error.errors() for problem in _in_words(detail)]
-    except (RecursionError, ValueError):  # too deeply nested for Python, or a number of thousands of digits
-        problems = [("file", "is not TOML that can be read; write it like the files in examples/")]
-    raise SettingsError("\n".join(_line(file.name, *problem) for problem in problems))
+        return [problem for detail in error.errors() if (problem := _in_words(detail))]
 
 
-def _line(file: str, key: str, message: str) -> str:
-    return f"{file}: {key}: {message}"
-
-
-_GOT = {bool: "true or false", int: "a whole number", float: "a decimal", str: "text", list: "a list", dict: "a table"}
-_WANTED = {
-    "string": "text, in quotes",
-    "int": "a whole number",
-    "bool": "true or false",
-    "tuple": "a list, in brackets",
+_KINDS = {"string": "text", "int": "a whole number", "bool": "true or false", "tuple": "a list"}
+_FIXES = {
+    "string": "put it in quotes",
+    "int": "write a whole number without quotes",
+    "bool": "write true or false without quotes",
+    "tuple": "write a list in brackets",
 }
 
 
-def _in_words(error: Any) -> list[Problem]:
-    """Pydantic's error as problems of ours."""
+def _in_words(error: Any) -> Problem | None:
+    """Return pydantic's error as a problem, or None if another error already describes it."""
     path = [part for part in error["loc"] if isinstance(part, str)]
-    if path[-1:] == ["[key]"]:  # pydantic's mark: it is the table's name that is wrong
+    if path[-1:] == ["[key]"]:  # pydantic's mark for the name of a table
         path.pop()
-    key = ".".join(part if re.fullmatch("[A-Za-z0-9_-]+", part) else repr(part) for part in path)
-    context = error.get("ctx", {})
+    context, value = error.get("ctx", {}), error["input"]
     match error["type"]:
         case "value_error":
-            reason = context["error"].args[0]
-            return reason if isinstance(reason, list) else [(key, reason)]
+            message = str(context["error"])
         case "missing":
-            message = f"is missing; add {_fields(path[:-1])[path[-1]].examples[0]}"
+            message = f"is missing; add {_how_to_add(path)}"
         case "extra_forbidden":
-            known = [field for field in _fields(path[:-1]) if field != "name"]
-            message = f"is no setting; {did_you_mean(path[-1], known)}keys here: {', '.join(known)}"
-        case "too_short" if error["input"]:
-            return []  # pydantic counts valid entries only, and the others have their own problems
+            known = [key for key in _fields(path[:-1]) if key != "name"]
+            otherwise = f"write one of {', '.join(known)}"
+            message = f"is not a setting; {did_you_mean(path[-1], known, otherwise)}"
+        case "too_short" if value:
+            return None  # pydantic counts the valid entries only, and each of the others has an error of its own
         case "too_short":
-            message = "is empty; name at least one"
+            message = "is empty; add at least one entry"
         case "too_long":
-            message = f"is too long; keep {context['max_length']} at most"
+            message = f"has {len(value)} entries; keep at most {context['max_length']}"
+        case "string_too_short":
+            message = f"{value!r} is empty; write at least one character"
+        case "string_too_long":
+            message = f"{value!r} has {len(value)} characters; shorten it to {context['max_length']}"
+        case "greater_than_equal" | "less_than_equal":
+            limits = {type(limit).__name__: limit for limit in _fields(path[:-1])[path[-1]].metadata}
+            message = f"{value} is out of range; write a number from {limits['Ge'].ge} to {limits['Le'].le}"
         case "literal_error":
-            message = f"{error['input']!r} is not possible; write {context['expected']}"
+            message = f"{_shown(value)} is not a value of this setting; write {context['expected']}"
         case kind:
-            wanted = _WANTED.get(kind.removesuffix("_type"), "a table, under a [heading]")
-            message = f"{_GOT.get(type(error['input']), 'a date')} does not belong here; write {wanted}"
-    return [(key, message)]
+            wanted = kind.removesuffix("_type")
+            fix = _FIXES.get(wanted, "write a table under a [heading]")
+            message = f"{_shown(value)} is not {_KINDS.get(wanted, 'a table')}; {fix}"
+    return Problem(".".join(map(_quoted, path)), message)
 
 
-def _fields(table: Iterable[str]) -> dict[str, Any]:
-    """The settings of the table at this key."""
+def _quoted(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else repr(key)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a message shows it: as in TOML, if it is short."""
+    match value:
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | float():
+            return repr(value)
+    return f"the date or time {value}"
+
+
+def _how_to_add(path: list[str]) -> str:
+    """Return how to write the setting with this path."""
+    examples = _fields(path[:-1])[path[-1]].examples or []
+    if not isinstance(examples[0], dict):
+        return f"{path[-1]} = {json.dumps(examples[0])}"
+    keys = [key for example in examples for key in example]
+    if all(isinstance(value, dict) for value in examples[0].values()):  # a table of tables
+        return f"a table [{'.'.join(map(_quoted, [*path, keys[0]]))}]"
+    return f"a table [{'.'.join(map(_quoted, path))}] with {', '.join(keys[:-1])} or {keys[-1]}"
+
+
+def _fields(table: Iterable[str]) -> dict[str, FieldInfo]:
+    """Return the settings of the table at this path."""
     kind: Any = Environment
     for part in table:
         kind = get_args(kind)[1] if get_args(kind) else kind.model_fields[part].annotation
-        if type(None) in get_args(kind):  # of `Ecs | None`, Ecs
+        if type(None) in get_args(kind):  # `Ecs` of `Ecs | None`
             kind = get_args(kind)[0]
-    fields: dict[str, Any] = kind.model_fields
+    fields: dict[str, FieldInfo] = kind.model_fields
     return fields
-
-
-def _names(environment: Environment) -> Iterator[tuple[str, str, str, int, tuple[str, ...]]]:
-    """What AWS gets to see: key, kind of name, name, its longest length and where there may be one only."""
-    account, region = environment.account, environment.region
-    for team, settings in environment.teams.items():
-        yield f"teams.{team}", "push role", environment.push_role_name(team), 64, (account,)
-        for repository in settings.repositories:
-            yield (
-                f"teams.{team}.repositories",
-                "repository",
-                repository_name(team, repository),
-                256,
-                (environment.name,),
-            )
-        # Rights go by the team's name: two environments' teams of one name would have each other's repositories.
-        yield f"teams.{team}", "team", team, 64, (account, region)
-    for connection in environment.connections:
-        yield f"connections.{connection}", "secret", environment.secret_name(connection), 512, (account, region)
-
-
-def _name_problems(environments: Iterable[Environment]) -> Iterator[str]:
-    """Names that AWS would refuse: too long, or those of another environment."""
-    owners: dict[tuple[str, str, tuple[str, ...]], str] = {}
-    for file, environment in ((f"{environment.name}.toml", environment) for environment in environments):
-        for key, kind, name, limit, place in _names(environment):
-            if len(name) > limit:
-                yield _line(file, key, f"{kind} {name!r} has {len(name)} characters; shorten it to {limit}")
-            if (owner := owners.setdefault((kind, name, place), file)) != file:
-                mend = "connections_prefix" if kind == "secret" else "team name"
-                yield _line(file, key, f"{kind} {name!r} is that of {owner} too; give one of them another {mend}")

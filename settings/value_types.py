@@ -1,100 +1,206 @@
-"""The kinds of values that settings have, each with the line that refuses what is none."""
+"""The types of the values in a settings file.
+
+Each type states its pattern or range once, for the loader, the JSON schema and the settings reference.
+The limits come from the API references of ECR, IAM, IAM Identity Center, Secrets Manager, SNS and Systems Manager, and
+from Airflow's connection table.
+"""
 
 import re
-from collections.abc import Callable, Iterable
-from difflib import get_close_matches
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
+from settings.problem import did_you_mean
 from settings.regions import PARTITIONS
 
 T = TypeVar("T")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    return "".join(f"did you mean {near}? " for near in get_close_matches(word.lower(), known, n=1))
+@dataclass(frozen=True)
+class Pattern:
+    """The form that a text must have.
+
+    Args:
+        regex: Matches the whole text. It is valid in Python and in JSON Schema (ECMA 262).
+        kind: What the text is, such as `the ARN of a role`.
+        advice: How to write it, as an instruction that fits both an error message and the settings reference.
+    """
+
+    regex: str
+    kind: str
+    advice: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^(?:{self.regex})$"}
+
+    def _check(self, text: str) -> str:
+        if not re.fullmatch(self.regex, text):
+            raise ValueError(f"{text!r} is not {self.kind}; {self.advice}")
+        return text
 
 
-def _only(holds: Callable[[Any], object], refusal: str) -> AfterValidator:
-    def check(value: T) -> T:
-        if not holds(value):
-            raise ValueError(f"{value!r} {refusal}")
-        return value
+def _known_region(region: str) -> str:
+    if region not in PARTITIONS:
+        fix = did_you_mean(region, PARTITIONS, "write the code of a Region, such as us-east-1")
+        raise ValueError(f"{region!r} is not an AWS Region; {fix}")
+    return region
+
+
+def _no_session(advice: str) -> AfterValidator:
+    """Refuse the ARN of a role's session, which people copy from `aws sts get-caller-identity`."""
+
+    def check(arn: str) -> str:
+        if session := re.fullmatch(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([A-Za-z0-9+=,.@_-]{1,64})/.*", arn):
+            partition, account, role = session.groups()
+            role_arn = f"arn:{partition}:iam::{account}:role/{role}"
+            raise ValueError(f"{arn!r} is the ARN of a session; {advice}, such as {role_arn}")
+        return arn
 
     return AfterValidator(check)
 
 
-def _like(pattern: str, refusal: str) -> AfterValidator:
-    return _only(re.compile(pattern).fullmatch, refusal)
-
-
-def _known_region(value: str) -> str:
-    if value not in PARTITIONS:
-        mend = did_you_mean(value, PARTITIONS).rstrip() or "write a region's code, such as eu-west-1"
-        raise ValueError(f"{value!r} is no AWS region; {mend}")
-    return value
-
-
-def _no_session(arn: str) -> str:
-    if session := re.fullmatch(r"arn:([a-z-]+):sts::([0-9]+):assumed-role/([^/]+).*", arn):
-        role = "arn:{}:iam::{}:role/{}".format(*session.groups())
-        raise ValueError(f"{arn!r} is one session of a role; write the ARN of the role itself, {role}")
-    return arn
-
-
 def _no_repeats(entries: tuple[T, ...]) -> tuple[T, ...]:
     if repeated := sorted({repr(entry) for entry in entries if entries.count(entry) > 1}):
-        raise ValueError(f"{', '.join(repeated)} stands there more than once; keep one")
+        raise ValueError(f"{', '.join(repeated)} is in the list more than once; keep one")
     return entries
 
 
-_NAME, _NAME_MEND = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", "use lower-case letters, digits, single hyphens, a letter first"
-_ECR, _ECR_MEND = r"[a-z0-9]+(?:[._-][a-z0-9]+)*", "use lower-case letters and digits with a single . _ - or / between"
-_SECRET, _SECRET_MEND = "[A-Za-z0-9_+=.@-]+", "use letters, digits and _+=.@- with single slashes between"
-_IAM = "[A-Za-z0-9+=,.@_-]"
-_ARN = rf"arn:[a-z-]+:iam::[0-9]{{12}}:%s/(?:{_IAM}+/)*{_IAM}{{1,64}}"
-_POLICY_ARN = rf"arn:[a-z-]+:iam::(?:[0-9]{{12}}|aws):policy/(?:{_IAM}+/)*{_IAM}{{1,128}}"
-_POLICY_MEND = "write it like arn:aws:iam::123456789012:policy/name, without wildcards"
-_PATH_MEND = "begin and end it with a slash, like /data-platform/"
-_ROLE_MEND = "write it like arn:aws:iam::123456789012:role/name, without wildcards"
-_USER_MEND = "write it like arn:aws:iam::123456789012:user/name, without wildcards"
-_SET_MEND = "write its name in IAM Identity Center, not that of its AWSReservedSSO_ role"
-_TOPIC = "arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
-_TOPIC_MEND = "write it like arn:aws:sns:eu-west-1:123456789012:alerts; a FIFO topic takes no alarms"
-_CRON = r"cron\([0-5]?\d (?:[01]?\d|2[0-3]) \? \* (?:\*|MON|TUE|WED|THU|FRI|SAT|SUN) \*\)"
-_CRON_MEND = "write it like cron(0 3 ? * * *) or cron(30 2 ? * SUN *), in UTC"
-_ID_MEND = "write docker_ and then a-z, 0-9, _, 250 characters at most"
+_NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
+_NAME_ADVICE = "use lower-case letters, digits and single hyphens, and start with a letter"
+_ECR_PART = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+_SECRET_PART = r"[A-Za-z0-9_+=.@-]+"
+_IAM_CHARACTER = r"[A-Za-z0-9+=,.@_-]"
+_IAM_PATH = rf"(?:{_IAM_CHARACTER}+/)*"
+_WEEKDAYS = "MON|TUE|WED|THU|FRI|SAT|SUN"
 
-Listed = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(_no_repeats)]
-EnvironmentName = Annotated[str, _like(_NAME, f"cannot name an environment; rename the file: {_NAME_MEND}")]
-Account = Annotated[str, _like("[0-9]{12}", "is no AWS account; write its 12 digits, in quotes")]
-Region = Annotated[str, AfterValidator(_known_region)]
-ConnectionsPrefix = Annotated[str, _like(f"{_SECRET}(?:/{_SECRET})*", f"cannot start a secret's name; {_SECRET_MEND}")]
-TeamName = Annotated[str, _like(_NAME, f"cannot name a team; {_NAME_MEND}")]
-RepositoryName = Annotated[str, _like(f"{_ECR}(?:/{_ECR})*", f"cannot name an ECR repository; {_ECR_MEND}")]
-TagPattern = Annotated[
-    str,
-    _like(r"[A-Za-z0-9._*-]{1,128}", "is no tag pattern; use 1 to 128 letters, digits and ._-*"),
-    _only(lambda pattern: pattern.count("*") <= 2, "is too open a tag pattern; use two * at most"),
+UniqueList = Annotated[
+    tuple[T, ...], Field(strict=False, json_schema_extra={"uniqueItems": True}), AfterValidator(_no_repeats)
 ]
-PermissionSet = Annotated[str, _like(f"{_IAM}{{1,32}}", f"is no permission set; {_SET_MEND}")]
-RoleArn = Annotated[str, AfterValidator(_no_session), _like(_ARN % "role", f"is no role's ARN; {_ROLE_MEND}")]
-UserArn = Annotated[str, AfterValidator(_no_session), _like(_ARN % "user", f"is no user's ARN; {_USER_MEND}")]
-PolicyArn = Annotated[str, _like(_POLICY_ARN, f"is no managed policy's ARN; {_POLICY_MEND}")]
+EnvironmentName = Annotated[str, Pattern(_NAME, "the name of an environment", f"rename the file: {_NAME_ADVICE}")]
+AccountId = Annotated[str, Pattern("[0-9]{12}", "the ID of an AWS account", "write its 12 digits in quotes")]
+Region = Annotated[str, AfterValidator(_known_region), WithJsonSchema({"type": "string", "enum": sorted(PARTITIONS)})]
+ConnectionsPrefix = Annotated[
+    str,
+    Pattern(
+        f"{_SECRET_PART}(?:/{_SECRET_PART})*",
+        "the start of a secret's name",
+        "use letters, digits and _+=.@- with single slashes between them",
+    ),
+]
+TeamName = Annotated[str, Pattern(_NAME, "the name of a team", _NAME_ADVICE)]
+RepositoryName = Annotated[
+    str,
+    Pattern(
+        f"{_ECR_PART}(?:/{_ECR_PART})*",
+        "the name of an ECR repository",
+        "use lower-case letters and digits with one of ._-/ between them",
+    ),
+]
+ImageTagPattern = Annotated[
+    str,
+    Field(min_length=1, max_length=128),
+    Pattern(
+        r"[A-Za-z0-9._-]*(?:\*[A-Za-z0-9._-]*){0,2}",
+        "a pattern of image tags",
+        "use letters, digits and ._- with at most two * as wildcards",
+    ),
+]
+PermissionSetName = Annotated[
+    str,
+    Pattern(
+        f"{_IAM_CHARACTER}{{1,32}}",
+        "the name of a permission set",
+        "write the name that IAM Identity Center shows, not the name of an AWSReservedSSO_ role",
+    ),
+]
+RoleArn = Annotated[
+    str,
+    _no_session("write the ARN of the role, with its path"),
+    Pattern(
+        rf"arn:[a-z-]+:iam::[0-9]{{12}}:role/{_IAM_PATH}{_IAM_CHARACTER}{{1,64}}",
+        "the ARN of a role",
+        "write it like arn:aws:iam::123456789012:role/name, without wildcards",
+    ),
+]
+UserArn = Annotated[
+    str,
+    _no_session("write the ARN of the role in role_arns, with its path"),
+    Pattern(
+        rf"arn:[a-z-]+:iam::[0-9]{{12}}:user/{_IAM_PATH}{_IAM_CHARACTER}{{1,64}}",
+        "the ARN of a user",
+        "write it like arn:aws:iam::123456789012:user/name, without wildcards",
+    ),
+]
+ManagedPolicyArn = Annotated[
+    str,
+    Pattern(
+        rf"arn:[a-z-]+:iam::(?:[0-9]{{12}}|aws):policy/{_IAM_PATH}{_IAM_CHARACTER}{{1,128}}",
+        "the ARN of a managed policy",
+        "write it like arn:aws:iam::123456789012:policy/name, without wildcards",
+    ),
+]
 RolePath = Annotated[
     str,
-    _like(f"/(?:{_IAM}+/)*", f"is no role path; {_PATH_MEND}"),
-    _only(lambda path: len(path) <= 512, "is too long; shorten it to 512"),
+    Field(max_length=512),
+    Pattern(f"/{_IAM_PATH}", "the path of a role", "start and end it with a slash, like /data-platform/"),
 ]
-ConnectionId = Annotated[str, _like("docker_[a-z0-9_]{1,243}", f"is no id of a docker connection; {_ID_MEND}")]
-Images = Annotated[int, _only(range(1, 10_001).__contains__, "is out of range; write 1 to 10000")]
-Minutes = Annotated[int, _only(range(10, 181).__contains__, "is out of range; write 10 to 180")]
-Email = Annotated[str, _like(r"[^@\s]+@[^@\s]+\.[^@\s.]+", "is no e-mail address; write it like team@example.com")]
-TopicArn = Annotated[str, _like(_TOPIC, f"is no topic's ARN; {_TOPIC_MEND}")]
-Reason = Annotated[str, _like(r".*\S.*", "is no reason; say why nobody needs to hear of it")]
-InstanceTag = Annotated[str, _like(r"[\w .:/=+@-]{1,127}", "is no tag of an instance; use letters, digits and .:/=+@-")]
-Cron = Annotated[str, _like(_CRON, f"is no time of a day or week; {_CRON_MEND}")]
-Hours = Annotated[int, _only(range(1, 8761).__contains__, "is out of range; write 1 to 8760")]
-ImageTag = Annotated[str, _like(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "is no image tag; use letters, digits and ._-")]
-Link = Annotated[str, _like(r"[^\s#]{1,500}", "cannot be linked to; write a URL or path, without # and spaces")]
+ConnectionId = Annotated[
+    str,
+    Pattern(
+        "docker_[a-z0-9_]{1,243}",
+        "the ID of a docker connection",
+        "write docker_ and then a-z, 0-9 or _, with at most 250 characters in all",
+    ),
+]
+ImageCount = Annotated[int, Field(ge=1, le=10_000)]
+RefreshMinutes = Annotated[int, Field(ge=10, le=180)]
+EmailAddress = Annotated[
+    str, Pattern(r"[^@\s]+@[^@\s]+\.[^@\s.]+", "an e-mail address", "write it like team@example.com")
+]
+TopicArn = Annotated[
+    str,
+    Pattern(
+        "arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
+        "the ARN of a standard SNS topic",
+        "write it like arn:aws:sns:eu-west-1:123456789012:alerts; alarms cannot publish to a FIFO topic",
+    ),
+]
+OffReason = Annotated[str, Pattern(r".*\S.*", "a reason", "write one line that says why nobody needs the alerts")]
+RunbookLink = Annotated[
+    str,
+    Pattern(
+        r"[^\s#]{1,500}",
+        "the URL or path of a page",
+        "write at most 500 characters, without spaces and without a heading after #",
+    ),
+]
+InstanceTagText = Annotated[
+    str,
+    Pattern(
+        r"[\w .:/=+@-]{1,127}",
+        "the tag of an instance",
+        "use 1 to 127 letters, digits, spaces and characters of _.:/=+@-",
+    ),
+]
+CleanUpSchedule = Annotated[
+    str,
+    Pattern(
+        rf"cron\([0-5]?[0-9] (?:[01]?[0-9]|2[0-3]) \? \* (?:\*|{_WEEKDAYS}) \*\)",
+        "a time of the day or week",
+        "write it like cron(0 3 ? * * *) for each day or cron(30 2 ? * SUN *) for each Sunday, in UTC",
+    ),
+]
+AgeInHours = Annotated[int, Field(ge=1, le=8_760)]
+ImageTag = Annotated[
+    str,
+    Pattern(
+        "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}",
+        "an image tag",
+        "use at most 128 letters, digits and ._- and start with a letter, a digit or _",
+    ),
+]

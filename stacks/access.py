@@ -1,6 +1,4 @@
-"""Who may push: one role per team."""
-
-from typing import Any
+"""Who may push images: one role per team."""
 
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
@@ -10,81 +8,129 @@ from settings.environment import Environment, Push
 from settings.names import pascal_case
 from stacks import image_permissions
 from stacks.acknowledgements import acknowledge
-from stacks.permissions_boundary import keep_within_boundary
+from stacks.permissions_boundary import apply_permissions_boundary
+
+# Bool and not BoolIfExists, because a session without the key is a session without MFA.
+_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
 
 class AccessStack(Stack):
-    """One push role per team, which its analysts assume; it opens their team's repositories and nothing else."""
+    """One push role per team. Its analysts assume it to push to the team's repositories and to no others."""
 
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
         super().__init__(scope, construct_id)
 
-        keep_within_boundary(self, environment)
-        roles = Construct(self, "PushRoles")
-        for name, team in environment.teams.items():
-            # Resources
-            # The L1, because the L2 writes a statement for each of those who may take the role: a dozen users would
-            # fill the trust policy.
-            role = iam.CfnRole(
-                roles,
-                pascal_case(name),
-                role_name=environment.push_role_name(name),
-                path=environment.role_path,
-                description=f"Push images to the repositories of the team {name}",
-                assume_role_policy_document=_taken_by(self, team.push),
-                max_session_duration=3600,  # seconds
-                policies=[
-                    iam.CfnRole.PolicyProperty(
-                        policy_name="PushImages",
-                        policy_document=iam.PolicyDocument(
-                            statements=[
-                                image_permissions.push(self, name),
-                                image_permissions.log_in(),
-                                _refuse_plain_http(),
-                            ]
-                        ),
-                    )
-                ],
+        # Resources
+        push_roles = Construct(self, "PushRoles")
+        roles = {
+            team_name: PushRole(
+                push_roles,
+                pascal_case(team_name),
+                team=team_name,
+                role_name=environment.push_role_name(team_name),
+                role_path=environment.role_path,
+                push=team.push,
             )
-            acknowledge(role, image_permissions.wildcards(self, [name]))
+            for team_name, team in environment.teams.items()
+        }
 
-            # Outputs
+        # Permissions
+        apply_permissions_boundary(self, environment.permissions_boundary_arn)
+
+        # Outputs
+        for team_name, role in roles.items():
             CfnOutput(
                 self,
-                f"PushRoleArn{pascal_case(name)}",
+                f"PushRoleArn{pascal_case(team_name)}",
                 value=role.attr_arn,
-                description=f"What the analysts of the team {name} assume to push",
+                description=f"The role that analysts of the team {team_name} assume to push images",
             )
 
 
-def _taken_by(stack: Stack, push: Push) -> iam.PolicyDocument:
-    trust = iam.PolicyDocument()
+class PushRole(iam.CfnRole):
+    """A role that pushes to the repositories of one team, for sessions of an hour.
 
-    def let(sid: str, principals: list[iam.IPrincipal], conditions: dict[str, Any] | None = None) -> None:
-        if principals:
-            trust.add_statements(
-                iam.PolicyStatement(sid=sid, actions=["sts:AssumeRole"], principals=principals, conditions=conditions)
-            )
+    This is an L1, because the L2 writes one statement per trusted principal: a dozen users would fill the trust policy.
+    """
 
-    let("Roles", [iam.ArnPrincipal(arn) for arn in push.role_arns])
-    # Bool, never BoolIfExists: a session without the key is a session without MFA.
-    mfa = {"Bool": {"aws:MultiFactorAuthPresent": "true"}} if push.require_mfa else None
-    let("Users", [iam.ArnPrincipal(arn) for arn in push.user_arns], mfa)
-    # IAM Identity Center makes a role per permission set, with sixteen random characters at its name's end. Its path
-    # names the region of Identity Center, except where that is us-east-1.
-    patterns = [
-        stack.format_arn(
-            service="iam",
-            region="",
-            resource="role",
-            resource_name=f"aws-reserved/sso.amazonaws.com*/AWSReservedSSO_{name}_{'?' * 16}",
+    def __init__(
+        self, scope: Construct, construct_id: str, *, team: str, role_name: str, role_path: str, push: Push
+    ) -> None:
+        """
+        Args:
+            scope: The parent construct.
+            construct_id: The construct's id.
+            team: The team's name in the settings.
+            role_name: The role's name, which analysts type.
+            role_path: The role's path in IAM.
+            push: Who may assume the role.
+        """
+        stack = Stack.of(scope)
+        super().__init__(
+            scope,
+            construct_id,
+            role_name=role_name,
+            path=role_path,
+            description=f"Pushes images to the repositories of the team {team}",
+            assume_role_policy_document=_trust_policy(stack, push),
+            max_session_duration=3600,  # seconds
+            policies=[
+                iam.CfnRole.PolicyProperty(
+                    policy_name="PushImages",
+                    policy_document=iam.PolicyDocument(
+                        statements=[
+                            image_permissions.push(stack, team),
+                            image_permissions.log_in(),
+                            _refuse_plain_http(),
+                        ]
+                    ),
+                )
+            ],
         )
-        for name in push.permission_sets
-    ]
-    if patterns:
-        account = iam.AccountPrincipal(stack.account)
-        let("PermissionSets", [account], {"ArnLike": {"aws:PrincipalArn": patterns}})
-    return trust
+        acknowledge(self, image_permissions.wildcard_reasons(stack, [team]))
+
+
+def _trust_policy(stack: Stack, push: Push) -> iam.PolicyDocument:
+    statements = []
+    if push.role_arns:
+        roles: list[iam.IPrincipal] = [iam.ArnPrincipal(arn) for arn in push.role_arns]
+        statements.append(iam.PolicyStatement(sid="Roles", actions=["sts:AssumeRole"], principals=roles))
+    if push.user_arns:
+        users: list[iam.IPrincipal] = [iam.ArnPrincipal(arn) for arn in push.user_arns]
+        statements.append(
+            iam.PolicyStatement(
+                sid="Users",
+                actions=["sts:AssumeRole"],
+                principals=users,
+                conditions=_MFA if push.require_mfa else None,
+            )
+        )
+    if push.permission_sets:
+        statements.append(
+            iam.PolicyStatement(
+                sid="PermissionSets",
+                actions=["sts:AssumeRole"],
+                principals=[iam.AccountPrincipal(stack.account)],
+                conditions={
+                    "ArnLike": {"aws:PrincipalArn": [_permission_set_arn(stack, name) for name in push.permission_sets]}
+                },
+            )
+        )
+    return iam.PolicyDocument(statements=statements)
+
+
+def _permission_set_arn(stack: Stack, name: str) -> str:
+    """Return a pattern for the ARN of the role that IAM Identity Center makes of a permission set.
+
+    The role's name ends with sixteen random characters. Its path names the Region of Identity Center, except where
+    that is us-east-1.
+    """
+    return stack.format_arn(
+        service="iam",
+        region="",
+        resource="role",
+        resource_name=f"aws-reserved/sso.amazonaws.com*/AWSReservedSSO_{name}_{'?' * 16}",
+    )
 
 
 def _refuse_plain_http() -> iam.PolicyStatement:
@@ -92,6 +138,6 @@ def _refuse_plain_http() -> iam.PolicyStatement:
         sid="RefusePlainHttp",
         effect=iam.Effect.DENY,
         actions=["*"],
-        resources=["*"],  # A denial: the wider, the safer.
+        resources=["*"],  # A denial is safest when it is as wide as possible.
         conditions={"Bool": {"aws:SecureTransport": "false"}},
     )

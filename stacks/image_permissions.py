@@ -1,6 +1,9 @@
-"""Rights on images as IAM statements: one prefix ARN a team, so that no policy grows with the repositories."""
+"""IAM statements for images in ECR.
 
-from collections.abc import Iterable
+Each statement names one prefix ARN per team, so that a policy does not grow with the number of repositories.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -8,8 +11,8 @@ from aws_cdk import aws_iam as iam
 from settings.names import TEAM_TAG, repository_name
 from settings.regions import PARTITIONS
 
-# Amazon ECR User Guide, "IAM permissions for pushing an image". BatchGetImage: crane and buildx look before they push.
-# Without GetDownloadUrlForLayer: it would let a pusher mount another team's layers.
+# Amazon ECR User Guide, "IAM permissions for pushing an image". crane and buildx need BatchGetImage before they push.
+# GetDownloadUrlForLayer is missing because it would allow a pusher to mount layers of other teams' images.
 PUSH_ACTIONS = [
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
@@ -26,46 +29,53 @@ PULL_ACTIONS = [
 
 
 def push(stack: Stack, team: str) -> iam.PolicyStatement:
-    """Push to the repositories of one team."""
+    """Return a statement that allows pushing to the repositories of one team."""
     return _on_repositories("PushImages", PUSH_ACTIONS, stack, [team])
 
 
-def pull(stack: Stack, teams: Iterable[str]) -> iam.PolicyStatement:
-    """Pull from the repositories of some teams."""
+def pull(stack: Stack, teams: Sequence[str]) -> iam.PolicyStatement:
+    """Return a statement that allows pulling from the repositories of these teams."""
     return _on_repositories("PullImages", PULL_ACTIONS, stack, teams)
 
 
 def pull_one(stack: Stack, repository: str) -> iam.PolicyStatement:
-    """Pull from one repository, `<team>/<name>`: by its whole name, which the settings say is the team's."""
+    """Return a statement that allows pulling from one repository.
+
+    Args:
+        stack: The stack, which has the account and the Region of the repository.
+        repository: The full name, `<team>/<name>`. The settings list it, so the statement does not ask for the tag.
+    """
     return iam.PolicyStatement(sid="PullImage", actions=PULL_ACTIONS, resources=[_repository_arn(stack, repository)])
 
 
 def log_in() -> iam.PolicyStatement:
-    """Mint a docker login. It opens what the minter's other rights open, and nothing more."""
+    """Return a statement that allows creating a docker login.
+
+    The login has the other permissions of the principal that creates it, and no more.
+    """
     return iam.PolicyStatement(
         sid="LogInToRegistry",
         actions=["ecr:GetAuthorizationToken"],
-        resources=["*"],  # The action knows neither resources nor condition keys.
+        resources=["*"],  # The action supports neither resources nor condition keys.
     )
 
 
-def wildcards(stack: Stack, teams: Iterable[str]) -> dict[str, str]:
-    """Why the statements' wildcards stay, by the names that scanners have for them."""
-    repositories = "A team's repositories by prefix, and by their tag: exact, and as short for any number of them"
+def wildcard_reasons(stack: Stack, teams: Iterable[str]) -> dict[str, str]:
+    """Return the reasons why the wildcards of these statements stay, by cdk-nag's names of the findings."""
+    repositories = "A prefix and a tag match exactly the team's repositories, and the policy stays short"
     return {
         **{f"AwsSolutions-IAM5[Resource::{arn}]": repositories for arn in _repository_arns(stack, teams)},
-        "AwsSolutions-IAM5[Resource::*]": "ecr:GetAuthorizationToken knows no resources",
+        "AwsSolutions-IAM5[Resource::*]": "ecr:GetAuthorizationToken supports no resources",
     }
 
 
-def _on_repositories(sid: str, actions: list[str], stack: Stack, teams: Iterable[str]) -> iam.PolicyStatement:
-    teams = list(teams)
+def _on_repositories(sid: str, actions: list[str], stack: Stack, teams: Sequence[str]) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid=sid,
         actions=actions,
         resources=_repository_arns(stack, teams),
-        # Prefix and tag: a repository that somebody else names or tags like the team's is not the team's.
-        conditions={"StringEquals": {f"aws:ResourceTag/{TEAM_TAG}": teams}},
+        # Prefix and tag: another principal may create a repository with the team's prefix, or with the team's tag.
+        conditions={"StringEquals": {f"aws:ResourceTag/{TEAM_TAG}": list(teams)}},
     )
 
 
@@ -74,6 +84,6 @@ def _repository_arns(stack: Stack, teams: Iterable[str]) -> list[str]:
 
 
 def _repository_arn(stack: Stack, name: str) -> str:
-    # Spelt out, so that scanners' names for the ARNs, which hold them, are text whatever the feature flags are.
+    # The partition is explicit, because cdk-nag's names of the findings hold the ARN, and they must be plain text.
     partition = PARTITIONS[stack.region].name
     return stack.format_arn(partition=partition, service="ecr", resource="repository", resource_name=name)

@@ -1,15 +1,16 @@
-"""The organisation's limit on what roles may ever do."""
+"""The permissions boundary that an organisation requires on every role."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
-from settings.environment import Environment
 
+def apply_permissions_boundary(stack: Stack, policy_arn: str | None) -> None:
+    """Give every role of a stack a permissions boundary, including the roles that CDK creates.
 
-def keep_within_boundary(stack: Stack, environment: Environment) -> None:
-    """Give every role of the stack the permissions boundary of the settings, CDK's own roles included."""
-    if environment.permissions_boundary_arn:
-        boundary = iam.ManagedPolicy.from_managed_policy_arn(
-            stack, "PermissionsBoundary", environment.permissions_boundary_arn
-        )
+    Args:
+        stack: The stack.
+        policy_arn: The managed policy that is the boundary. None applies no boundary.
+    """
+    if policy_arn:
+        boundary = iam.ManagedPolicy.from_managed_policy_arn(stack, "PermissionsBoundary", policy_arn)
         iam.PermissionsBoundary.of(stack).apply(boundary)

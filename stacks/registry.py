@@ -1,16 +1,18 @@
-"""The ECR repositories: on their own, because they outlive everything else."""
+"""The ECR repositories. They have a stack of their own because they outlive everything else."""
+
+from collections.abc import Sequence
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
-from settings.environment import Environment, RepositoryDefaults
+from settings.environment import Environment
 from settings.names import TEAM_TAG, pascal_case, repository_name
 from stacks.acknowledgements import acknowledge
 
 
 class RegistryStack(Stack):
-    """Every team's repositories, named `<team>/<repository>` and tagged with their team."""
+    """The repositories of every team, named `<team>/<name>` and tagged with their team."""
 
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
         super().__init__(scope, construct_id)
@@ -19,38 +21,65 @@ class RegistryStack(Stack):
         repositories = Construct(self, "Repositories")
         for team_name, team in environment.teams.items():
             team_scope = Construct(repositories, pascal_case(team_name))
-            # The rights ask for this tag as well as for the name's prefix.
+            # The permissions on images ask for this tag and for the prefix of the name.
             Tags.of(team_scope).add(TEAM_TAG, team_name)
-            for repository in team.repositories:
-                _repository(team_scope, repository_name(team_name, repository), repository, team.repository_defaults)
+            for name in team.repositories:
+                Repository(
+                    team_scope,
+                    pascal_case(name),
+                    repository_name=repository_name(team_name, name),
+                    mutable_tags=team.repository_defaults.mutable_tags,
+                    keep_images=team.repository_defaults.keep_images,
+                )
 
         # Outputs
         CfnOutput(
             self,
             "RegistryHost",
             value=environment.registry_host,
-            description="What docker logs in to and image names start with",
+            description="The registry that docker logs in to; every image name starts with it",
         )
 
 
-def _repository(scope: Construct, full_name: str, name: str, defaults: RepositoryDefaults) -> None:
-    repository = ecr.Repository(
-        scope,
-        pascal_case(name),
-        repository_name=full_name,
-        image_scan_on_push=True,
-        image_tag_mutability=(
-            ecr.TagMutability.IMMUTABLE_WITH_EXCLUSION if defaults.mutable_tags else ecr.TagMutability.IMMUTABLE
-        ),
-        image_tag_mutability_exclusion_filters=[
-            ecr.ImageTagMutabilityExclusionFilter.wildcard(pattern) for pattern in defaults.mutable_tags
-        ]
-        or None,
-        lifecycle_rules=[ecr.LifecycleRule(max_image_count=defaults.keep_images, description="Keep the newest images")],
-        encryption=ecr.RepositoryEncryption.AES_256,
-        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
-    )
-    reasons = {"CKV_AWS_136": "A customer key needs kms:CreateGrant; changing it would replace the repository"}
-    if defaults.mutable_tags:
-        reasons["CKV_AWS_51"] = "Immutable, but for the tags that the settings name"
-    acknowledge(repository, reasons)
+class Repository(ecr.Repository):
+    """A repository that scans images, keeps the newest ones, and stays when the stack is deleted."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        repository_name: str,
+        mutable_tags: Sequence[str],
+        keep_images: int,
+    ) -> None:
+        """
+        Args:
+            scope: The parent construct.
+            construct_id: The construct's id.
+            repository_name: The full name, `<team>/<name>`.
+            mutable_tags: Patterns of the tags that may move to another image. All other tags are immutable.
+            keep_images: How many images stay; the oldest ones are removed.
+        """
+        super().__init__(
+            scope,
+            construct_id,
+            repository_name=repository_name,
+            image_scan_on_push=True,
+            image_tag_mutability=(
+                ecr.TagMutability.IMMUTABLE_WITH_EXCLUSION if mutable_tags else ecr.TagMutability.IMMUTABLE
+            ),
+            image_tag_mutability_exclusion_filters=[
+                ecr.ImageTagMutabilityExclusionFilter.wildcard(pattern) for pattern in mutable_tags
+            ]
+            or None,
+            lifecycle_rules=[ecr.LifecycleRule(max_image_count=keep_images, description="Keep the newest images")],
+            encryption=ecr.RepositoryEncryption.AES_256,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        )
+        reasons = {
+            "CKV_AWS_136": "A customer managed key needs kms:CreateGrant, and a change of it replaces the repository"
+        }
+        if mutable_tags:
+            reasons["CKV_AWS_51"] = "All tags are immutable except those that the settings list"
+        acknowledge(self, reasons)

@@ -1,4 +1,4 @@
-"""Room on the Airflow workers' disks: old containers and images go, on a schedule."""
+"""The clean-up of the Airflow workers' disks: old containers and images are removed on a schedule."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_ssm as ssm
@@ -8,9 +8,9 @@ from settings.environment import CleanUp
 
 
 class WorkerUpkeepStack(Stack):
-    """Systems Manager cleans up after docker on every instance that has the workers' tag and that it manages.
+    """Systems Manager removes old containers and images on every managed instance that has the workers' tag.
 
-    What was removed is in the association's history, and in the instance's own log under the name docker-clean-up.
+    The association's history shows what was removed. The instance's own log shows it under the name docker-clean-up.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, clean_up: CleanUp) -> None:
@@ -20,20 +20,24 @@ class WorkerUpkeepStack(Stack):
         ssm.CfnAssociation(
             self,
             "DockerCleanUp",
-            association_name=f"{self.stack_name}-docker-clean-up",  # all that tells it from others in the console
+            # In the console, only this name distinguishes the association from others.
+            association_name=f"{self.stack_name}-docker-clean-up",
             name="AWS-RunShellScript",
             parameters={"commands": _commands(clean_up), "executionTimeout": ["1800"]},  # seconds
             targets=[ssm.CfnAssociation.TargetProperty(key=f"tag:{clean_up.tag_key}", values=[clean_up.tag_value])],
             schedule_expression=clean_up.schedule,
-            # Neither a deploy nor a new worker should cost anybody an image by day.
+            # A deploy or a new worker must not remove images by day.
             apply_only_at_cron_interval=True,
-            max_concurrency="25%",  # of the fleet
-            max_errors="100%",  # one full disk is no reason to leave the others
+            max_concurrency="25%",  # of the instances
+            max_errors="100%",  # A failure on one instance does not stop the others.
         )
 
 
 def _commands(clean_up: CleanUp) -> list[str]:
-    """The lines of a script. Without -f docker asks and waits for an answer; `until` counts from an image's build."""
+    """Return the lines of the script.
+
+    Without -f docker asks and waits for an answer. The filter `until` compares the time at which an image was built.
+    """
     containers = f"docker container prune -f --filter until={clean_up.containers_older_than_hours}h"
     images = f"docker image prune -af --filter until={clean_up.images_older_than_hours}h"
     return [

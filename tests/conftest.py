@@ -47,6 +47,12 @@ def local(bootstrapped: EmbeddedAws, account: Account, tmp_path_factory: pytest.
     return outputs(bootstrapped)
 
 
+@pytest.fixture(scope="session")
+def worker_role(aws: EmbeddedAws, account: Account) -> Any:
+    """Secrets Manager as an Airflow worker may use it; its session lasts as long as the tests."""
+    return aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))
+
+
 @pytest.fixture
 def worker(aws: EmbeddedAws, account: Account) -> Any:
     """Secrets Manager as an Airflow worker may use it."""

@@ -1,27 +1,24 @@
-"""The app, synthesized in this process."""
+"""The templates of the app, synthesized in this process."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
-
-from app import add_stage
+from app import add_stage, create_app
 from settings.files import load_environments
-from tools import ROOT
 
 Template = dict[str, Any]
 Templates = dict[str, Template]  # by stack name
 
 
 def synthesize(settings: Path, output: Path) -> Templates:
-    """The templates of a folder of settings: with cdk.json's feature flags and the constructs' paths."""
-    context = json.loads((ROOT / "cdk.json").read_text())["context"]
-    app = cdk.App(
-        context={**context, "aws:cdk:enable-path-metadata": True},
-        outdir=str(output),
-        builtin_cloud_formation_validation=False,
-    )
+    """Return the templates of a folder of settings files, with the constructs' paths, by stack name.
+
+    Args:
+        settings: The folder.
+        output: The folder for the cloud assembly.
+    """
+    # One test runs CDK's built-in validation. It takes seconds.
+    app = create_app(output, {"aws:cdk:enable-path-metadata": True}, validate=False)
     for environment in load_environments(settings):
         add_stage(app, environment)
     stages = app.synth().nested_assemblies

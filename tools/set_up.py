@@ -1,8 +1,18 @@
-"""Install what this checkout needs into `.venv` and `node_modules`, once for every change of the lock files.
+"""Install what a task needs: `python3 -m tools.set_up [deploy|dev|docs|checkov|bench|e2e ...]`, by default `dev`.
 
-With an argument also the environments of that tool, each of its own because its dependencies clash with ours.
-Runs before anything is installed, and so on the standard library of whatever Python there is. Two at once are fine: the
-second waits for the first.
+Deploying needs few packages, development needs many. Both share `.venv` and `node_modules`:
+
+- `dev` adds its packages to what `deploy` installed.
+- A current development environment is enough for deploying, because both lock files pin the same versions.
+
+The other tasks also get virtual environments of their own, because their dependencies conflict with ours.
+
+Each folder records the lock file that it was installed from, and nothing is installed twice.
+A changed lock file, another Python or a moved checkout starts again from an empty folder.
+Two runs at the same time are safe: the second one waits.
+
+This module runs before anything is installed. It imports only the standard library,
+and its syntax is old enough for an old Python to reach the version check.
 """
 
 import fcntl
@@ -12,99 +22,185 @@ import shutil
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 from tools import ROOT
 
-UV = "uv==0.13.9"  # Installs in seconds what takes pip most of a minute.
-# The environments that only some need, with their locks, by the argument that asks for them.
-TOOLS = {
-    "checkov": {".venv-checkov": "scanners/requirements-checkov.lock"},
-    "bench": {
-        ".venv-bench": "bench/requirements-lambda.lock",
-        ".venv-bench-airflow": "bench/requirements-airflow.lock",
-    },
-    "e2e": {
-        ".venv-airflow-2": "tests/e2e/requirements-airflow-2.lock",
-        ".venv-airflow-3": "tests/e2e/requirements-airflow-3.lock",
-    },
-}
+UV = "uv==0.13.9"  # installs the same lock files as pip, several times faster
+OLDEST_PYTHON = (3, 11)
+OLDEST_NODE = 20
 PYTHON = os.path.join(ROOT, ".venv", "bin", "python")
+VENV_PACKAGES = ("pip", "setuptools", "uv")  # part of every .venv, in no lock file
+
+
+class Part(NamedTuple):
+    """The packages that one task needs in one folder.
+
+    Attributes:
+        task: `deploy`, `dev` or the name of a tool.
+        folder: Where the packages are installed.
+        lock: The file that pins them.
+        content: What the progress line calls them.
+    """
+
+    task: str
+    folder: str
+    lock: str
+    content: str
+
+
+DEPLOY = [
+    Part("deploy", ".venv", "requirements.lock", "the Python packages for deploying"),
+    Part("deploy", "node_modules", "package-lock.json", "the CDK CLI"),
+]
+DEV = [
+    Part("dev", ".venv", "requirements-dev.lock", "the Python packages for development"),
+    Part("dev", "node_modules", "package-lock.json", "the CDK CLI and the policy simulator"),
+]
+TASKS = {
+    "deploy": DEPLOY,
+    "dev": DEV,
+    "docs": [DEPLOY[0], Part("docs", ".venv-docs", "docs/requirements.lock", "Sphinx")],
+    "checkov": [*DEV, Part("checkov", ".venv-checkov", "scanners/requirements-checkov.lock", "checkov")],
+    "bench": [
+        *DEV,
+        Part("bench", ".venv-bench", "bench/requirements-lambda.lock", "the packages of the Lambda runtime"),
+        Part("bench", ".venv-bench-airflow", "bench/requirements-airflow.lock", "Airflow for the benchmarks"),
+    ],
+    "e2e": [
+        *DEV,
+        Part("e2e", ".venv-airflow-2", "tests/e2e/requirements-airflow-2.lock", "Airflow 2"),
+        Part("e2e", ".venv-airflow-3", "tests/e2e/requirements-airflow-3.lock", "Airflow 3"),
+    ],
+}
 
 
 def main() -> None:
-    refuse_unfit_tools()
+    tasks = sys.argv[1:] or ["dev"]
+    unknown = [task for task in tasks if task not in TASKS]
+    if unknown:
+        sys.exit(f"Unknown: {', '.join(unknown)}. Choose from: {', '.join(TASKS)}.")
+    parts = parts_of(tasks)
+    refuse_old_node(parts)
     os.makedirs(os.path.join(ROOT, ".local"), exist_ok=True)
     with open(os.path.join(ROOT, ".local", "set-up.lock"), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Another set-up of this checkout is at work; waiting for it …", flush=True)
+            print("Waiting for another set-up of this checkout …", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        steps = [
-            ("Python packages", ".venv", "requirements.lock", install_python),
-            ("CDK CLI", "node_modules", "package-lock.json", install_node),
-        ]
-        for tool in sys.argv[1:]:
-            steps += [(tool, folder, lock_file, install_environment) for folder, lock_file in TOOLS[tool].items()]
-        for what, folder, lock_file, install in steps:
-            stamp = os.path.join(ROOT, folder, ".installed-from")
-            wanted = fingerprint(lock_file)
-            if read(stamp) != wanted:
-                print(f"Installing {what} into {folder} …", end=" ", flush=True)
-                started = time.monotonic()
-                install(folder, lock_file)
-                with open(stamp, "w") as file:
-                    file.write(wanted)
-                print(f"{time.monotonic() - started:.0f} s")
+        for part in parts:
+            if not is_installed(part):
+                install(part)
 
 
-def refuse_unfit_tools() -> None:
-    if sys.version_info < (3, 11):  # noqa: UP036 - a newcomer's Python may well be older than ours
-        sys.exit(f"Python 3.11 or newer is needed, python3 is {sys.version.split()[0]}: put a newer one first on PATH.")
+def refuse_old_python() -> None:
+    if sys.version_info < OLDEST_PYTHON:
+        version = sys.version.split()[0]
+        sys.exit(f"Python 3.11 or newer is needed, but python3 is {version}. Put a newer python3 first on PATH.")
+
+
+def refuse_old_node(parts: "list[Part]") -> None:
+    if not any(part.folder == "node_modules" for part in parts):
+        return
     for tool in ("node", "npm"):
         if not shutil.which(tool):
-            sys.exit(f"{tool} is needed and not on PATH: install Node.js 20 or newer, which brings npm.")
+            sys.exit(f"{tool} is needed, but is not on PATH. Install Node.js {OLDEST_NODE} or newer; it contains npm.")
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S607
-    if int(version.lstrip("v").split(".")[0]) < 20:
-        sys.exit(f"Node.js 20 or newer is needed, node is {version}: put a newer one first on PATH.")
+    if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
+        sys.exit(f"Node.js {OLDEST_NODE} or newer is needed, but node is {version}. Put a newer node first on PATH.")
 
 
-def install_python(folder: str, lock_file: str) -> None:
-    run(sys.executable, "-m", "venv", "--clear", os.path.join(ROOT, folder))
-    run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
-    install_packages(folder, lock_file)
+def parts_of(tasks: "list[str]") -> "list[Part]":
+    """Return the parts of these tasks in the order of installation, without those that another one contains."""
+    parts = list(dict.fromkeys(part for task in tasks for part in TASKS[task]))
+    parts.sort(key=lambda part: part.folder != ".venv")  # it contains uv, which installs the others
+    return [part for part in parts if not any(part in contained_in(other) for other in parts)]
 
 
-def install_environment(folder: str, lock_file: str) -> None:
-    run(PYTHON, "-m", "uv", "venv", "--quiet", "--clear", "--python", sys.executable, os.path.join(ROOT, folder))
-    install_packages(folder, lock_file)
+def contained_in(part: Part) -> "list[Part]":
+    """Return the part that is installed together with this one: development contains deploying."""
+    return [deploy for deploy in DEPLOY if part in DEV and deploy.folder == part.folder]
 
 
-def install_packages(folder: str, lock_file: str) -> None:
-    # uv does not read pip's settings by itself: the machine's certificates, and an index of one's own.
+def is_installed(part: Part) -> bool:
+    return read(stamp(part)) == fingerprint(part)
+
+
+def install(part: Part) -> None:
+    print(f"Installing {part.content} into {part.folder} …", end=" ", flush=True)
+    started = time.monotonic()
+    if part.folder == "node_modules":
+        # `npm ci` empties the folder first, and the marks of what was installed with it.
+        run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", *(["--omit=dev"] if part in DEPLOY else []))
+    else:
+        make_environment(part)
+        install_packages(part)
+    for each in [part, *contained_in(part)]:
+        with open(stamp(each), "w") as file:
+            file.write(fingerprint(each))
+    print(f"{count_packages(part.folder)}{time.monotonic() - started:.0f} s")
+
+
+def make_environment(part: Part) -> None:
+    """Make an empty virtual environment, or keep the one that deploying has and development adds to."""
+    folder = os.path.join(ROOT, part.folder)
+    if part.folder != ".venv":
+        run(PYTHON, "-m", "uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder)
+    elif starts_empty(part):
+        run(sys.executable, "-m", "venv", "--clear", folder)
+        run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
+
+
+def starts_empty(part: Part) -> bool:
+    """Whether the folder is emptied first. Development keeps it, if deploying is installed there and current."""
+    adds_to_deploy = part in DEV and all(is_installed(deploy) for deploy in contained_in(part))
+    return not adds_to_deploy or read(stamp(part)) != ""
+
+
+def install_packages(part: Part) -> None:
+    options = ["--quiet", "--compile-bytecode", "--python", os.path.join(ROOT, part.folder), *index_options()]
+    run(PYTHON, "-m", "uv", "pip", "install", *options, "-r", part.lock)
+
+
+def index_options() -> "list[str]":
+    """Return the options that make uv use the machine's certificates and pip's package index.
+
+    uv does not read pip's settings.
+    """
     index = subprocess.run([PYTHON, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True)
-    options = ["--system-certs", *(["--default-index", index.stdout.strip()] if index.returncode == 0 else [])]
-    target = ["--python", os.path.join(ROOT, folder)]
-    run(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", *options, *target, "-r", lock_file)
+    return ["--system-certs", *(["--default-index", index.stdout.strip()] if index.returncode == 0 else [])]
 
 
-def install_node(_folder: str, _lock_file: str) -> None:
-    run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
+def count_packages(folder: str) -> str:
+    """Return for example `17 packages, `, or nothing for a folder that is not a virtual environment."""
+    if folder == "node_modules":
+        return ""
+    listed = run(PYTHON, "-m", "uv", "pip", "freeze", "--quiet", "--python", os.path.join(ROOT, folder))
+    names = [line.split("==")[0] for line in listed.splitlines()]
+    return f"{len([name for name in names if name not in VENV_PACKAGES])} packages, "
 
 
-def run(*command: str) -> None:
-    # An activated environment elsewhere must not draw the installation to itself.
+def run(*command: str) -> str:
+    """Run a command in the checkout and return its output. End this program with the output if the command fails."""
+    # An activated virtual environment elsewhere must not receive the packages.
     environment = {**os.environ, "VIRTUAL_ENV": os.path.join(ROOT, ".venv")}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     if done.returncode:
-        sys.exit(f"\n{done.stdout}\nThis failed: {' '.join(command)}")
+        sys.exit(f"\n{done.stdout}\nThis command failed: {' '.join(command)}")
+    return done.stdout
 
 
-def fingerprint(lock_file: str) -> str:
-    with open(os.path.join(ROOT, lock_file), "rb") as file:
-        # With the folder: a virtual environment does not survive being moved.
+def stamp(part: Part) -> str:
+    return os.path.join(ROOT, part.folder, f".installed-{part.task}")
+
+
+def fingerprint(part: Part) -> str:
+    """Return a hash of everything after whose change this part has to be installed again."""
+    with open(os.path.join(ROOT, part.lock), "rb") as file:
+        # ROOT, because a virtual environment does not work after a move.
         return hashlib.sha256(file.read() + f"{UV} {sys.version} {ROOT}".encode()).hexdigest()
 
 
@@ -117,8 +213,9 @@ def read(path: str) -> str:
 
 
 if __name__ == "__main__":
+    refuse_old_python()
     try:
         main()
     except KeyboardInterrupt:
-        print("\nStopped; what is half installed will be installed anew.", file=sys.stderr)
-        sys.exit(130)  # 128 and the number of SIGINT, as a shell says it
+        print("\nStopped. The next run installs again what is incomplete.", file=sys.stderr)
+        sys.exit(130)  # 128 plus the number of SIGINT, as in a shell

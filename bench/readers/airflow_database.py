@@ -1,4 +1,4 @@
-"""`python -m bench.readers.airflow_database`: Airflow reads a connection from its metadata database."""
+"""Read the connection from Airflow's metadata database."""
 
 from airflow.models.connection import Connection
 

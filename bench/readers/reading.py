@@ -1,6 +1,6 @@
-"""Read a connection again and again while another process rewrites it, and count what went wrong.
+"""Read a connection repeatedly while another process rewrites it, and count the failures.
 
-On the standard library alone: readers run in environments of their own.
+This module uses the standard library only, because readers run in different virtual environments.
 """
 
 import json
@@ -18,12 +18,12 @@ _WANTED = {"conn_type": "docker", "login": "AWS"}
 
 @dataclass
 class Reads:
-    """What one reader met."""
+    """The reads of one reader."""
 
     reads: int
-    failures: dict[str, int]  # by what the reader saw: an exception's name, or "not whole"
-    longest_gap_seconds: float  # from a failed read to the next good one
-    logins: int  # different ones
+    failures: dict[str, int]  # by the exception's name, or "not whole"
+    longest_gap_seconds: float  # from a failed read to the next successful one
+    logins: int  # how many different ones
 
     @property
     def failed(self) -> int:
@@ -31,7 +31,7 @@ class Reads:
 
 
 def read_repeatedly(read: Callable[[], Mapping[str, Any]], *, reads: int, pause_seconds: float) -> Reads:
-    """Read so many times, with a pause after each."""
+    """Read `reads` times, with a pause after each read."""
     failures: Counter[str] = Counter()
     logins = set()
     longest_gap_seconds = 0.0
@@ -56,15 +56,15 @@ def read_repeatedly(read: Callable[[], Mapping[str, Any]], *, reads: int, pause_
 
 
 def is_whole(connection: Mapping[str, Any]) -> bool:
-    """Could DockerOperator log in with it?"""
+    """Return whether DockerOperator could log in with the connection."""
     host, password = connection.get("host") or "", connection.get("password") or ""
     return _WANTED.items() <= connection.items() and ".dkr.ecr." in host and len(password) > 20
 
 
 def main(read: Callable[[], Mapping[str, Any]]) -> None:
-    """Say `ready` once the connection can be read, start at a line on stdin, and print what was met as JSON."""
+    """Print `ready`, wait for a line on stdin, then read repeatedly and print the result as JSON."""
     if not is_whole(read()):
-        sys.exit("There is no connection to begin with")
+        sys.exit("The connection cannot be read before the first rewrite")
     print("ready", flush=True)
     sys.stdin.readline()
     print(json.dumps(asdict(read_repeatedly(read, reads=READS, pause_seconds=PAUSE_SECONDS))))

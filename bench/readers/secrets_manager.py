@@ -1,4 +1,4 @@
-"""`python -m bench.readers.secrets_manager`: a worker reads as Airflow's Secrets Manager backend does."""
+"""Read the connection from Secrets Manager, as Airflow's backend does."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""As many teams write every function: boto3, with Powertools' Logger and Metrics."""
+"""A function with boto3 and Powertools' Logger and Metrics, as many teams write it."""
 
 import base64
 import json

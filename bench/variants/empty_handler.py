@@ -1,4 +1,4 @@
-"""The floor: what the interpreter and Lambda's runtime client take by themselves."""
+"""A function that does nothing. It shows the cost of the interpreter and of Lambda's runtime client."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The obvious function: two boto3 clients at module level, one read, one write."""
+"""A simple function with boto3: two clients at module level, one read, one write."""
 
 import base64
 import json

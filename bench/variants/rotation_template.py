@@ -1,6 +1,6 @@
-"""The shape of AWS's template for rotation functions: four invocations, one for each step of a rotation.
+"""A function like AWS's template for rotation functions: four invocations, one for each step of a rotation.
 
-To its favour the clients are made once; the template makes its client in each invocation.
+The clients are made once, which is faster than the template. The template makes its client in each invocation.
 """
 
 import base64
@@ -58,7 +58,7 @@ def test_secret(arn: str, token: str) -> None:
     pending = secrets_manager.get_secret_value(SecretId=arn, VersionId=token, VersionStage="AWSPENDING")
     connection = json.loads(pending["SecretString"])
     if connection["login"] != "AWS" or not connection["password"]:
-        raise ValueError("testSecret: the pending version is no login")
+        raise ValueError("testSecret: the pending version is not a docker login")
 
 
 def finish_secret(arn: str, token: str, versions: dict[str, list[str]]) -> None:

@@ -1,4 +1,7 @@
-"""From ECR's answer to the one document that every Airflow reads as a docker connection. Pure: no clock, no calls."""
+"""Turns ECR's answer into the document that Airflow reads as a docker connection.
+
+Pure functions: no clock and no calls to AWS.
+"""
 
 import base64
 import binascii
@@ -8,23 +11,24 @@ from typing import Any
 
 
 class UnusableLogin(Exception):
-    """ECR's answer is no login to write over a good one. The message never quotes the answer: it holds the token."""
+    """ECR's answer must not replace the current login. The message never quotes the answer, which holds the token."""
 
 
 def airflow_connection(reply: Mapping[str, Any], registry_host: str, now: datetime) -> dict[str, Any]:
-    """Turn a `GetAuthorizationToken` reply into an Airflow connection.
+    """Turn an answer of GetAuthorizationToken into an Airflow connection.
 
     Args:
-        reply: what boto3 returns; its token is base64 of `AWS:<password>` and opens the registry at its endpoint.
-        registry_host: the one registry this connection is for, without scheme.
-        now: the present, with a time zone; a login that has expired by then is refused.
+        reply: The answer as botocore returns it. Its token is the base64 encoding of `AWS:<password>`.
+        registry_host: The registry that this connection is for, without a scheme.
+        now: The current time, with a time zone. A login that has expired by then is refused.
 
     Returns:
-        The connection as JSON-ready data. `host` is the bare registry name: with a scheme in it, docker would log in
-        with this password and pull with an older one from its own configuration.
+        The connection as data for a JSON document. `host` is the registry's name without a scheme: with a scheme,
+        docker could log in with this password and pull with an older one from its own configuration.
 
     Raises:
-        UnusableLogin: no data, a token that is no login of user AWS, another registry's endpoint, or an expired login.
+        UnusableLogin: The answer does not hold exactly one token, the token is not a login of the user AWS, the
+            endpoint is another registry's, or the login has expired.
     """
     try:
         [data] = reply["authorizationData"]
@@ -48,5 +52,5 @@ def airflow_connection(reply: Mapping[str, Any], registry_host: str, now: dateti
                 "password": password,
                 "extra": {"expires_at": expires_at.isoformat()},
             }
-    # Raised outside the handler, so that no exception of the parsing, which may quote the token, hangs on to this one.
+    # Raised outside the except block, so that Python does not chain a parsing error that may quote the token to it.
     raise UnusableLogin(problem)

@@ -1,8 +1,13 @@
-"""The function that keeps one Airflow connection logged in to ECR: mint a token, check it, write it once."""
+"""The Lambda function that keeps one Airflow connection logged in to ECR.
+
+Lambda calls `handle`, which decides about retries. `refresh` is one refresh: get a token, check it, write it once.
+connection.py turns ECR's answer into the document that Airflow reads.
+"""
 
 import gc
 
-gc.disable()  # Each scheduled run is a cold one: collecting while the SDK loads is an eighth of it, and frees nothing.
+# Every scheduled run is a cold start. Collecting garbage takes an eighth of the time to load the SDK and frees nothing.
+gc.disable()
 
 import json
 import logging
@@ -10,7 +15,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import botocore.session
 from botocore.config import Config
@@ -20,60 +25,149 @@ from refresh_docker_login.connection import UnusableLogin, airflow_connection
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
-# At DEBUG botocore logs whole requests and answers, and so the token, whatever level the function is set to.
+# At DEBUG level botocore logs whole requests and answers, which hold the token. The function's level does not matter.
 logging.getLogger("botocore").setLevel(logging.WARNING)
 
-CONNECTION_ID, SECRET_ARN, REGISTRY_HOST = (os.environ[n] for n in ("CONNECTION_ID", "SECRET_ARN", "REGISTRY_HOST"))
-NEW_RIGHTS_WAIT_SECONDS = float(os.environ["NEW_RIGHTS_WAIT_SECONDS"])
+SECONDS_BETWEEN_ATTEMPTS = 2
 
-# Each of the two calls: three attempts of at most 8 s, and 3 s between them. 54 s, within the function's 2 minutes.
-_CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-_session = botocore.session.get_session()  # What boto3 would add is its resources, which take time to load.
-ecr, secrets_manager = (_session.create_client(name, config=_CONFIG) for name in ("ecr", "secretsmanager"))
+
+class Settings(NamedTuple):
+    """The settings that the stack gives the function as environment variables."""
+
+    connection_id: str
+    secret_arn: str
+    registry_host: str  # without a scheme
+    new_permissions_wait_seconds: float
+
+
+class Clients(NamedTuple):
+    """The AWS clients that a refresh calls."""
+
+    ecr: Any
+    secrets_manager: Any
+
+
+class RefreshFailed(Exception):
+    """A call to AWS failed.
+
+    The message names the operation and the code only, because the request of PutSecretValue holds the token.
+
+    Attributes:
+        operation: The API operation, such as `PutSecretValue`.
+        code: The error code of AWS, such as `AccessDeniedException`. For any other exception, the name of its type,
+            such as `ConnectTimeoutError`.
+    """
+
+    def __init__(self, operation: str, code: str) -> None:
+        super().__init__(f"{operation} failed: {code}")
+        self.operation = operation
+        self.code = code
+
+
+def _read_settings() -> Settings:
+    return Settings(
+        connection_id=os.environ["CONNECTION_ID"],
+        secret_arn=os.environ["SECRET_ARN"],
+        registry_host=os.environ["REGISTRY_HOST"],
+        new_permissions_wait_seconds=float(os.environ["NEW_RIGHTS_WAIT_SECONDS"]),
+    )
+
+
+def _create_clients() -> Clients:
+    # Each call has three attempts of at most 8 s, and waits of at most 3 s in all. Two calls take at most 54 s.
+    # stacks/docker_login/timings.py has the same numbers; a test compares them.
+    config = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+    # boto3 would add its resources to the session, and they take time to load.
+    session = botocore.session.get_session()
+    return Clients(
+        ecr=session.create_client("ecr", config=config),
+        secrets_manager=session.create_client("secretsmanager", config=config),
+    )
+
+
+# The environment is read and the clients are made here and nowhere else, once per cold start.
+SETTINGS = _read_settings()
+CLIENTS = _create_clients()
 gc.freeze()
 gc.enable()
 
 
-class RefreshFailed(Exception):
-    """A call to AWS failed. The message names the call and the error code, never the request: it holds the token."""
-
-
 def handle(_event: object, context: Any) -> dict[str, str]:
-    """Write a fresh docker login into the secret; what started the run does not matter.
+    """Write a fresh docker login into the secret.
 
-    Returns and logs `connection`, the login's `expires_at` (ISO 8601) and the secret's new `version_id`. Raises
-    RefreshFailed if ECR or Secrets Manager refused or could not be reached, UnusableLogin if ECR's answer is no login.
+    A deploy invokes the version that it published, and the schedule invokes $LATEST. IAM takes some seconds to apply
+    new permissions everywhere, so a deploy's run tries again after a denial, for up to `new_permissions_wait_seconds`.
+    In a scheduled run a denial is a fault and is reported at once.
+
+    Args:
+        _event: Ignored, so that a caller cannot change what is written or where.
+        context: Lambda's context object. Only `function_version` is read.
+
+    Returns:
+        What `refresh` returns.
+
+    Raises:
+        RefreshFailed: ECR or Secrets Manager refused the call or did not answer.
+        UnusableLogin: ECR's answer is not a usable login for this registry.
     """
-    # A deploy runs the version it published, the schedule $LATEST. Only a deploy may be quicker than IAM, which takes
-    # some seconds to know a new right everywhere; later a denial is a fault to report at once.
-    give_up_at = time.monotonic() + (0 if context.function_version == "$LATEST" else NEW_RIGHTS_WAIT_SECONDS)
+    is_deploy = context.function_version != "$LATEST"
+    give_up_at = time.monotonic() + (SETTINGS.new_permissions_wait_seconds if is_deploy else 0)
     while True:
         try:
-            return refresh()
+            return refresh(CLIENTS, SETTINGS)
         except (RefreshFailed, UnusableLogin) as failure:
-            if not str(failure).endswith("AccessDeniedException") or time.monotonic() >= give_up_at:
-                logger.error("Not refreshed", extra={"connection": CONNECTION_ID, "reason": str(failure)})
+            is_denied = isinstance(failure, RefreshFailed) and failure.code == "AccessDeniedException"
+            if not is_denied or time.monotonic() >= give_up_at:
+                logger.error("Not refreshed", extra={"connection": SETTINGS.connection_id, "reason": str(failure)})
                 raise
-        time.sleep(2)
+        time.sleep(SECONDS_BETWEEN_ATTEMPTS)
 
 
-def refresh() -> dict[str, str]:
-    """Mint, check, write once. The secret's current login stays as it is unless the last step succeeds."""
-    reply = _call("GetAuthorizationToken", ecr.get_authorization_token)
-    login = airflow_connection(reply, REGISTRY_HOST, datetime.now(UTC))
-    request = {"SecretId": SECRET_ARN, "SecretString": json.dumps(login)}
-    version_id = _call("PutSecretValue", lambda: secrets_manager.put_secret_value(**request)["VersionId"])
-    answer = {"connection": CONNECTION_ID, "expires_at": login["extra"]["expires_at"], "version_id": version_id}
-    logger.info("The docker login is fresh", extra=answer)
-    return answer
+def refresh(clients: Clients, settings: Settings) -> dict[str, str]:
+    """Get a token from ECR, check it, and write it into the secret in one call.
+
+    The secret keeps its current login unless the write succeeds.
+
+    Args:
+        clients: The clients for ECR and Secrets Manager.
+        settings: The connection, its secret and its registry.
+
+    Returns:
+        `connection`, the login's `expires_at` (ISO 8601, UTC) and the secret's new `version_id`. The same fields are
+        logged. None of them holds the token.
+
+    Raises:
+        RefreshFailed: ECR or Secrets Manager refused the call or did not answer.
+        UnusableLogin: ECR's answer is not a usable login for this registry.
+    """
+    reply = _call("GetAuthorizationToken", clients.ecr.get_authorization_token)
+    login = airflow_connection(reply, settings.registry_host, datetime.now(UTC))
+    request = {"SecretId": settings.secret_arn, "SecretString": json.dumps(login)}
+    version_id = _call("PutSecretValue", lambda: clients.secrets_manager.put_secret_value(**request)["VersionId"])
+    result = {
+        "connection": settings.connection_id,
+        "expires_at": login["extra"]["expires_at"],
+        "version_id": version_id,
+    }
+    logger.info("The docker login is fresh", extra=result)
+    return result
 
 
 def _call(operation: str, call: Callable[[], Any]) -> Any:
-    """Call AWS; a failure becomes a RefreshFailed without botocore's exception, which can quote the token."""
+    """Call AWS, and replace every exception with RefreshFailed, because botocore's exceptions can quote the token.
+
+    Args:
+        operation: The API operation, for the error.
+        call: Makes the call and returns what is needed of the answer.
+
+    Raises:
+        RefreshFailed: The call failed.
+    """
     try:
         return call()
     except ClientError as error:
         code = error.response["Error"]["Code"]
-    except Exception as error:  # Whatever it is: its text may hold the token, its type does not.
+    except Exception as error:  # The text of any exception may hold the token; the name of its type does not.
         code = type(error).__name__
-    raise RefreshFailed(f"{operation} failed: {code}")
+    # Raised outside the except blocks, so that Python does not chain the exception that may quote the token to it.
+    raise RefreshFailed(operation, code)

@@ -1,8 +1,8 @@
-"""What CloudWatch makes of a metric alarm, as its User Guide has it.
+"""Evaluate metric alarms as CloudWatch does.
 
-"Evaluating an alarm", "Configuring how CloudWatch alarms treat missing data", "Using math expressions". Two things are
-not said there, and so are parameters: how far an alarm looks back beyond its evaluation periods when data is missing,
-and whether FILL fills a metric that has no data at all.
+Source: the CloudWatch user guide, "Evaluating an alarm", "Configuring how CloudWatch alarms treat missing data" and
+"Using math expressions". The guide does not say two things, so they are parameters of `Evaluation`: how many periods
+before the evaluation periods an alarm uses when data is missing, and whether FILL fills a metric that has no data.
 """
 
 import operator
@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Alarm = Mapping[str, Any]  # as PutMetricAlarm and a template have it
-Series = Mapping[int, float]  # a metric's sum by minute; a minute without data is missing
-Metrics = Callable[[Alarm], Series]  # the series of what has Namespace, MetricName and Dimensions
+Alarm = Mapping[str, Any]  # the properties of an alarm, as in PutMetricAlarm and in templates
+Series = Mapping[int, float]  # a metric's sums by minute; minutes without data are absent
+Metrics = Callable[[Alarm], Series]  # returns the series of a Namespace, MetricName and Dimensions
 
 _BREACHES = {
     "LessThanThreshold": operator.lt,
@@ -25,17 +25,27 @@ _BREACHES = {
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`delay_minutes`: how long a figure takes to arrive. `looks_back`: in periods."""
+    """How CloudWatch evaluates alarms.
+
+    Attributes:
+        delay_minutes: the time until CloudWatch has a metric's data.
+        looks_back: the number of periods before the evaluation periods that an alarm uses when data is missing.
+        fills_emptiness: whether FILL fills a metric that has no data at all.
+    """
 
     delay_minutes: int = 0
     looks_back: int = 2
     fills_emptiness: bool = True
 
     def state(self, alarm: Alarm, metrics: Metrics, minute: int) -> str:
-        """ALARM or OK at the end of a minute. Raises NotImplementedError for an alarm of another make than ours."""
+        """Return ALARM or OK, the alarm's state at the end of a minute.
+
+        Raises:
+            NotImplementedError: the alarm uses a feature that the alarms of this project do not use.
+        """
         wanted = alarm["EvaluationPeriods"]
         points = self._points(alarm, metrics, minute, wanted + self.looks_back)
-        if None in points[-wanted:]:  # then as few missing ones count as possible
+        if None in points[-wanted:]:  # Then CloudWatch uses as few missing points as possible.
             real = [point for point in points if point is not None]
             points = [*real, *[None] * (wanted - len(real))]
         breaches, missing_breaches = _BREACHES[alarm["ComparisonOperator"]], alarm["TreatMissingData"] == "breaching"
@@ -55,7 +65,7 @@ class Evaluation:
         [expression] = [part["Expression"] for part in alarm["Metrics"] if part["ReturnData"]]
         difference = re.fullmatch(r"FILL\((\w+), 0\) - FILL\((\w+), 0\)", expression)
         if not difference:
-            raise NotImplementedError(f"no other metric math than a difference of filled metrics: {expression}")
+            raise NotImplementedError(f"the metric math is not FILL(a, 0) - FILL(b, 0): {expression}")
         left, right = (self._fill(parts[name]) for name in difference.groups())
         return [None if a is None or b is None else a - b for a, b in zip(left, right, strict=True)]
 
@@ -67,9 +77,9 @@ class Evaluation:
     def _sums(
         self, metric: Alarm, statistic: str, period_seconds: int, metrics: Metrics, minute: int, count: int
     ) -> list[float | None]:
-        """The latest periods, the newest last: it ends with this minute."""
+        """Return the sums of the last `count` periods. The last period ends with this minute; None: no data."""
         if statistic != "Sum":
-            raise NotImplementedError(f"no other statistic than Sum: {statistic}")
+            raise NotImplementedError(f"the statistic is not Sum: {statistic}")
         series, period = metrics(metric), period_seconds // 60
         sums: list[float | None] = []
         for end in range(minute - (count - 1) * period, minute + 1, period):

@@ -1,10 +1,12 @@
-"""What steers the embedded AWS: paths on its gateway that AWS does not have.
+"""The control interface of the embedded AWS: paths on its gateway that real AWS does not have.
 
-- GET /_local/status answers the server's process id, the minutes its clock was advanced, and its faults.
-- POST /_local/advance?minutes=30 lets 30 minutes pass: every schedule that falls due in them fires once.
-- POST /_local/faults, with a fault as local/emulator/faults.py describes it in JSON, adds one; DELETE clears them all.
+- `GET /_local/status` returns the server's process id, the minutes by which its clock was moved, and its faults.
+- `POST /_local/advance?minutes=30` moves the clock forward by 30 minutes. Each schedule that falls due starts once.
+- `POST /_local/faults` adds the fault in the request's body: a JSON object with the fields of `Fault` in
+  local/emulator/faults.py.
+- `DELETE /_local/faults` removes all faults.
 
-Each answers the status that follows.
+Each command answers with the new status. An error has the HTTP status 400 or 404, and a message in JSON.
 """
 
 import asyncio
@@ -19,48 +21,52 @@ from local.emulator import faults
 from local.emulator.faults import Message, Receive, Send
 from local.emulator.patches import clock
 
-_aws = faults.at(ministack.app.app)
+_aws = faults.with_faults(ministack.app.app)
 
 
-class _Refused(Exception):
-    """The request cannot be done; the arguments are the HTTP status and why."""
+class _CommandError(Exception):
+    """A command cannot be done. The arguments are the HTTP status and the message."""
 
 
 async def app(scope: Message, receive: Receive, send: Send) -> None:
-    """The gateway: everything but the paths above is AWS."""
+    """Serve the control interface, and AWS on all other paths."""
     if scope["type"] != "http" or not scope["path"].startswith("/_local/"):
         await _aws(scope, receive, send)
         return
-    status, answer = 200, {}
     try:
-        await _obey(scope, receive)
-        answer = {"pid": os.getpid(), "minutes_advanced": clock.minutes_advanced(), "faults": faults.standing()}
-    except _Refused as refusal:
-        status, answer = refusal.args[0], {"message": refusal.args[1]}
+        await _run_command(scope, receive)
+        status, answer = 200, _status()
+    except _CommandError as error:
+        status, answer = error.args[0], {"message": error.args[1]}
     body = json.dumps(answer).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def _obey(scope: Message, receive: Receive) -> None:
+async def _run_command(scope: Message, receive: Receive) -> None:
     match scope["method"], scope["path"]:
         case "GET", "/_local/status":
             pass
         case "POST", "/_local/advance":
             minutes = parse_qs(scope["query_string"].decode()).get("minutes", [""])[0]
             if not minutes.isdecimal():
-                raise _Refused(400, "minutes: a whole number, not negative")
+                raise _CommandError(400, f"minutes={minutes}: write a whole number of minutes, such as minutes=30")
             await asyncio.to_thread(clock.advance, int(minutes))
         case "POST", "/_local/faults":
             try:
                 faults.add(json.loads(await _body(receive)))
-            except (TypeError, ValueError) as error:
-                raise _Refused(400, f"not a fault: {error}") from None
+            except ValueError as error:
+                raise _CommandError(400, f"This fault is not valid: {error}") from None
         case "DELETE", "/_local/faults":
             faults.clear()
-        case _:
-            raise _Refused(404, "no such path")
+        case method, path:
+            commands = "GET status, POST advance, POST faults, DELETE faults"
+            raise _CommandError(404, f"{method} {path} is not a command. Commands below /_local/: {commands}")
+
+
+def _status() -> dict[str, Any]:
+    return {"pid": os.getpid(), "minutes_advanced": clock.minutes_advanced(), "faults": faults.current()}
 
 
 async def _body(receive: Receive) -> bytes:

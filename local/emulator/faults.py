@@ -1,34 +1,44 @@
-"""Faults of the embedded AWS: a call that is refused, answered with nonsense, hung, cut, or done and never answered.
+"""Fault injection: make requests to the embedded AWS fail in a chosen way.
 
-What has to survive them cannot wait until AWS has one. A fault strikes the requests of one operation, whoever sends
-them, at the gateway: all that is behind it stays as it is.
+A request can be refused, answered with nonsense, delayed, cut off, or done without an answer. A fault applies to all
+requests of one operation, from all clients. The gateway injects it; the services behind the gateway do not change.
 """
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
-Message = Any  # of ASGI, as is a scope
+from botocore.loaders import Loader
+
+# ASGI: https://asgi.readthedocs.io/en/latest/specs/www.html
+Message = Any
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
+# The services with a JSON protocol that the product uses. Their requests name the operation in X-Amz-Target;
+# the gateway cannot see the operation of other requests.
+SERVICES = ("secretsmanager", "ecr", "kms", "sqs", "events", "ecs", "logs", "ssm")
+
 
 @dataclass
 class Fault:
-    """One kind of fault. With neither `status` nor `cut`, AWS's own answer comes in the end.
+    """One fault. Without `status` and `cut`, the request is answered by AWS as usual.
 
     Attributes:
-        operation: the requests it strikes, such as PutSecretValue: what X-Amz-Target has after its last dot.
-        times: how many requests it strikes; None for all, until it is cleared.
-        after: AWS does what is asked first, so that it is only the answer that gets lost.
-        delay_seconds: how long the request then hangs, at most until the fault is cleared. If its sender gives up
-            meanwhile, that is the end of it.
-        cut: the connection ends in the middle of the answer.
-        status, body: the answer in place of AWS's; a body that is text is sent as it is, all else as JSON.
-        struck: how many requests it has struck so far.
+        operation: the operation whose requests have the fault, such as PutSecretValue.
+        times: the number of requests that have the fault; None: all requests until the fault is removed.
+        after: whether AWS performs the operation before the fault, so that only the answer is lost.
+        delay_seconds: how long the request waits for its answer. The wait ends early when the fault is removed. If the
+            client closes the connection during the wait, the request is dropped.
+        cut: whether the connection is closed in the middle of the answer.
+        status: the HTTP status of the answer that replaces AWS's answer.
+        body: the body of the answer that replaces AWS's answer. Text is sent as it is, any other value as JSON.
+        hits: the number of requests that had the fault so far.
     """
 
     operation: str
@@ -38,85 +48,144 @@ class Fault:
     cut: bool = False
     status: int | None = None
     body: Any = ""
-    struck: int = 0
+    hits: int = 0
 
+
+# What a description of a fault may hold: the accepted types of each field, and their names for people.
+_FIELDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "operation": ((str,), "a text"),
+    "times": ((int, type(None)), "a whole number, or null for all requests"),
+    "after": ((bool,), "true or false"),
+    "delay_seconds": ((int, float), "a number of seconds"),
+    "cut": ((bool,), "true or false"),
+    "status": ((int, type(None)), "an HTTP status, such as 503"),
+    "body": ((object,), "any JSON value"),
+}
 
 _faults: list[Fault] = []
 _cleared = asyncio.Event()
 
 
-def add(description: dict[str, Any]) -> None:
-    """Raises TypeError if it describes no fault."""
+def add(description: Any) -> None:
+    """Add a fault.
+
+    Args:
+        description: the fields of a `Fault` by name, except `hits`.
+
+    Raises:
+        ValueError: the description is not valid. The message says what to change.
+    """
+    if not isinstance(description, dict) or "operation" not in description:
+        raise ValueError(
+            'write a JSON object with an operation, such as {"operation": "PutSecretValue", "status": 503}'
+        )
+    for name, value in description.items():
+        _check_field(name, value)
+    _check_operation(description["operation"])
     _faults.append(Fault(**description))
 
 
 def clear() -> None:
-    """End them all; what hangs goes on."""
+    """Remove all faults. Requests that are delayed go on at once."""
     global _cleared
     _faults.clear()
     _cleared.set()
     _cleared = asyncio.Event()
 
 
-def standing() -> list[dict[str, Any]]:
-    """The faults since the last clearing, also those that have struck as often as they should."""
+def current() -> list[dict[str, Any]]:
+    """Return the faults that were added and not removed, including those that no longer apply to any request."""
     return [asdict(fault) for fault in _faults]
 
 
-def at(aws: App) -> App:
-    """The gateway of an AWS, with these faults."""
+def with_faults(aws: App) -> App:
+    """Return a gateway that injects the faults into requests to `aws`."""
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        fault = _due(scope)
+        fault = _fault_for(scope)
         if fault is None:
             await aws(scope, receive, send)
         else:
-            fault.struck += 1
-            await _strike(fault, aws, scope, receive, send)
+            fault.hits += 1
+            await _inject(fault, aws, scope, receive, send)
 
     return app
 
 
-def _due(scope: Message) -> Fault | None:
+def _check_field(name: str, value: Any) -> None:
+    if name not in _FIELDS:
+        raise ValueError(f"{name!r} is not a field. {_suggestion(name, _FIELDS)}Fields: {', '.join(_FIELDS)}")
+    types, wanted = _FIELDS[name]
+    # In Python, bool is a kind of int: a fault that applies `true` times is a mistake.
+    if not isinstance(value, types) or (isinstance(value, bool) and int in types):
+        raise ValueError(f"{name} is {json.dumps(value)}, and must be {wanted}")
+
+
+def _check_operation(operation: str) -> None:
+    if not any(operation in _operations(service) for service in SERVICES):
+        known = [name for service in SERVICES for name in _operations(service)]
+        raise ValueError(
+            f"{operation!r} is not an operation. {_suggestion(operation, known)}"
+            f"Faults apply to operations of {', '.join(SERVICES)}"
+        )
+
+
+def _suggestion(name: str, known: Any) -> str:
+    return "".join(f"Did you mean {match}? " for match in get_close_matches(name, known, n=1))
+
+
+@cache
+def _operations(service: str) -> frozenset[str]:
+    """The names of a service's operations, from the API model that botocore has of it."""
+    return frozenset(Loader().load_service_model(service, "service-2")["operations"])
+
+
+def _fault_for(scope: Message) -> Fault | None:
     if not _faults or scope["type"] != "http":
         return None
     operation = dict(scope["headers"]).get(b"x-amz-target", b"").decode().rpartition(".")[2]
-    due = (f for f in _faults if f.operation == operation and (f.times is None or f.struck < f.times))
+    due = (f for f in _faults if f.operation == operation and (f.times is None or f.hits < f.times))
     return next(due, None)
 
 
-async def _strike(fault: Fault, aws: App, scope: Message, receive: Receive, send: Send) -> None:
-    request = [await receive()]
-    while request[-1].get("more_body"):
-        request.append(await receive())
+async def _inject(fault: Fault, aws: App, scope: Message, receive: Receive, send: Send) -> None:
+    request = await _read(receive)
     answer: list[Message] = []
 
-    async def ask() -> None:
-        async def again() -> Message:
+    async def call_aws() -> None:
+        async def replay() -> Message:
             return request.pop(0) if request else await receive()
 
         async def keep(message: Message) -> None:
             answer.append(message)
 
-        await aws(scope, again, keep)
+        await aws(scope, replay, keep)
 
     if fault.after:
-        await ask()
-    if fault.delay_seconds and await _gives_up(receive, fault.delay_seconds):
+        await call_aws()
+    if fault.delay_seconds and await _client_hangs_up(receive, fault.delay_seconds):
         return
     if fault.cut:
-        answer = [_start(200, b"1")]  # of which that one byte never comes
+        answer = [_start(200, b"1")]  # The one byte that this announces is never sent.
     elif fault.status is not None:
         body = (fault.body if isinstance(fault.body, str) else json.dumps(fault.body)).encode()
         answer = [_start(fault.status, str(len(body)).encode()), {"type": "http.response.body", "body": body}]
     elif not fault.after:
-        await ask()
+        await call_aws()
     for message in answer:
         await send(message)
 
 
-async def _gives_up(receive: Receive, seconds: float) -> bool:
-    """Wait; whether the sender, whose request is complete, has hung up by then."""
+async def _read(receive: Receive) -> list[Message]:
+    """Receive a whole request."""
+    request = [await receive()]
+    while request[-1].get("more_body"):
+        request.append(await receive())
+    return request
+
+
+async def _client_hangs_up(receive: Receive, seconds: float) -> bool:
+    """Wait this long or until the faults are removed; returns whether the client closed the connection meanwhile."""
     hung_up, cleared = asyncio.ensure_future(receive()), asyncio.ensure_future(_cleared.wait())
     done, waiting = await asyncio.wait([hung_up, cleared], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for future in waiting:

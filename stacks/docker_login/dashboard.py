@@ -1,4 +1,4 @@
-"""One page per environment for whoever is called: are the logins fresh, what failed, who pulls what."""
+"""One dashboard per environment: how old the logins are, what failed, and how often images are pulled."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,40 +9,45 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from settings.environment import Environment
 from settings.names import repository_name
-from stacks.docker_login.metrics import LOGIN_MINUTES, WARNING_MINUTES, of_runs
+from stacks.docker_login import timings
+from stacks.docker_login.metrics import runs_metric
 
-# The time of each period, less that of the latest one with a success: it goes on rising when nothing runs.
+# The time of each period minus the time of the latest period with a success. The value keeps rising if nothing runs.
 _AGE_MINUTES = "(EPOCH(runs) - FILL(IF(runs - errors > 0, EPOCH(runs)), REPEAT)) / 60"
 
-_FULL, _THIRD = 24, 8  # widths, in the dashboard's grid units
+_FULL, _TWO_THIRDS, _THIRD = 24, 16, 8  # widths in the grid units of a dashboard
 
 
 class LoginDashboard(cloudwatch.Dashboard):
-    """The alarms, a line for each connection in every graph, the latest runs, and pulls by team."""
+    """The alarms, graphs with a line for each connection, the latest runs, and the pulls of each team's images."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        environment: Environment,
         functions: Mapping[str, lambda_.IFunction],
         log_groups: Sequence[logs.ILogGroup],
         failures: sqs.IQueue,
         alarms: Sequence[cloudwatch.IAlarm],
+        repositories: Mapping[str, Sequence[str]],
     ) -> None:
         """
         Args:
-            functions: each connection's refresh, by connection id.
-            alarms: none where alerts are off.
+            scope: The parent construct.
+            construct_id: The construct's id.
+            functions: The function of each connection, by connection id.
+            log_groups: The log groups of the functions.
+            failures: The failure queue.
+            alarms: The alarms; empty if alerts are off.
+            repositories: The names of each team's repositories, by team.
         """
         super().__init__(scope, construct_id, default_interval=Duration.days(1))
 
         def for_each(expression: str) -> list[cloudwatch.IMetric]:
             return [
-                of_runs(function, expression, label=connection_id, period=Duration.minutes(5), number=number)
+                runs_metric(function, expression, label=connection_id, period=Duration.minutes(5), number=number)
                 for number, (connection_id, function) in enumerate(functions.items())
             ]
 
@@ -54,8 +59,11 @@ class LoginDashboard(cloudwatch.Dashboard):
                 left=for_each(_AGE_MINUTES),
                 left_y_axis=cloudwatch.YAxisProps(min=0, label="minutes", show_units=False),
                 left_annotations=[
-                    cloudwatch.HorizontalAnnotation(value=WARNING_MINUTES, label="4 hours left"),
-                    cloudwatch.HorizontalAnnotation(value=LOGIN_MINUTES, label="the login has expired"),
+                    cloudwatch.HorizontalAnnotation(
+                        value=timings.LOGIN_EXPIRES_AFTER_MINUTES,
+                        label=f"{timings.LOGIN_EXPIRES_LEFT_MINUTES // 60} hours left",
+                    ),
+                    cloudwatch.HorizontalAnnotation(value=timings.LOGIN_MINUTES, label="the login has expired"),
                 ],
                 width=_FULL,
             )
@@ -67,7 +75,7 @@ class LoginDashboard(cloudwatch.Dashboard):
                 [f.metric_errors(label=connection, statistic="Sum") for connection, f in functions.items()],
             ),
             _graph(
-                "Duration, slowest run",
+                "Duration of the slowest run",
                 [f.metric_duration(label=connection, statistic="Maximum") for connection, f in functions.items()],
             ),
         )
@@ -77,19 +85,21 @@ class LoginDashboard(cloudwatch.Dashboard):
                 log_group_names=[log_group.log_group_name for log_group in log_groups],
                 query_lines=[
                     "fields @timestamp, connection, expires_at, version_id, reason, record.status, requestId",
-                    # A run that is killed has no line of its own: Lambda's tells of it.
+                    # A run that was killed logs no line. Lambda's own report has its status.
                     'filter ispresent(connection) or (type = "platform.report" and record.status != "success")',
                     "sort @timestamp desc",
                     "limit 100",
                 ],
-                width=16,
+                width=_TWO_THIRDS,
                 height=6,
             ),
             _graph(
-                "Dead letters",
+                "Failure queue",
                 [
-                    failures.metric_number_of_messages_sent(label="arrived", statistic="Sum"),
-                    failures.metric_approximate_number_of_messages_visible(label="lying there", statistic="Maximum"),
+                    failures.metric_number_of_messages_sent(label="messages that arrived", statistic="Sum"),
+                    failures.metric_approximate_number_of_messages_visible(
+                        label="messages in the queue", statistic="Maximum"
+                    ),
                 ],
             ),
         )
@@ -101,15 +111,15 @@ class LoginDashboard(cloudwatch.Dashboard):
                         cloudwatch.Metric(
                             namespace="AWS/ECR",
                             metric_name="RepositoryPullCount",
-                            dimensions_map={"RepositoryName": repository_name(team, repository)},
-                            label=repository,
+                            dimensions_map={"RepositoryName": repository_name(team, name)},
+                            label=name,
                             statistic="Sum",
                             period=Duration.hours(1),
                         )
-                        for repository in settings.repositories
+                        for name in names
                     ],
                 )
-                for team, settings in environment.teams.items()
+                for team, names in repositories.items()
             )
         )
 

@@ -1,19 +1,20 @@
-"""The refresh that a deploy runs by itself: a deploy that ends well has a working login."""
+"""The refresh that a deploy runs itself, so that a deploy that succeeds has a working login."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from aws_cdk import CfnCustomResource, CfnResource, Duration, RemovalPolicy, Stack, triggers
+from aws_cdk import CfnCustomResource, CfnResource, Duration, Stack, triggers
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks.acknowledgements import ANY_FUNCTION, ANY_LOG, CDK_DEPENDS_TWICE, acknowledge
+from stacks.acknowledgements import ANY_FUNCTION, CDK_REPEATS_DEPENDENCY, acknowledge
+from stacks.docker_login import timings
+from stacks.logs import StackLogGroup
 
 
 class FirstRefresh(triggers.Trigger):
-    """Runs the function once all that it needs is there, and again when its code, settings or rights change."""
+    """Runs the function after everything that it needs, and again when its code, settings or permissions change."""
 
     def __init__(
         self,
@@ -22,44 +23,56 @@ class FirstRefresh(triggers.Trigger):
         *,
         function: lambda_.Function,
         after: Sequence[Construct],
-        rights: Mapping[str, iam.PolicyDocument],
+        permissions: Mapping[str, iam.PolicyDocument],
     ) -> None:
-        super().__init__(scope, construct_id, handler=function, timeout=Duration.minutes(3), execute_after=list(after))
-        # It runs again only when its properties change. With the policies among them, a change of rights refreshes,
-        # and one that breaks the refresh rolls back.
+        """
+        Args:
+            scope: The parent construct.
+            construct_id: The construct's id.
+            function: The function to run.
+            after: The constructs that the refresh needs.
+            permissions: The policies that the refresh needs, each by a name of its own.
+        """
+        super().__init__(
+            scope,
+            construct_id,
+            handler=function,
+            timeout=Duration.minutes(timings.FIRST_REFRESH_TIMEOUT_MINUTES),
+            execute_after=list(after),
+        )
+        # The trigger runs again only when its properties change. With the policies among its properties, a change of
+        # permissions runs a refresh, and a change that breaks the refresh rolls back.
         custom_resource = cast(CfnCustomResource, self.node.find_child("Default").node.default_child)
-        custom_resource.add_property_override("Rights", rights)
-        acknowledge(custom_resource, {"W3005": "What a refresh needs is named in full, whatever else refers to it"})
+        custom_resource.add_property_override("Rights", permissions)
+        acknowledge(
+            custom_resource,
+            {"W3005": "The list of what a refresh needs is complete, also where a reference implies the dependency"},
+        )
 
 
-def confine_provider(stack: Stack, *, role_path: str) -> None:
-    """Confine CDK's function that runs a stack's first refreshes: a log that goes with the stack, and no wider right.
+def restrict_provider(stack: Stack, *, role_path: str) -> None:
+    """Restrict CDK's function that runs a stack's first refreshes.
 
-    By itself it writes to a log that stays behind, and may create any log and write to any.
+    By default it may create any log group and write to any, and its own log group stays when the stack is deleted.
+
+    Args:
+        stack: A stack with at least one FirstRefresh.
+        role_path: The path of the function's role in IAM.
     """
-    log_group = logs.LogGroup(
-        stack, "FirstRefreshLog", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
-    )
-    acknowledge(log_group, ANY_LOG)
     provider = stack.node.find_child("AWSCDK.TriggerCustomResourceProviderCustomResourceProvider")
+    log_group = StackLogGroup(stack, "FirstRefreshLog")
     function = cast(CfnResource, provider.node.find_child("Handler"))
     function.add_property_override("LoggingConfig", {"LogGroup": log_group.log_group_name})
     acknowledge(
         function,
         {
             **ANY_FUNCTION,
-            **CDK_DEPENDS_TWICE,
-            "CKV_AWS_116": "CloudFormation waits for it: a failure fails the deploy",
+            **CDK_REPEATS_DEPENDENCY,
+            "CKV_AWS_116": "CloudFormation waits for the function: a failure fails the deploy",
         },
     )
     role = cast(CfnResource, provider.node.find_child("Role"))
     role.add_property_override("Path", role_path)
     role.add_property_deletion_override("ManagedPolicyArns")
-    write_log = iam.PolicyStatement(
-        sid="WriteLog",
-        actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-        resources=[log_group.log_group_arn],
-    )
-    role.add_property_override(
-        "Policies.1", {"PolicyName": "WriteLog", "PolicyDocument": iam.PolicyDocument(statements=[write_log])}
-    )
+    write_log = iam.PolicyDocument(statements=[log_group.write_permission()])
+    role.add_property_override("Policies.1", {"PolicyName": "WriteLog", "PolicyDocument": write_log})

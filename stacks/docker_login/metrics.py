@@ -1,21 +1,24 @@
-"""What Lambda itself counts of a refresh, for alarms and dashboard: it tells of runs that were killed, too."""
+"""Lambda's own metrics of the refreshes, for the alarms and the dashboard.
+
+Lambda counts every run, including one that was killed and could not report anything.
+"""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 
-LOGIN_MINUTES = 12 * 60  # An ECR token's life (API reference, GetAuthorizationToken).
-WARNING_MINUTES = 8 * 60  # Without a success for so long, 4 hours are left.
 
-
-def of_runs(
+def runs_metric(
     function: lambda_.IFunction, expression: str, *, label: str, period: Duration, number: int = 0
 ) -> cloudwatch.MathExpression:
-    """Metric math on a function's runs.
+    """Return metric math on the runs of a function.
 
     Args:
-        expression: with `runs` and `errors` for their sums in each period.
-        number: tells the metrics of several functions in one graph apart.
+        function: The function.
+        expression: The expression; in it, `runs` and `errors` are the sums of each period.
+        label: The name of the line in a graph.
+        period: The length of a period.
+        number: Distinguishes the metrics of several functions in one graph.
     """
     runs, errors = f"runs{number}", f"errors{number}"
     return cloudwatch.MathExpression(

@@ -1,16 +1,18 @@
-"""When a connection's login is refreshed, and what becomes of a start that could not be delivered."""
+"""When a connection's login is refreshed, and where a start goes that was not delivered."""
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
+
+from stacks.docker_login import timings
+from stacks.docker_login.failure_queue import FailureQueue
 
 
 class RefreshSchedule(Construct):
-    """Starts the function at an interval, with a role that can do nothing else."""
+    """Invokes the function at an interval, with a role that can do nothing else."""
 
     def __init__(
         self,
@@ -19,15 +21,15 @@ class RefreshSchedule(Construct):
         *,
         function: lambda_.IFunction,
         every_minutes: int,
-        failures: sqs.IQueue,
+        failures: FailureQueue,
         role_path: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        stack = Stack.of(self)
 
-        # Scheduler names the group of a schedule in `aws:SourceArn`, not the schedule; ours are in the default group.
-        # The ARN has the account in it: aws:SourceAccount would add nothing.
-        group_arn = stack.format_arn(service="scheduler", resource="schedule-group", resource_name="default")
+        # Permissions
+        # The `aws:SourceArn` of Scheduler is the ARN of the schedule's group, and our schedules are in the default one.
+        # The ARN holds the account, so a condition on aws:SourceAccount would add nothing.
+        group_arn = Stack.of(self).format_arn(service="scheduler", resource="schedule-group", resource_name="default")
         role = iam.Role(
             self,
             "Role",
@@ -45,27 +47,26 @@ class RefreshSchedule(Construct):
                             actions=["lambda:InvokeFunction"],
                             resources=[function.function_arn],
                         ),
-                        iam.PolicyStatement(
-                            sid="ReportFailure", actions=["sqs:SendMessage"], resources=[failures.queue_arn]
-                        ),
+                        failures.report_permission(),
                     ]
                 )
             },
         )
+
+        # Schedule
         scheduler.Schedule(
             self,
             "Schedule",
             description="Refreshes a docker login",
             schedule=scheduler.ScheduleExpression.rate(Duration.minutes(every_minutes)),
-            # Many connections must not refresh in the same second: PutSecretValue has 50 calls a second for a region.
-            time_window=scheduler.TimeWindow.flexible(Duration.minutes(5)),
+            time_window=scheduler.TimeWindow.flexible(Duration.minutes(timings.SCHEDULE_WINDOW_MINUTES)),
             target=targets.LambdaInvoke(
                 function,
-                # Scheduler's retries and queue are for delivery alone: the function's errors are Lambda's business.
+                # Scheduler retries and reports only the delivery. Lambda retries and reports errors of the function.
                 dead_letter_queue=failures,
-                max_event_age=Duration.minutes(15),
-                retry_attempts=3,
-                # The target would also grant every version of the function.
+                max_event_age=Duration.minutes(timings.SCHEDULE_MAX_EVENT_AGE_MINUTES),
+                retry_attempts=timings.SCHEDULE_RETRIES,
+                # CDK's target would also grant the invocation of every version of the function.
                 role=role.without_policy_updates(),
             ),
         )

@@ -1,4 +1,4 @@
-"""The customer's own key for the connections' secrets, and who may use it."""
+"""The customer managed key for the connections' secrets, and who may use it."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from settings.environment import Environment
 from settings.names import pascal_case
 
-# Listed one by one: `kms:Create*` would include CreateGrant, with which an administrator grants himself Decrypt.
+# Each action by name: `kms:Create*` includes CreateGrant, which lets administrators grant themselves Decrypt.
 _ADMIN_ACTIONS = [
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -33,79 +32,100 @@ _ADMIN_ACTIONS = [
     "kms:UpdateAlias",
     "kms:UpdateKeyDescription",
 ]
-# What Secrets Manager asks the key for on its caller's behalf (its User Guide, "Secret encryption and decryption"): for
-# a writer a new data key, and to read it back; for a reader to decrypt; for who sets a secret's key all of that, and to
-# encrypt anew what is there.
+# What Secrets Manager calls for its caller (AWS Secrets Manager User Guide, "Secret encryption and decryption").
+# A writer needs a new data key, and decrypts it. A reader decrypts. The role that sets a secret's key needs both, and
+# encrypts the existing versions again.
 WRITE_ACTIONS = ["kms:Decrypt", "kms:GenerateDataKey"]
 READ_ACTIONS = ["kms:Decrypt"]
 _DEPLOY_ACTIONS = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
 
+_THIS_KEY = "*"  # In a key's policy, this resource means the key.
+
 
 class SecretKey(kms.Key):
-    """A KMS key that only Secrets Manager can be asked to use, for this environment's connections alone."""
+    """A KMS key that works only through Secrets Manager, and only for the connections of this environment."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        environment: Environment,
+        description: str,
+        secret_name_prefix: str,
         reader_arns: Sequence[str],
         deploy_role_arn: str,
     ) -> None:
-        self._environment = environment
-        self._secrets_arn = Stack.of(scope).format_arn(
+        """
+        Args:
+            scope: The parent construct.
+            construct_id: The construct's id.
+            description: The key's description.
+            secret_name_prefix: The start of the secrets' names; a connection's id follows it.
+            reader_arns: The roles that may read the secrets.
+            deploy_role_arn: CloudFormation's role, which sets the secrets' key.
+        """
+        stack = Stack.of(scope)
+        self._region = stack.region
+        self._secret_arn_prefix = stack.format_arn(
             service="secretsmanager",
             resource="secret",
-            resource_name=environment.secret_name(""),
+            resource_name=secret_name_prefix,
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         super().__init__(
             scope,
             construct_id,
-            description=f"Docker logins of the Airflow connections of {environment.name}",
+            description=description,
             policy=iam.PolicyDocument(
                 statements=[
                     iam.PolicyStatement(
                         sid="Administer",
                         principals=[iam.AccountRootPrincipal()],
                         actions=_ADMIN_ACTIONS,
-                        resources=["*"],  # In a key policy: this key.
+                        resources=[_THIS_KEY],
                     ),
-                    self._use("Deploy", _DEPLOY_ACTIONS, [deploy_role_arn]),
-                    self._use("Read", READ_ACTIONS, reader_arns),
+                    self._allow("Deploy", _DEPLOY_ACTIONS, [deploy_role_arn]),
+                    self._allow("Read", READ_ACTIONS, reader_arns),
                 ]
             ),
             enable_key_rotation=True,
-            # All that it encrypts can be minted again.
+            # Everything that the key encrypts can be created again.
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=Duration.days(7),
         )
 
-    def let_write(self, connection_id: str, role_arn: str) -> iam.PolicyStatement:
-        """Let a role write one connection's secret; returns the statement that was added to the key's policy."""
-        statement = self._use(f"Write{pascal_case(connection_id)}", WRITE_ACTIONS, [role_arn], connection_id)
+    def allow_write(self, connection_id: str, role_arn: str) -> iam.PolicyStatement:
+        """Allow a role to write the secret of one connection.
+
+        Returns:
+            The statement that this method added to the key's policy.
+        """
+        statement = self._allow(f"Write{pascal_case(connection_id)}", WRITE_ACTIONS, [role_arn], connection_id)
         self.add_to_resource_policy(statement)
         return statement
 
-    def only_for(self, connection_id: str = "*") -> dict[str, dict[str, str]]:
-        """Conditions: asked by Secrets Manager, for the secret of one connection, or of any of ours."""
-        # Secrets Manager ends the ARN of a secret with a hyphen and six characters of its own.
+    def conditions(self, connection_id: str = "*") -> dict[str, dict[str, str]]:
+        """Return conditions that limit the use of the key to Secrets Manager and to a connection's secret.
+
+        Args:
+            connection_id: The connection, or `*` for all connections of the environment.
+        """
+        # Secrets Manager adds a hyphen and six characters to the ARN of a secret.
         secret = connection_id if connection_id == "*" else f"{connection_id}-??????"
         return {
-            "StringEquals": {"kms:ViaService": f"secretsmanager.{self._environment.region}.amazonaws.com"},
-            # It names the secret in the encryption context (its User Guide, "Secret encryption").
-            "StringLike": {"kms:EncryptionContext:SecretARN": f"{self._secrets_arn}{secret}"},
+            "StringEquals": {"kms:ViaService": f"secretsmanager.{self._region}.amazonaws.com"},
+            # Secrets Manager puts the secret into the encryption context (its User Guide, "Secret encryption").
+            "StringLike": {"kms:EncryptionContext:SecretARN": f"{self._secret_arn_prefix}{secret}"},
         }
 
-    def _use(
+    def _allow(
         self, sid: str, actions: Sequence[str], role_arns: Sequence[str], connection_id: str = "*"
     ) -> iam.PolicyStatement:
-        """Exactly these roles, and only as far as their own policies allow it too."""
+        """Return a statement for exactly these roles. They also need permissions in their own policies."""
         return iam.PolicyStatement(
             sid=sid,
             principals=[iam.AccountRootPrincipal()],
             actions=list(actions),
-            resources=["*"],  # In a key policy: this key.
-            conditions={**self.only_for(connection_id), "ArnEquals": {"aws:PrincipalArn": list(role_arns)}},
+            resources=[_THIS_KEY],
+            conditions={**self.conditions(connection_id), "ArnEquals": {"aws:PrincipalArn": list(role_arns)}},
         )

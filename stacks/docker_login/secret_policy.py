@@ -1,4 +1,4 @@
-"""The resource policy of a connection's secret: whatever other policies allow, nobody else touches the login."""
+"""The resource policy of a connection's secret. Only named principals may use the login, whatever else allows it."""
 
 from collections.abc import Sequence
 
@@ -13,18 +13,20 @@ def secret_policy(
     reader_arns: Sequence[str],
     break_glass_role_arns: Sequence[str],
 ) -> iam.PolicyDocument:
-    """Denials only: what they leave open still needs an allowance in the caller's own policies.
+    """Return the policy, which consists of denials.
+
+    A principal that the policy does not deny still needs permissions in its own policies.
 
     Args:
-        account_root_arn: may change this policy, so that a mistake in it can be undone.
-        deploy_role_arn: CloudFormation's role, which makes, changes and removes the secret.
-        writer_arn: the pull role, whose function writes the login.
-        reader_arns: the Airflow workers' roles.
-        break_glass_role_arns: may read, roll back to an earlier version, and take a deletion back.
+        account_root_arn: The account's root. It may change this policy, so that a mistake in it can be undone.
+        deploy_role_arn: CloudFormation's role, which creates, changes and deletes the secret.
+        writer_arn: The pull role. Its function writes the login.
+        reader_arns: The roles of the Airflow workers.
+        break_glass_role_arns: Roles that may read, roll back to an earlier version, and cancel a deletion.
     """
     return iam.PolicyDocument(
         statements=[
-            _nobody_but(
+            _deny_all_except(
                 [writer_arn, deploy_role_arn],
                 "WriteOnlyByRefresh",
                 [
@@ -40,17 +42,17 @@ def secret_policy(
                     "secretsmanager:UpdateSecret",
                 ],
             ),
-            _nobody_but(
+            _deny_all_except(
                 [deploy_role_arn, *break_glass_role_arns],
                 "RollBackOnlyByBreakGlass",
                 ["secretsmanager:RestoreSecret", "secretsmanager:UpdateSecretVersionStage"],
             ),
-            _nobody_but(
+            _deny_all_except(
                 [*reader_arns, deploy_role_arn, *break_glass_role_arns],
                 "ReadOnlyByWorkers",
                 ["secretsmanager:GetSecretValue"],
             ),
-            _nobody_but(
+            _deny_all_except(
                 [deploy_role_arn, account_root_arn],
                 "ChangePolicyOnlyByDeploy",
                 ["secretsmanager:DeleteResourcePolicy", "secretsmanager:PutResourcePolicy"],
@@ -60,19 +62,19 @@ def secret_policy(
                 effect=iam.Effect.DENY,
                 principals=[iam.AnyPrincipal()],
                 actions=["secretsmanager:*"],
-                resources=["*"],  # In a secret's policy: this secret.
+                resources=["*"],  # In a secret's policy, this means the secret.
                 conditions={"Bool": {"aws:SecureTransport": "false"}},
             ),
         ]
     )
 
 
-def _nobody_but(principal_arns: Sequence[str], sid: str, actions: list[str]) -> iam.PolicyStatement:
+def _deny_all_except(principal_arns: Sequence[str], sid: str, actions: list[str]) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid=sid,
         effect=iam.Effect.DENY,
         principals=[iam.AnyPrincipal()],
         actions=actions,
-        resources=["*"],  # In a secret's policy: this secret.
+        resources=["*"],  # In a secret's policy, this means the secret.
         conditions={"ArnNotEquals": {"aws:PrincipalArn": list(principal_arns)}},
     )

@@ -1,25 +1,24 @@
-"""The docker logins: one per Airflow connection, and what the workers need to read them."""
+"""The docker logins: one per Airflow connection, with the alarms, and the permissions that the workers need."""
 
 from typing import cast
 
-from aws_cdk import CfnOutput, DefaultStackSynthesizer, Duration, Fn, Stack
-from aws_cdk import aws_sqs as sqs
+from aws_cdk import CfnOutput, DefaultStackSynthesizer, Fn, Stack
 from constructs import Construct
 
 from settings.environment import Environment
 from settings.names import pascal_case
-from stacks.acknowledgements import acknowledge
-from stacks.docker_login import first_refresh
 from stacks.docker_login.alarms import Alarms
 from stacks.docker_login.connection import DockerLogin
 from stacks.docker_login.dashboard import LoginDashboard
+from stacks.docker_login.failure_queue import FailureQueue
+from stacks.docker_login.first_refresh import restrict_provider
 from stacks.docker_login.secret_key import SecretKey
 from stacks.docker_login.workers import WorkerPolicy, WorkerRoles
-from stacks.permissions_boundary import keep_within_boundary
+from stacks.permissions_boundary import apply_permissions_boundary
 
 
 class DockerLoginStack(Stack):
-    """Every connection's secret and refresh, the workers' access, and one queue for what failed."""
+    """The docker login of every connection, the workers' access, and one queue for failures."""
 
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
         super().__init__(scope, construct_id)
@@ -27,74 +26,86 @@ class DockerLoginStack(Stack):
         deploy_role_arn = Fn.sub(synthesizer.cloud_formation_execution_role_arn)
 
         # Resources
-        workers = WorkerRoles(self, "Workers", environment=environment)
+        workers = WorkerRoles(
+            self,
+            "Workers",
+            environment_name=environment.name,
+            existing_role_arns=environment.workers.role_arns,
+            role_path=environment.role_path,
+        )
         key = None
         if environment.secret_key == "customer":
             key = SecretKey(
                 self,
                 "Key",
-                environment=environment,
+                description=f"Docker logins of the Airflow connections of {environment.name}",
+                secret_name_prefix=environment.secret_name(""),
                 reader_arns=[*workers.role_arns, *environment.break_glass_role_arns],
                 deploy_role_arn=deploy_role_arn,
             )
-        failures = sqs.Queue(
-            self,
-            "Failures",
-            retention_period=Duration.days(14),
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-        )
-        acknowledge(
-            failures,
-            {
-                "AwsSolutions-SQS3": "It is the end of the line itself: here lies what failed for good",
-                "CKV_AWS_27": "SQS encrypts it with its own key; no login is in any message",
-            },
-        )
+        failures = FailureQueue(self, "Failures")
         logins = {
             connection_id: DockerLogin(
                 self,
                 pascal_case(connection_id),
-                environment=environment,
                 connection_id=connection_id,
+                secret_name=environment.secret_name(connection_id),
+                registry_host=environment.registry_host,
+                teams=connection.teams,
+                refresh_every_minutes=connection.refresh_every_minutes,
+                role_path=environment.role_path,
                 key=key,
                 failures=failures,
                 reader_arns=workers.role_arns,
+                break_glass_role_arns=environment.break_glass_role_arns,
                 deploy_role_arn=deploy_role_arn,
             )
-            for connection_id in environment.connections
+            for connection_id, connection in environment.connections.items()
         }
 
-        first_refresh.confine_provider(self, role_path=environment.role_path)
-
-        # Grants
-        keep_within_boundary(self, environment)
+        # Permissions
+        apply_permissions_boundary(self, environment.permissions_boundary_arn)
+        restrict_provider(self, role_path=environment.role_path)
+        pulled_teams = {team for connection in environment.connections.values() for team in connection.teams}
         worker_policy = WorkerPolicy(
             self,
             "WorkerPolicy",
-            environment=environment,
+            environment_name=environment.name,
             roles=workers.roles,
             secret_arns=[login.secret.ref for login in logins.values()],
             key=key,
+            pull_teams=sorted(pulled_teams) if environment.workers.pull_directly else [],
         )
         for login in logins.values():
-            # No login under a new key before the workers may decrypt it.
+            # The workers must be able to decrypt with a new key before a login is encrypted with it.
             login.first_refresh.node.add_dependency(worker_policy)
 
         # Alarms
         alarms = None
         if not environment.alerts.off_because:
-            alarms = Alarms(self, "Alarms", environment=environment, failures=failures)
+            alarms = Alarms(
+                self,
+                "Alarms",
+                topic_arn=environment.alerts.topic_arn,
+                emails=environment.alerts.emails,
+                runbook=environment.alerts.runbook,
+                failures=failures,
+            )
             for connection_id, login in logins.items():
-                alarms.watch(connection_id, login.function, first_refresh=login.first_refresh)
+                alarms.add_connection(
+                    connection_id,
+                    login.function,
+                    refresh_every_minutes=environment.connections[connection_id].refresh_every_minutes,
+                    first_refresh=login.first_refresh,
+                )
         dashboard = LoginDashboard(
             self,
             "Dashboard",
-            environment=environment,
             functions={connection_id: login.function for connection_id, login in logins.items()},
             log_groups=[login.log_group for login in logins.values()],
             failures=failures,
             alarms=alarms.all if alarms else [],
+            repositories={name: team.repositories for name, team in environment.teams.items()},
         )
 
         # Outputs
@@ -107,6 +118,6 @@ class DockerLoginStack(Stack):
         CfnOutput(self, "FailureQueueUrl", value=failures.queue_url)
         CfnOutput(self, "DashboardName", value=dashboard.dashboard_name)
         CfnOutput(self, "WorkerPolicyArn", value=worker_policy.managed_policy_arn)
-        if workers.made_here and workers.instance_profile:
-            CfnOutput(self, "WorkerRoleArn", value=workers.made_here.role_arn)
+        if workers.new_role and workers.instance_profile:
+            CfnOutput(self, "WorkerRoleArn", value=workers.new_role.role_arn)
             CfnOutput(self, "WorkerInstanceProfileName", value=workers.instance_profile.instance_profile_name)

@@ -1,36 +1,61 @@
-"""One repository's image as a task on Fargate."""
+"""The image of one repository as a task on Fargate."""
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from settings.environment import EcsTask, Environment
 from stacks import image_permissions
-from stacks.acknowledgements import ANY_LOG, acknowledge
+from stacks.acknowledgements import acknowledge
+from stacks.logs import StackLogGroup
 
-CONTAINER = "task"  # what a DAG's container overrides call it
+CONTAINER_NAME = "task"
+"""The container's name, which DAGs use in their container overrides."""
 
 
-class TaskDefinition(Construct):
-    """Its definition, the role that pulls it, the role that it has, and its log."""
+class FargateTask(Construct):
+    """A task definition, the role that pulls its image, the role that the task has, and its log group.
+
+    Attributes:
+        family_arn: The ARN of the task definition without a revision.
+        execution_role: Pulls the image and writes the log.
+        task_role: The role of the code in the container.
+        log_group: The log group of the tasks.
+    """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, environment: Environment, repository: str, task: EcsTask
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        repository: str,
+        image: str,
+        family: str,
+        cpu_units: int,
+        memory_mib: int,
+        role_path: str,
     ) -> None:
+        """
+        Args:
+            scope: The parent construct.
+            construct_id: The construct's id.
+            repository: The full name of the repository, `<team>/<name>`.
+            image: The image that a task runs.
+            family: The family of the task definition, which DAGs name.
+            cpu_units: The task's CPU; 1024 units are one vCPU.
+            memory_mib: The task's memory in MiB.
+            role_path: The path of the roles in IAM.
+        """
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
+        self.family_arn = stack.format_arn(service="ecs", resource="task-definition", resource_name=family)
 
         # Resources
-        self.log_group = logs.LogGroup(
-            self, "Log", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
-        )
-        acknowledge(self.log_group, ANY_LOG)
+        self.log_group = StackLogGroup(self, "Log")
         self.execution_role = iam.Role(
             self,
             "ExecutionRole",
-            path=environment.role_path,
+            path=role_path,
             description=f"Pulls {repository} for tasks on Fargate",
             assumed_by=_fargate(stack),
             inline_policies={
@@ -38,43 +63,40 @@ class TaskDefinition(Construct):
                     statements=[
                         image_permissions.pull_one(stack, repository),
                         image_permissions.log_in(),
-                        iam.PolicyStatement(
-                            sid="WriteLog",
-                            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                            resources=[self.log_group.log_group_arn],
-                        ),
+                        self.log_group.write_permission(),
                     ]
                 )
             },
         )
-        acknowledge(self.execution_role, image_permissions.wildcards(stack, []))
+        acknowledge(self.execution_role, image_permissions.wildcard_reasons(stack, []))
         self.task_role = iam.Role(
             self,
             "TaskRole",
-            path=environment.role_path,
-            description=f"What {repository} may do as a task on Fargate: nothing, until its team attaches a policy",
+            path=role_path,
+            description=f"The role of {repository} as a task on Fargate; the team attaches the permissions",
             assumed_by=_fargate(stack),
         )
         definition = ecs.FargateTaskDefinition(
             self,
             "TaskDefinition",
-            family=environment.ecs_family(repository),
-            cpu=task.cpu_units,
-            memory_limit_mib=task.memory_mib,
+            family=family,
+            cpu=cpu_units,
+            memory_limit_mib=memory_mib,
             execution_role=self.execution_role.without_policy_updates(),
             task_role=self.task_role,
         )
         definition.add_container(
-            CONTAINER,
-            image=ecs.ContainerImage.from_registry(f"{environment.registry_host}/{repository}:{task.image_tag}"),
+            CONTAINER_NAME,
+            image=ecs.ContainerImage.from_registry(image),
             logging=ecs.LogDrivers.aws_logs(stream_prefix="airflow", log_group=self.log_group),
         )
 
 
 def _fargate(stack: Stack) -> iam.ServicePrincipal:
-    """ECS, for tasks of this account and region (ECS Developer Guide, "Task IAM role": confused deputy).
+    """Return ECS as a principal, for tasks of this account and Region only.
 
-    The ARN has the account in it: aws:SourceAccount would add nothing.
+    The condition prevents the confused deputy problem (Amazon ECS Developer Guide, "Task IAM role"). The
+    ARN holds the account, so a condition on aws:SourceAccount would add nothing.
     """
     anything = stack.format_arn(service="ecs", resource="*")
     return iam.ServicePrincipal("ecs-tasks.amazonaws.com", conditions={"ArnLike": {"aws:SourceArn": anything}})

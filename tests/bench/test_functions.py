@@ -1,4 +1,4 @@
-"""A variant that does not write the login that it minted is refused, and so cannot look fast."""
+"""A variant that does not write the docker login that it requested has no result."""
 
 import base64
 import importlib.util
@@ -17,13 +17,13 @@ from bench.processes import BenchFailed
 from tools import ROOT
 
 needs_the_runtime_client = pytest.mark.skipif(
-    importlib.util.find_spec("awslambdaric") is None, reason="awslambdaric has no wheel here"
+    importlib.util.find_spec("awslambdaric") is None, reason="awslambdaric is not installed"
 )
 
 
 @pytest.fixture
 def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsStub]:
-    # The tests' own environment has what these functions need.
+    # The development environment has the packages that these functions need.
     monkeypatch.setattr(functions, "LAMBDA", ROOT / ".venv")
     with aws_stub(tmp_path / "stub", Path(botocore.__file__).with_name("cacert.pem")) as stub:
         yield stub
@@ -40,22 +40,22 @@ def test_a_function_that_writes_has_a_cost(stub: AwsStub, function: Function) ->
 
 
 @needs_the_runtime_client
-def test_a_function_that_does_not_write_is_refused(stub: AwsStub) -> None:
+def test_a_function_that_does_not_write_the_secret_has_no_cost(stub: AwsStub) -> None:
     with pytest.raises(NotWritten):
         cold_run(Function(VARIANTS / "empty_handler.py", "empty_handler.handle"), stub)
 
 
 @needs_the_runtime_client
 @pytest.mark.parametrize("program", ["raise OSError", "def handle(event, context): raise OSError"])
-def test_a_function_that_fails_is_refused(stub: AwsStub, tmp_path: Path, program: str) -> None:
+def test_a_function_that_fails_has_no_cost(stub: AwsStub, tmp_path: Path, program: str) -> None:
     (tmp_path / "failing.py").write_text(program)
 
     with pytest.raises(BenchFailed):
         cold_run(Function(tmp_path / "failing.py", "failing.handle"), stub)
 
 
-def minted(stub: AwsStub) -> dict[str, Any]:
-    """A login as a function makes it of the stub's answer."""
+def issued(stub: AwsStub) -> dict[str, Any]:
+    """Request a token from the stub and return the connection that a function makes from it."""
     _, answer = stub.call("GetAuthorizationToken", {})
     password = base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode().removeprefix("AWS:")
     return {
@@ -67,12 +67,12 @@ def minted(stub: AwsStub) -> dict[str, Any]:
     }
 
 
-def test_the_login_minted_last_is_what_must_be_written(stub: AwsStub) -> None:
-    stub.call("PutSecretValue", {"SecretString": json.dumps(minted(stub))})
+def test_the_secret_must_have_the_login_that_was_issued_last(stub: AwsStub) -> None:
+    stub.call("PutSecretValue", {"SecretString": json.dumps(issued(stub))})
 
     stub.check_written()
 
-    minted(stub)
+    issued(stub)
     with pytest.raises(NotWritten):
         stub.check_written()
 
@@ -80,16 +80,16 @@ def test_the_login_minted_last_is_what_must_be_written(stub: AwsStub) -> None:
 @pytest.mark.parametrize(
     "change", [{"host": f"https://{REGISTRY_HOST}"}, {"login": "aws"}, {"port": 443}, {"extra": {}}, {"password": "x"}]
 )
-def test_another_document_is_not_the_login(stub: AwsStub, change: dict[str, Any]) -> None:
-    stub.call("PutSecretValue", {"SecretString": json.dumps(minted(stub) | change)})
+def test_a_document_that_differs_from_the_login_is_refused(stub: AwsStub, change: dict[str, Any]) -> None:
+    stub.call("PutSecretValue", {"SecretString": json.dumps(issued(stub) | change)})
 
     with pytest.raises(NotWritten) as refusal:
         stub.check_written()
     assert "password" not in str(refusal.value)
 
 
-def test_a_login_that_is_only_pending_is_not_written(stub: AwsStub) -> None:
-    stub.call("PutSecretValue", {"SecretString": json.dumps(minted(stub)), "VersionStages": ["AWSPENDING"]})
+def test_a_login_that_is_only_pending_is_refused(stub: AwsStub) -> None:
+    stub.call("PutSecretValue", {"SecretString": json.dumps(issued(stub)), "VersionStages": ["AWSPENDING"]})
 
     with pytest.raises(NotWritten):
         stub.check_written()

@@ -1,4 +1,4 @@
-"""Which runs make a figure: in turn, enough of them, and the middle one."""
+"""Variants run in turn, and their result is a median."""
 
 from collections.abc import Callable
 
@@ -27,27 +27,27 @@ def test_the_variants_run_in_turn() -> None:
     assert ran == ["a", "b", "c"] * 5
 
 
-def test_one_slow_run_does_not_move_a_figure() -> None:
+def test_one_slow_run_does_not_change_the_median() -> None:
     costs = iter([cost(cpu=n) for n in (210, 9000, 200, 190, 205)])
 
     assert in_turn({"a": lambda: next(costs)}, rounds=5)["a"].median("cpu_milliseconds") == 205
 
 
-def test_each_figure_has_a_median_of_its_own() -> None:
+def test_each_measured_value_has_its_own_median() -> None:
     runs = Runs([cost(wall=1, cpu=30, peak=200), cost(wall=2, cpu=10, peak=300), cost(wall=3, cpu=20, peak=100)])
 
     assert (runs.median("wall_seconds"), runs.median("cpu_milliseconds"), runs.median("peak_mebibytes")) == (2, 20, 200)
 
 
-def test_a_ratio_is_of_the_same_round() -> None:
+def test_a_ratio_compares_runs_of_the_same_round() -> None:
     ours = Runs([cost(cpu=n) for n in (80, 80, 160, 160, 80)])
-    # The machine was slow from the second round, when ours had just ended, to the fourth.
+    # The machine is slow from the second round, after our run, to the fourth.
     theirs = Runs([cost(cpu=n) for n in (100, 200, 200, 200, 100)])
 
     assert ours.ratio(theirs, "cpu_milliseconds") == 0.8
     assert ours.median("cpu_milliseconds") / theirs.median("cpu_milliseconds") == 0.4
 
 
-def test_fewer_than_five_runs_are_no_figure() -> None:
+def test_fewer_than_five_rounds_are_refused() -> None:
     with pytest.raises(ValueError, match="fewer than 5"):
         in_turn({"a": cost}, rounds=4)

@@ -1,4 +1,4 @@
-"""A cold process's cost is its own and its children's, and a failure has none."""
+"""The cost of a cold process includes its children. A process that fails has no cost."""
 
 import os
 import sys
@@ -22,14 +22,14 @@ def test_the_cpu_of_children_counts(tmp_path: Path) -> None:
     assert 200 <= run(tmp_path, child).cpu_milliseconds < 1000
 
 
-def test_the_memory_of_the_bench_does_not_count(tmp_path: Path) -> None:
+def test_the_memory_of_the_benchmark_itself_does_not_count(tmp_path: Path) -> None:
     ours = bytearray(os.urandom(1)) * (100 << 20)
 
     assert run(tmp_path, "pass").peak_mebibytes < 50
     assert len(ours) == 100 << 20
 
 
-def test_a_process_that_never_ends_is_ended_at_the_event(tmp_path: Path) -> None:
+def test_a_process_that_does_not_end_is_ended_at_the_event(tmp_path: Path) -> None:
     event = Event()
     Timer(0.3, event.set).start()
 

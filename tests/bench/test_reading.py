@@ -1,4 +1,4 @@
-"""What counts as a failed read, and how long a gap is."""
+"""Failed reads and gaps are counted."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -23,16 +23,16 @@ def reading(answers: Iterable[Any]) -> Callable[[], dict[str, Any]]:
     return read
 
 
-def test_failed_reads_are_counted_by_what_the_reader_saw() -> None:
+def test_failed_reads_are_counted_by_their_exception() -> None:
     answers = [WHOLE, LookupError(), LookupError(), {}, WHOLE, WHOLE | {"password": "q" * 2500}]
 
-    met = read_repeatedly(reading(answers), reads=6, pause_seconds=0)
+    result = read_repeatedly(reading(answers), reads=6, pause_seconds=0)
 
-    assert (met.reads, met.failed, met.failures) == (6, 3, {"LookupError": 2, "not whole": 1})
-    assert met.logins == 2
+    assert (result.reads, result.failed, result.failures) == (6, 3, {"LookupError": 2, "not whole": 1})
+    assert result.logins == 2
 
 
-def test_the_longest_gap_counts_to_the_next_good_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gap_lasts_until_the_next_successful_read(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
 
     def sleep(seconds: float) -> None:
@@ -43,24 +43,24 @@ def test_the_longest_gap_counts_to_the_next_good_read(monkeypatch: pytest.Monkey
     monkeypatch.setattr(time, "monotonic", lambda: now)
     gone = LookupError()
 
-    met = read_repeatedly(reading([gone, WHOLE, gone, gone, gone, WHOLE, gone]), reads=7, pause_seconds=1)
+    result = read_repeatedly(reading([gone, WHOLE, gone, gone, gone, WHOLE, gone]), reads=7, pause_seconds=1)
 
-    assert met.longest_gap_seconds == 3
+    assert result.longest_gap_seconds == 3
 
 
-def test_a_gap_that_lasts_to_the_end_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gap_that_lasts_until_the_last_read_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter(range(100))
     monkeypatch.setattr(time, "monotonic", lambda: float(next(ticks)))
 
-    met = read_repeatedly(reading([WHOLE, LookupError(), LookupError()]), reads=3, pause_seconds=0)
+    result = read_repeatedly(reading([WHOLE, LookupError(), LookupError()]), reads=3, pause_seconds=0)
 
-    assert met.longest_gap_seconds >= 2
+    assert result.longest_gap_seconds >= 2
 
 
 @pytest.mark.parametrize(
     "change",
     [{"password": ""}, {"password": None}, {"host": None}, {"login": "aws"}, {"conn_type": "http"}],
 )
-def test_a_connection_with_something_amiss_is_not_whole(change: dict[str, Any]) -> None:
+def test_a_connection_with_a_wrong_field_is_not_whole(change: dict[str, Any]) -> None:
     assert is_whole(WHOLE)
     assert not is_whole(WHOLE | change)

@@ -1,4 +1,4 @@
-"""End to end, by `make e2e`: Airflow's own processes, a docker engine, and the product on an embedded AWS."""
+"""End-to-end tests (`make e2e`): the processes of Airflow, a docker engine, and the stacks on an embedded AWS."""
 
 INSIDE = "AIRFLOW_ECR_LOGIN_E2E"
-"""The environment variable by which a test knows that it is inside the namespaces: its engine's control group."""
+"""The environment variable that tells a test that it runs inside the namespaces. Its value names the control group."""

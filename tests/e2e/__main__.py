@@ -1,9 +1,10 @@
-"""`python -m tests.e2e`: what `make e2e` runs. These tests, on a Linux machine of their own inside this one.
+"""`make e2e`: run the end-to-end tests in Linux namespaces.
 
-Mounts, network and processes are in namespaces that end with this command. The engine never sees this machine's
-network, whose firewall it would rewrite.
+Mounts, network and processes are in namespaces that end with this command. The docker engine does not see the
+machine's network, because it would change the machine's firewall.
 
-Where that cannot be, the tests are skipped, each with the reason. With `--must-run`, as in CI, that is a failure.
+Where namespaces are not possible, every test is skipped, with the reason. With `--must-run`, as in CI, this command
+fails instead.
 """
 
 import os
@@ -24,7 +25,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def main() -> None:
-    # As Ctrl-C: what was started is cleared away on the way out.
+    # End as on Ctrl-C, so that the `finally` blocks stop what was started.
     for end in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(end, signal.default_int_handler)
     options = [option for option in sys.argv[1:] if option != "--must-run"]
@@ -33,31 +34,31 @@ def main() -> None:
         subprocess.run(["python3", "-m", "tools.set_up", "e2e"], cwd=ROOT, check=True)  # noqa: S607
         sys.exit(run_inside(options))
     if "--must-run" in sys.argv:
-        sys.exit(f"make e2e cannot run here: {reason}")
-    print(f"make e2e cannot run here, and skips its tests: {reason}", flush=True)
+        sys.exit(f"The end-to-end tests cannot run here: {reason}")
+    print(f"The end-to-end tests cannot run here and are skipped: {reason}", flush=True)
     sys.exit(subprocess.run([*TESTS, *options], env={**os.environ, INSIDE: f"no: {reason}"}).returncode)
 
 
 def why_it_cannot_run() -> str | None:
-    """In one line, or None where it can."""
+    """Return the reason in one line, or None if the tests can run."""
     if sys.platform != "linux":
-        return "it needs Linux, with its namespaces"
+        return "they need Linux namespaces"
     if os.geteuid() != 0:
-        return "it needs root, for namespaces and a docker engine"
+        return "they need root, for namespaces and a docker engine"
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
-        return f"not on PATH: {', '.join(missing)} (.ci/packages installs them on Debian)"
+        return f"these commands are not on PATH: {', '.join(missing)}. On Debian, .ci/packages installs them"
     refused = subprocess.run(["unshare", *NAMESPACES, "true"], capture_output=True, text=True)  # noqa: S607
     if refused.returncode:
-        return f"no namespaces: {refused.stderr.strip()}"
+        return f"the system refuses namespaces: {refused.stderr.strip()}"
     return None
 
 
 def run_inside(options: list[str]) -> int:
-    """Run the tests in namespaces of their own; returns pytest's exit code."""
-    # The first process of a namespace has to reap whom the engine and Airflow leave behind, which pytest does not.
+    """Run the tests in new namespaces and return the exit code of pytest."""
+    # The first process of a namespace has to reap the orphans of the engine and of Airflow. tini does, pytest does not.
     tests = ["unshare", *NAMESPACES, "tini", "--", *TESTS, *options]
-    # Control groups are the one thing of the engine's that no namespace takes away again.
+    # Control groups do not vanish with the namespaces, so they are removed here.
     group = f"airflow-ecr-login-e2e-{os.getpid()}"
     temporary = Path(".local", "e2e", "tmp").resolve()
     temporary.mkdir(parents=True, exist_ok=True)
@@ -65,13 +66,13 @@ def run_inside(options: list[str]) -> int:
     try:
         return running.wait()
     finally:
-        running.kill()  # and with it, as --kill-child says, all that is below
+        running.kill()  # --kill-child also kills every process below it
         running.wait()
         remove_groups(group)
 
 
 def remove_groups(name: str) -> None:
-    """Remove the control groups of this name, once the last of their processes is gone; say what stays."""
+    """Remove the control groups below this name when their last process has ended. Print the ones that stay."""
     ours = [Path(folder) for folder, _, _ in os.walk(CGROUPS) if name in Path(folder).parts]
     deadline = time.monotonic() + 10
     for folder in sorted(ours, key=lambda path: -len(path.parts)):
@@ -80,7 +81,7 @@ def remove_groups(name: str) -> None:
                 folder.rmdir()
             except OSError as error:
                 if time.monotonic() > deadline:
-                    print(f"left behind: {folder} ({error.strerror})", file=sys.stderr)
+                    print(f"Could not remove {folder}: {error.strerror}", file=sys.stderr)
                     break
                 time.sleep(0.1)
 
@@ -90,4 +91,4 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
-        sys.exit(130)  # 128 and the number of SIGINT, as a shell says it
+        sys.exit(130)  # 128 plus the number of SIGINT, as in a shell

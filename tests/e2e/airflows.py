@@ -1,4 +1,4 @@
-"""Airflow as a user runs it: an installation, its settings, and the commands and processes that are started of it."""
+"""Airflow as a user runs it: an installation, its settings, and its commands and processes."""
 
 import json
 import os
@@ -13,13 +13,13 @@ from tests.e2e import postgres
 from tools import ROOT
 
 VERSIONS = ("2", "3")
-COMMAND_SECONDS = 120  # where a task fails, `dags test` waits minutes for its next try
-ANSWER = "exit code: "  # as forked_cli.py has it, which only Airflow's Python can import
+COMMAND_SECONDS = 120  # after a failed task, `dags test` would wait minutes for the retry
+ANSWER = "exit code: "  # the same as in forked_cli.py, which only Airflow's Python can import
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and all that it printed: what Airflow shows of a task."""
+    """The exit code and the output of a command. The output is what Airflow shows of a task."""
 
     version: str
     exit_code: int
@@ -31,7 +31,7 @@ class Ended:
 
 
 class Airflow:
-    """One version, with a metadata database of its own, on the worker's machine."""
+    """One version of Airflow, with its own metadata database, on the machine of the Airflow worker."""
 
     def __init__(self, version: str, scratch: Path, dags: Path, docker_host: str) -> None:
         self.version = version
@@ -49,7 +49,7 @@ class Airflow:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "2",
-            "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # as Airflow 3 has it; else Airflow 2 warns
+            "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # the default of Airflow 3; Airflow 2 warns without it
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url(self.database),
         }
         self._outputs = 0
@@ -65,7 +65,7 @@ class Airflow:
         )
 
     def work_as(self, aws: EmbeddedAws, credentials: dict[str, str]) -> None:
-        """From here on, let every process of it read its connections from this AWS, with these credentials."""
+        """Let every process that starts from now on read its connections from this AWS, with these credentials."""
         self.environment |= (
             aws.client_environment()
             | backend_settings()
@@ -77,7 +77,7 @@ class Airflow:
         )
 
     def command(self, *arguments: str, **environment: str) -> Ended:
-        """Run `airflow …`, in a process forked from one that has imported Airflow already."""
+        """Run `airflow …` in a fork of a process that has already imported Airflow."""
         __tracebackhide__ = True  # an argument may be a password
         with self._one_at_a_time:
             output = self._output(arguments)
@@ -95,10 +95,10 @@ class Airflow:
                         return Ended(self.version, code, output.read_text(errors="replace"))
             finally:
                 too_long.cancel()
-        raise AssertionError(f"it ended: {(self.home / 'forked-cli.log').read_text()[-3000:]}")
+        raise AssertionError(f"forked_cli.py ended: {(self.home / 'forked-cli.log').read_text()[-3000:]}")
 
     def start(self, *command: str) -> tuple[subprocess.Popen[bytes], Path]:
-        """Start a program of this installation, as a shell would; its output goes to this file."""
+        """Start a program of this installation as a shell does. Return the process and the file with its output."""
         output = self._output(command)
         with output.open("wb") as file:
             process = subprocess.Popen(
@@ -112,7 +112,7 @@ class Airflow:
         return process, output
 
     def program(self, *command: str) -> Ended:
-        """Run a program of this installation, as a shell would, and end it if it does not end by itself."""
+        """Run a program of this installation as a shell does. Kill it after COMMAND_SECONDS."""
         __tracebackhide__ = True  # an argument may be a password
         process, output = self.start(*command)
         try:
@@ -123,7 +123,7 @@ class Airflow:
         return Ended(self.version, process.returncode, output.read_text(errors="replace"))
 
     def logs(self) -> dict[str, str]:
-        """Everything that it has written, by file."""
+        """Return the content of every file that this Airflow wrote, by path."""
         files = [file for file in self.home.rglob("*") if file.is_file()]
         return {str(file.relative_to(self.home.parent)): file.read_text(errors="replace") for file in files}
 

@@ -1,11 +1,11 @@
-"""Airflow's command line for many commands: each in a process of its own, forked from this one.
+"""Run many commands of Airflow's command line, each in a fork of this process.
 
-Importing Airflow costs seconds of CPU, a fork nothing; what a command does and sees is the same. Each line of standard
-input is a command in JSON, with its arguments, its environment besides ours, and a file for its output; each is
-answered with its exit code. Runs on Airflow's Python.
+Importing Airflow takes seconds of CPU time, a fork takes almost none. The command itself behaves the same.
+Each line of standard input is a command in JSON: its arguments, additional environment variables, and a file for its
+output. The answer to each line is the exit code. This program runs on Airflow's Python.
 
-Airflow makes its secrets backends when it is imported, and again when it needs them if there are only its own: so they
-are settings of a command, never of this process.
+Airflow creates its secrets backends during the import. It creates them again on demand if only its built-in ones exist.
+So the settings of the secrets backend belong to a command and must not be in the environment of this process.
 """
 
 import asyncio
@@ -36,7 +36,10 @@ def serve() -> None:
 
 
 async def build_api() -> None:
-    """Build what `tasks test` and `dags test` have in their own process and a task asks; the first request does it."""
+    """Build the API that `tasks test` and `dags test` serve to their task in the same process.
+
+    The first request builds it.
+    """
     from airflow.sdk.execution_time.supervisor import in_process_api_server
 
     transport = httpx.ASGITransport(app=in_process_api_server().app)
@@ -45,7 +48,7 @@ async def build_api() -> None:
 
 
 def become(arguments: list[str], environment: dict[str, str], output: str) -> None:
-    """Be that command, and end with it."""
+    """Run the command in this process, and exit with its exit code."""
     written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for descriptor, stream in ((nothing, 0), (written, 1), (written, 2)):
@@ -67,7 +70,7 @@ def become(arguments: list[str], environment: dict[str, str], output: str) -> No
     os._exit(code)
 
 
-ANSWER = "exit code: "  # other lines of standard output are something that Airflow says while it is imported
+ANSWER = "exit code: "  # Airflow prints other lines to standard output while it is imported
 
 if __name__ == "__main__":
     serve()

@@ -1,4 +1,7 @@
-"""The workers' machine: names and addresses of its own, and docker engines that trust the embedded AWS's authority."""
+"""The machine of the Airflow workers: its host names and addresses, and its docker engines.
+
+The engines trust the certificate authority of the embedded AWS.
+"""
 
 import asyncio
 import base64
@@ -15,15 +18,15 @@ from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from tests.e2e import INSIDE
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-ECR_API = f"api.ecr.{REGION}.amazonaws.com"  # the credential helper has no setting for another endpoint
-# For documentation, and so nobody's. Not loopback: an engine talks to that without TLS, which would prove nothing.
+ECR_API = f"api.ecr.{REGION}.amazonaws.com"  # the credential helper has no setting for the endpoint
+# An address that is reserved for documentation. On loopback an engine would accept a registry without TLS.
 ADDRESS = "198.51.100.10"
 ENGINE_SECONDS = 60
 SHOW_MARKER = '["/bin/busybox", "cat", "/marker"]'
 
 
 def prepare() -> None:
-    """Bring loopback up, and give this namespace a /run and an /etc that vanish with it."""
+    """Start the loopback interface, and mount a /run and an /etc that vanish with this namespace."""
     run("ip", "link", "set", "lo", "up")
     run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
     run("mount", "-t", "tmpfs", "tmpfs", "/run")
@@ -36,14 +39,14 @@ def prepare() -> None:
 
 
 def trust(aws: EmbeddedAws) -> None:
-    """Let the engine trust this AWS's registry, as it trusts any whose authority stands here."""
+    """Put the certificate authority of this AWS where docker engines look for the authority of a registry."""
     folder = Path("/etc/docker/certs.d", REGISTRY)
     folder.mkdir(parents=True)
     shutil.copy(aws.ca_bundle, folder / "ca.crt")
 
 
 def relay(port: int) -> None:
-    """Take connections to ADDRESS:443 to this port on loopback, byte for byte: TLS ends at the embedded AWS."""
+    """Forward connections from ADDRESS:443 to this port on loopback. The bytes stay as they are, TLS included."""
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -51,7 +54,7 @@ def relay(port: int) -> None:
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:
-            pass  # the other side's copy ends as well
+            pass  # the copy in the other direction ends too
         finally:
             writer.close()
 
@@ -70,12 +73,12 @@ def relay(port: int) -> None:
 
 
 def docker_host(name: str) -> str:
-    """Where the engine of this name listens."""
+    """Return the address at which the engine of this name listens."""
     return f"unix:///run/docker-{name}.sock"
 
 
 class Engine:
-    """A docker engine that leaves its host's network alone: its containers have none, and no firewall is written."""
+    """A docker engine that does not change the network: containers have no network, and no firewall rule is written."""
 
     def __init__(self, scratch: Path, name: str) -> None:
         self.host = docker_host(name)
@@ -93,15 +96,18 @@ class Engine:
         eventually(self._answers, ENGINE_SECONDS)
 
     def stop(self) -> None:
-        """End it, and with it every container."""
+        """Stop the engine and its containers."""
         self._process.terminate()
         self._process.wait(30)
 
     def push(self, root: Path, image: str, ecr: Any) -> str:
-        """Make an image of a folder, push it with the login of this client of ECR, forget both; returns its digest."""
+        """Make an image from a folder and push it with a docker login from this ECR client. Return the digest.
+
+        The engine has neither the image nor the docker login afterwards.
+        """
         layer = subprocess.run(["tar", "-C", str(root), "-c", "."], capture_output=True, check=True).stdout  # noqa: S607
         self.docker("import", "--change", f"CMD {SHOW_MARKER}", "-", image, stdin=layer)
-        # As `aws ecr get-login-password | docker login` does.
+        # The same as `aws ecr get-login-password | docker login`.
         [data] = ecr.get_authorization_token()["authorizationData"]
         password = base64.b64decode(data["authorizationToken"]).removeprefix(b"AWS:")
         self.docker("login", "--username=AWS", "--password-stdin", REGISTRY, stdin=password)
@@ -118,10 +124,10 @@ class Engine:
             self.docker("image", "rm", "--force", *images)
 
     def docker(self, *arguments: str, stdin: bytes = b"") -> str:
-        """Run the docker CLI; returns what it printed.
+        """Run the docker CLI and return its output.
 
         Raises:
-            DockerRefused: with what it said.
+            DockerRefused: The CLI failed. The message is its error output.
         """
         __tracebackhide__ = True  # standard input may be a password
         done = subprocess.run(
@@ -144,18 +150,18 @@ class Engine:
 
 
 class DockerRefused(Exception):
-    """The docker CLI failed; the message is what it printed."""
+    """The docker CLI failed. The message is its error output."""
 
 
 class EngineEnded(Exception):
-    """The engine does not run; the message is the end of its log."""
+    """The engine stopped. The message is the end of its log."""
 
 
-def eventually(look: Callable[[], bool], seconds: float, every: float = 0.05) -> None:
-    """Wait until `look` is true, looking this often."""
+def eventually(condition: Callable[[], bool], seconds: float, every: float = 0.05) -> None:
+    """Wait until the condition is true. Check it each `every` seconds, and fail after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
+    while not condition():
+        assert time.monotonic() < deadline, f"the condition was not true within {seconds} s"
         time.sleep(every)
 
 

@@ -1,7 +1,7 @@
-"""PostgreSQL for Airflow's metadata: its own socket, no network, gone with the namespace.
+"""PostgreSQL for the metadata databases of Airflow: on a Unix socket, without network, until the namespace ends.
 
-To migrate a database costs each version of Airflow ten seconds of work, so the cluster is kept once both are done, for
-as long as the locks and PostgreSQL stay the same.
+Each version of Airflow needs ten seconds to migrate its database. The migrated cluster is therefore kept and used again
+until the lock files or PostgreSQL change.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools import ROOT
 
-# Debian's place and name for it.
+# The folder and the user that Debian uses.
 SOCKETS = Path("/run/postgresql")
 USER = "postgres"
 DATA = SOCKETS / "data"
@@ -25,7 +25,7 @@ def url(database: str) -> str:
 
 
 def start(scratch: Path, databases: Iterable[str], migrate: Callable[[], None]) -> None:
-    """Start it with these databases in it, as `migrate` leaves them."""
+    """Start PostgreSQL with these databases. `migrate` is called to create their tables if no cluster was kept."""
     user = pwd.getpwnam(USER)
     SOCKETS.mkdir()
     os.chown(SOCKETS, user.pw_uid, user.pw_gid)
@@ -35,7 +35,7 @@ def start(scratch: Path, databases: Iterable[str], migrate: Callable[[], None]) 
         _control("start")
         return
     _run("initdb", "--auth=trust", "--encoding=UTF8", "--no-sync", f"--pgdata={DATA}")
-    # Nothing here has to outlive a crash.
+    # The data need not survive a crash.
     with (DATA / "postgresql.conf").open("a") as settings:
         settings.write(f"listen_addresses = ''\nunix_socket_directories = '{SOCKETS}'\nmax_connections = 200\n")
         settings.write("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n")
@@ -53,7 +53,7 @@ def start(scratch: Path, databases: Iterable[str], migrate: Callable[[], None]) 
 
 
 def query(database: str, statement: str) -> str:
-    """What a statement finds, a line for each row."""
+    """Return the rows that a statement finds, one line each."""
     return _run("psql", f"--host={SOCKETS}", f"--dbname={database}", "--no-align", "--tuples-only", "-c", statement)
 
 
@@ -66,7 +66,7 @@ def _control(action: str) -> None:
 
 
 def _run(command: str, *arguments: str) -> str:
-    """Run one of its commands, as its user, because it refuses to be root; returns what it printed."""
+    """Run a command of PostgreSQL and return its output. It runs as USER, because PostgreSQL refuses root."""
     done = subprocess.run(
         [str(_commands() / command), *arguments],
         user=USER,
@@ -82,7 +82,7 @@ def _run(command: str, *arguments: str) -> str:
 
 
 def _commands() -> Path:
-    """Debian keeps them off PATH, in a folder for each major version."""
+    """Return the folder of the newest version's commands. On Debian it is not on PATH."""
     return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
 
 

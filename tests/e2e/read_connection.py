@@ -1,7 +1,10 @@
-"""Read the connection as Airflow does, at least so often, with such pauses, and until standard input closes.
+"""Read the connection as Airflow does, again and again.
 
-Prints "reading" after the first read, and at the end a line of JSON: reads, failed, the longest time between two reads
-that succeeded in seconds, and how many different logins were read. Runs on Airflow's Python.
+The arguments are the minimum number of reads, and the pause between two reads in seconds. The program ends after that
+many reads, when standard input is closed. It runs on Airflow's Python.
+
+It prints "reading" after the first read. Its last line is JSON: the number of reads, the number of failed reads, the
+longest time in seconds between two reads that succeeded, and the number of different docker logins.
 """
 
 import hashlib
@@ -14,7 +17,7 @@ import time
 from airflow.exceptions import AirflowNotFoundException
 from airflow.models.connection import Connection
 
-logging.disable()  # Airflow 2 says with each read that it reads
+logging.disable()  # Airflow 2 logs a line for each read
 at_least = int(sys.argv[1])
 pause_seconds = float(sys.argv[2])
 reads = failed = 0

@@ -1,4 +1,4 @@
-"""Everything that the tests play on, brought up once: the product deployed, and two workers, one of each Airflow."""
+"""What the tests share: the deployed stacks and two Airflow workers, one for each version of Airflow."""
 
 import json
 import secrets
@@ -20,9 +20,9 @@ from tools import ROOT
 
 T = TypeVar("T")
 SCRATCH = ROOT / ".local" / "e2e"
-DAY = "2026-01-02"  # of which there is no run: Airflow 2 would take its tasks for done
-# Secrets made by hand, each wrong in its own way, so that the product's own need not be spoilt: what Airflow looks for
-# below `airflow/connections` it looks for below this instead.
+DAY = "2026-01-02"  # a day without a run; with one, Airflow 2 would treat the tasks as done
+# The prefix of secrets with a fault each. A test lets Airflow read below this prefix instead of `airflow/connections`,
+# so the real secret stays as it is.
 FAULTS = "airflow/faults"
 MORE_SETTINGS = """
 [workers.clean_up]
@@ -48,10 +48,10 @@ class Stage:
     outputs: dict[str, str]
     workers: list[Worker]
     marker: str
-    """What the private image prints: whoever knows it has run it."""
+    """What the private image prints. A log that contains it proves that the image ran."""
 
     def on_each(self, act: Callable[[Airflow], T]) -> list[T]:
-        """What every Airflow makes of it, side by side."""
+        """Call `act` with every Airflow at the same time, and return the results."""
         with ThreadPoolExecutor(len(self.workers)) as pool:
             return list(pool.map(act, [worker.airflow for worker in self.workers]))
 
@@ -61,18 +61,18 @@ class Stage:
             worker.engine.forget_images()
 
     def run_task(self, dag: str, task: str, **environment: str) -> list[Ended]:
-        """Run a task by `airflow tasks test` on each worker."""
+        """Run a task with `airflow tasks test` on each worker."""
         return self.on_each(lambda airflow: airflow.command("tasks", "test", dag, task, DAY, **environment))
 
     def refresh(self) -> None:
-        """Let the deployed function refresh the login."""
+        """Let the deployed function refresh the docker login."""
         function = self.outputs["RefreshFunctionNameDockerDefault"]
         answer = self.aws.client("lambda").invoke(FunctionName=function)
         assert "FunctionError" not in answer, answer["Payload"].read()
 
     @contextmanager
     def function_stopped(self) -> Iterator[None]:
-        """While this lasts, no refresh runs."""
+        """Prevent refreshes inside this context."""
         function = self.outputs["RefreshFunctionNameDockerDefault"]
         self.aws.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
         try:
@@ -81,7 +81,7 @@ class Stage:
             self.aws.client("lambda").delete_function_concurrency(FunctionName=function)
 
     def login(self) -> dict[str, Any]:
-        """The connection in the secret, as a worker reads it."""
+        """Return the connection that a worker reads from the secret."""
         worker = self.aws.client("secretsmanager", worker_session(self.aws, self.account))
         login: dict[str, Any] = json.loads(
             worker.get_secret_value(SecretId=self.outputs["SecretNameDockerDefault"])["SecretString"]
@@ -91,7 +91,7 @@ class Stage:
 
 @contextmanager
 def staged() -> Iterator[Stage]:
-    """Bring everything up, side by side as far as it goes; logs stay in SCRATCH."""
+    """Start everything, in parallel where possible, and stop it at the end. The logs stay in SCRATCH."""
     host.prepare()
     for folder in (SCRATCH / name for name in ("aws", "dags", "environments", *(f"airflow-{v}" for v in VERSIONS))):
         shutil.rmtree(folder, ignore_errors=True)
@@ -123,23 +123,23 @@ def staged() -> Iterator[Stage]:
 
 
 def worker_session(aws: EmbeddedAws, account: Account) -> Credentials:
-    """Credentials of the workers' role, as its instances have them."""
+    """Return credentials of the role that the workers have."""
     return assume(aws, WORKER_ROLE_ARN, account.operator)
 
 
 def faulty(fault: str) -> dict[str, str]:
-    """Settings with which Airflow finds this fault in the place of the login."""
+    """Return settings with which Airflow reads the secret with this fault."""
     return looking_below(f"{FAULTS}/{fault}")
 
 
 def looking_below(prefix: str) -> dict[str, str]:
-    """The recommended settings, but for the prefix."""
+    """Return the recommended settings with another prefix."""
     recommended = json.loads(backend_settings()["AIRFLOW__SECRETS__BACKEND_KWARGS"])
     return {"AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(recommended | {"connections_prefix": prefix})}
 
 
 def _dags(folder: Path) -> Path:
-    """A DAGs folder with the examples, and what only tests run."""
+    """Fill a DAGs folder with the examples and the DAGs that only tests run."""
     folder.mkdir(parents=True)
     for source in (ROOT / "dags", Path(__file__).parent / "dags"):
         for dag in source.glob("*.py"):
@@ -148,7 +148,7 @@ def _dags(folder: Path) -> Path:
 
 
 def _environments(folder: Path) -> Path:
-    """`local`, with what only some ask for: workers that pull without a login, their upkeep, and a task on Fargate."""
+    """Write the settings of `local` with optional parts: direct pulls, the clean-up of workers, and a Fargate task."""
     folder.mkdir()
     settings = (ENVIRONMENTS / "local.toml").read_text()
     pulling = settings.replace("[workers]\n", "[workers]\npull_directly = true\n")
@@ -166,7 +166,11 @@ def _start_postgres(airflows: list[Airflow]) -> None:
 
 
 def _push_images(stage: Stage) -> str:
-    """Push the private image as the analyst does, and another team's; returns the private image's digest."""
+    """Push the private image as the analyst, and the image of another team as the account's root.
+
+    Returns:
+        The digest of the private image.
+    """
     root = Path("/run/image")
     (root / "bin").mkdir(parents=True)
     shutil.copy("/bin/busybox", root / "bin")
@@ -178,7 +182,7 @@ def _push_images(stage: Stage) -> str:
 
 
 def _make_faulty_secrets(aws: EmbeddedAws) -> None:
-    """Secrets that are no logins, each of which a worker may read."""
+    """Create the secrets with a fault, and let the workers read them."""
     login = {"conn_type": "docker", "host": host.REGISTRY, "login": "AWS", "password": "no-token-of-ecr"}
     values = {
         "wrong_password": json.dumps(login),

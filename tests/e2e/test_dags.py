@@ -1,4 +1,4 @@
-"""The example DAGs: Airflow has nothing against them, and what cleans up removes the right things."""
+"""The example DAGs: Airflow accepts them without a warning, and the clean-up removes the right images."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ DAGS = sorted((ROOT / "dags").glob("*.py"))
 CHECK = Path(__file__).with_name("run_dag_file.py")
 
 
-def test_airflow_warns_of_nothing_in_the_examples(stage: Stage) -> None:
+def test_the_examples_cause_no_warning(stage: Stage) -> None:
     runs = [(worker.airflow, dag) for worker in stage.workers for dag in DAGS]
     with ThreadPoolExecutor(len(stage.workers)) as pool:
         checked = list(pool.map(lambda run: run[0].program("python", str(CHECK), str(run[1])), runs))
@@ -36,7 +36,7 @@ def test_airflow_imports_every_example(stage: Stage) -> None:
         assert set(found) >= {dag.stem for dag in DAGS}, worker.airflow.version
 
 
-def test_the_clean_up_removes_old_images_and_keeps_what_is_fresh(stage: Stage) -> None:
+def test_the_clean_up_dag_removes_old_images_and_keeps_new_ones(stage: Stage) -> None:
     old, fresh = f"{host.REGISTRY}/analytics/old:1", f"{host.REGISTRY}/analytics/web-scraper:1"
     for worker in stage.workers:
         worker.engine.forget_images()
@@ -49,8 +49,8 @@ def test_the_clean_up_removes_old_images_and_keeps_what_is_fresh(stage: Stage) -
         assert images(worker.engine) == [fresh], worker.airflow.version
 
 
-def test_the_upkeep_of_the_template_does_the_same_and_waits_for_nobody(stage: Stage) -> None:
-    """The script as Systems Manager would hand it to a worker's shell."""
+def test_the_clean_up_stack_removes_old_images_and_asks_for_no_confirmation(stage: Stage) -> None:
+    """The script runs in the shell of a worker, as Systems Manager runs it."""
     old, fresh = f"{host.REGISTRY}/analytics/old:1", f"{host.REGISTRY}/analytics/web-scraper:1"
     template = stage.aws.client("cloudformation").get_template(StackName="local-WorkerUpkeep")["TemplateBody"]
     [association] = [r for r in template["Resources"].values() if r["Type"] == "AWS::SSM::Association"]
@@ -65,7 +65,7 @@ def test_the_upkeep_of_the_template_does_the_same_and_waits_for_nobody(stage: St
         worker.engine.docker(
             "run", "--detach", "--network=none", "--name=in-use", "in-use:1", "/busybox", "sleep", "600"
         )
-        # Its input stays open, as that of a command which would ask and wait.
+        # Standard input stays open: a command that asks for confirmation would wait until the timeout.
         reading, writing = os.pipe()
         environment = {**os.environ, "DOCKER_HOST": worker.engine.host}
         try:
@@ -82,8 +82,11 @@ def test_the_upkeep_of_the_template_does_the_same_and_waits_for_nobody(stage: St
         assert left == sorted([fresh, "in-use:1"])
 
 
-def test_a_task_on_fargate_starts_as_the_dag_asks_and_its_definition_says(stage: Stage) -> None:
-    """As the account's root: the embedded AWS asks for rights on the cluster. The matrix asks as AWS does."""
+def test_a_fargate_task_starts_with_the_overrides_of_the_dag_and_the_image_of_its_definition(stage: Stage) -> None:
+    """Runs as the account's root, because the embedded AWS demands permissions on the cluster that AWS does not.
+
+    The permission matrix tests the permissions that AWS demands.
+    """
     ecs, cluster = stage.aws.client("ecs"), stage.outputs["EcsClusterName"]
     settings = {
         "AWS_ACCESS_KEY_ID": ROOT_CREDENTIALS["AccessKeyId"],
@@ -94,7 +97,7 @@ def test_a_task_on_fargate_starts_as_the_dag_asks_and_its_definition_says(stage:
         "AIRFLOW_VAR_ECS_TASK_LOG_GROUP": stage.outputs["EcsTaskLogGroupRiskVar"],
         "AIRFLOW_VAR_ECS_SUBNET": "subnet-12345678",
     }
-    # Each its own day: a run of the same name would take up the other's task.
+    # Each Airflow has another day, because a run with the same name would continue the other one's task.
     days = {worker.airflow: f"2026-01-{number:02}" for number, worker in enumerate(stage.workers, start=3)}
     with ThreadPoolExecutor() as pool:
         ending = {
@@ -104,7 +107,7 @@ def test_a_task_on_fargate_starts_as_the_dag_asks_and_its_definition_says(stage:
         try:
             host.eventually(lambda: len(running_tasks(ecs, cluster)) == len(days), 60)
         finally:
-            # There is nothing on which they would end by themselves.
+            # The tasks of the embedded AWS run nothing, so they do not end by themselves.
             started = running_tasks(ecs, cluster)
             for task in started:
                 ecs.stop_task(cluster=cluster, task=task["taskArn"])
@@ -145,7 +148,7 @@ def images(engine: host.Engine) -> list[str]:
 
 
 def image_archive(name: str, built: str, content: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
-    """What `docker save` writes of an image with one layer."""
+    """Return an archive like that of `docker save`, of an image with one layer."""
     layer = archive(content)
     diff_id = f"sha256:{hashlib.sha256(layer).hexdigest()}"
     rootfs = {"type": "layers", "diff_ids": [diff_id]}

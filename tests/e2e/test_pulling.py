@@ -19,7 +19,7 @@ from tools import ROOT
 NOT_DEFINED = "AirflowNotFoundException: The conn_id `docker_default` isn't defined"
 NO_REGISTRY = "AirflowNotFoundException: No Docker Registry URL provided."
 LOGIN_FAILED = f'Internal Server Error ("login attempt to https://{host.REGISTRY}/v2/ failed with status: '
-# By what is in the secret, made by hand as stage.py does it: the line that ends the task, on both versions.
+# By the fault of the secret (stage.py creates them): the line with which the task fails, in both versions.
 SHOWN = {
     "missing": NOT_DEFINED,
     "broken_json": NOT_DEFINED,
@@ -28,7 +28,7 @@ SHOWN = {
     "no_host": NO_REGISTRY,
     "wrong_password": f'{LOGIN_FAILED}401 Unauthorized")',
 }
-# Only Airflow 2 says at its usual level why it did not get the secret; Airflow 3 goes on in silence.
+# Only Airflow 2 logs at its default level why it cannot read the secret. Airflow 3 logs nothing.
 WHY = "Unable to retrieve connection from secrets backend (SecretsManagerBackend)"
 DENIED = looking_below("airflow/of-somebody-else")
 UNREACHABLE = {"AWS_ENDPOINT_URL": "https://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
@@ -36,13 +36,13 @@ UNREACHABLE = {"AWS_ENDPOINT_URL": "https://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1
 
 @pytest.fixture(autouse=True)
 def _images_forgotten(request: pytest.FixtureRequest) -> None:
-    """Each test begins with workers that have to pull."""
+    """Remove the images before each test, so that the workers have to pull."""
     if "stage" in request.fixturenames:
         request.getfixturevalue("stage").forget_images()
 
 
 def test_the_analysts_image_is_pulled_and_run_by_both_of_its_names(stage: Stage) -> None:
-    """By the real command, from the shell."""
+    """Runs the `airflow` command of the installation, not a fork."""
     for ended in stage.on_each(lambda airflow: airflow.program("airflow", "dags", "test", "web_scraper", "2026-01-01")):
         by_task = re.split(r"\[DAG TEST\] starting task_id=", ended.log)[1:]
         assert [task.split()[0] for task in by_task] == ["scrape", "scrape_pinned"], ended.version
@@ -87,14 +87,14 @@ def test_a_task_without_the_connection_is_logged_in_to_nothing(stage: Stage) -> 
 def test_amazons_credential_helper_pulls_as_the_worker_itself(stage: Stage, tmp_path: Path) -> None:
     helper = {"credHelpers": {stage.outputs["RegistryHost"]: "ecr-login"}}
     (tmp_path / "config.json").write_text(json.dumps(helper))
-    # Its cache would write the token to the worker's home.
+    # Its cache would write the token to the home folder of the worker.
     settings = {"DOCKER_CONFIG": str(tmp_path), "AWS_ECR_DISABLE_CACHE": "true"}
     ran(stage, stage.run_task("beside_the_examples", "without_a_connection", **settings))
 
 
 @pytest.mark.parametrize("obstacle", [faulty("missing"), DENIED, UNREACHABLE], ids=["missing", "denied", "unreachable"])
 def test_a_row_left_in_the_database_is_used_when_the_secret_is_not(stage: Stage, obstacle: dict[str, str]) -> None:
-    """So the task runs, with a login that nobody refreshes: until that expires, nobody knows."""
+    """The task runs with a docker login that is not refreshed. Nobody notices before it expires."""
     with a_row_left(stage):
         ran(stage, stage.run_task("web_scraper", "scrape", **obstacle))
 
@@ -112,13 +112,13 @@ def test_what_the_page_quotes_is_what_airflow_shows() -> None:
 
 
 def ran(stage: Stage, both: list[Ended]) -> None:
-    """The task pulled the private image and ran it, on each."""
+    """Check that the task pulled the private image and ran it, in each Airflow."""
     assert {ended.version: stage.marker in ended.log for ended in both} == {"2": True, "3": True}
     assert {ended.version: "Downloaded newer image" in ended.log for ended in both} == {"2": True, "3": True}
 
 
 def failed(stage: Stage, both: list[Ended], shown: str) -> None:
-    """The task failed with this line, on each, and nothing ran."""
+    """Check that the task failed with this line and ran nothing, in each Airflow."""
     assert {ended.version: shown in ended.log for ended in both} == {"2": True, "3": True}
     assert {ended.version: stage.marker in ended.log for ended in both} == {"2": False, "3": False}
     assert {ended.version: "Task failed with exception" in ended.log for ended in both} == {"2": True, "3": True}
@@ -126,9 +126,9 @@ def failed(stage: Stage, both: list[Ended], shown: str) -> None:
 
 @contextmanager
 def a_row_left(stage: Stage, password: str | None = None) -> Iterator[None]:
-    """While this lasts, a connection of this id is in the metadata databases, as the hosts' script wrote it.
+    """Put the connection into the metadata databases, as a script on the hosts wrote it, and remove it at the end.
 
-    Its password is a login that is good as yet, if none is given.
+    Without a password, it gets the current docker login.
     """
     password = password or stage.login()["password"]
     row = ["--conn-type=docker", f"--conn-host={host.REGISTRY}", "--conn-login=AWS", f"--conn-password={password}"]

@@ -1,4 +1,4 @@
-"""Readers of the connection while it is renewed: by the function, and by the hosts' script that came before."""
+"""Reading the connection while the function refreshes it, and while a script on the hosts replaces it."""
 
 import json
 import subprocess
@@ -16,26 +16,26 @@ PROCESSES = 2  # of each version
 READS = 1_000  # of each process, at least
 REFRESHES = 12
 SCRIPT_RUNS = 3
-PAUSE_SECONDS = 0.02  # of readers of the database: at full speed they would slow the script's commands down
+PAUSE_SECONDS = 0.02  # between reads of the database; without a pause they slow the script's commands down
 
 
-def test_no_reader_sees_a_gap_while_the_login_is_refreshed(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_read_fails_while_the_function_refreshes_the_login(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     airflows = [worker.airflow for worker in stage.workers for _ in range(PROCESSES)]
     with readers(airflows, READS, pause_seconds=0) as reading:
         for _ in range(REFRESHES):
             stage.refresh()
         results = [ended(reader) for reader in reading]
     with capsys.disabled():
-        show(f"refreshed {REFRESHES} times by the function", airflows, results)
+        show(f"the function refreshes {REFRESHES} times", airflows, results)
     assert sum(result["reads"] for result in results) >= 4_000
     assert [result["failed"] for result in results] == [0] * len(results)
     assert min(result["logins"] for result in results) > 2
 
 
-def test_readers_of_a_row_that_a_script_deletes_and_adds_do_see_one(
+def test_reads_fail_while_a_script_deletes_and_adds_the_connection(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the hosts' cron job did, by the same commands; the bench runs them with their start, which takes longer."""
+    """The script runs the commands of a cron job on the hosts. In the benchmark each also starts Airflow."""
     airflows = [worker.airflow for worker in stage.workers]
     login = stage.login()
     add = ["--conn-type=docker", f"--conn-host={login['host']}", "--conn-login=AWS"]
@@ -53,7 +53,7 @@ def test_readers_of_a_row_that_a_script_deletes_and_adds_do_see_one(
         results = [ended(reader) for reader in reading]
     stage.on_each(lambda airflow: airflow.command("connections", "delete", "docker_default"))
     with capsys.disabled():
-        show(f"deleted and added {SCRIPT_RUNS} times by the script", airflows, results)
+        show(f"the script deletes and adds {SCRIPT_RUNS} times", airflows, results)
     assert all(result["failed"] > 0 for result in results)
 
 
@@ -61,7 +61,7 @@ def test_readers_of_a_row_that_a_script_deletes_and_adds_do_see_one(
 def readers(
     airflows: list[Airflow], reads: int, *, pause_seconds: float, **environment: str
 ) -> Iterator[list[subprocess.Popen[str]]]:
-    """A process for each of these that reads the connection, each at work already."""
+    """Start a process for each of these that reads the connection, and wait until all of them read."""
     started = []
     try:
         for airflow in airflows:
@@ -85,7 +85,7 @@ def readers(
 
 
 def ended(reader: subprocess.Popen[str]) -> dict[str, float]:
-    """What a reader says once it may end."""
+    """Let a reader end, and return its result."""
     printed, _ = reader.communicate(timeout=120)
     result: dict[str, float] = json.loads(printed.splitlines()[-1])
     return result
@@ -94,5 +94,5 @@ def ended(reader: subprocess.Popen[str]) -> dict[str, float]:
 def show(how: str, airflows: list[Airflow], results: list[dict[str, float]]) -> None:
     for airflow, result in zip(airflows, results, strict=True):
         failed = f"{result['failed']} of {result['reads']} reads failed"
-        gap = f", none succeeded for {result['gap_seconds']} s" if result["failed"] else ""
+        gap = f", no read succeeded for {result['gap_seconds']} s" if result["failed"] else ""
         print(f"\n  Airflow {airflow.version}, {how}: {failed}{gap}", end="")

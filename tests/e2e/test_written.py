@@ -1,4 +1,4 @@
-"""What all these runs have left in logs and files. Last, as the name of this file sees to."""
+"""No log holds a docker login. This file is the last in the alphabet, so it checks the logs of all other tests."""
 
 from tests.e2e.stage import SCRATCH, Stage
 from tests.local.logins import places_with_a_login

@@ -87,7 +87,7 @@ def test_the_dashboard_is_there_under_the_name_of_the_output(aws: EmbeddedAws, l
         "Failures",
         "Duration, slowest run",
         "Latest runs",
-        "Dead letters",
+        "Failure queue",
         "Pulls from analytics, per hour",
         "Pulls from risk, per hour",
     ]

@@ -1,4 +1,4 @@
-"""The real templates of `local`, deployed by the real CDK CLI: what a deploy makes, and what a second one changes."""
+"""The environment `local`, deployed by the real CDK CLI: what a deploy creates, and what a second deploy changes."""
 
 import json
 import re
@@ -14,14 +14,14 @@ from tests.local.logins import places_with_a_login
 from tools import ROOT
 
 
-def test_a_deploy_ends_with_everything_that_the_demo_claims(
+def test_everything_that_the_demo_claims_is_true_after_a_deploy(
     aws: EmbeddedAws, local: dict[str, str], account: Account
 ) -> None:
     assert len(list(claims(aws, account))) == 8
 
 
 def test_a_second_deploy_changes_nothing(aws: EmbeddedAws, local: dict[str, str], tmp_path: Path) -> None:
-    # Synthesized anew, after other tests have run the function's code where it lies.
+    # Synthesize again: other tests have run the function's code in its folder since the first deploy.
     with cdk.synthesizing(tmp_path / "cdk.out"):
         pass
 
@@ -30,7 +30,7 @@ def test_a_second_deploy_changes_nothing(aws: EmbeddedAws, local: dict[str, str]
     assert _unchanged(printed) == {"local-Registry", "local-Access", "local-DockerLogin"}
 
 
-def test_a_new_repository_is_created_shown_on_the_dashboard_and_changes_nothing_else(
+def test_a_new_repository_is_created_and_shown_on_the_dashboard_and_nothing_else_changes(
     aws: EmbeddedAws, local: dict[str, str], worker: Any, tmp_path: Path
 ) -> None:
     version, _ = read(worker, local["SecretNameDockerDefault"])
@@ -49,7 +49,7 @@ def test_a_new_repository_is_created_shown_on_the_dashboard_and_changes_nothing_
     assert "analytics/new" in [r["repositoryName"] for r in aws.client("ecr").describe_repositories()["repositories"]]
 
 
-def test_the_token_is_in_no_answer_no_log_and_no_file(aws: EmbeddedAws, local: dict[str, str], worker: Any) -> None:
+def test_the_token_is_in_no_answer_log_or_file(aws: EmbeddedAws, local: dict[str, str], worker: Any) -> None:
     run = partial(aws.client("lambda").invoke, FunctionName=local["RefreshFunctionNameDockerDefault"])
     written = run()["Payload"].read().decode()
     pull_role = local["PullRoleArnDockerDefault"].rsplit("/", 1)[-1]
@@ -63,15 +63,17 @@ def test_the_token_is_in_no_answer_no_log_and_no_file(aws: EmbeddedAws, local: d
     assert json.loads(written).keys() == {"connection", "expires_at", "version_id"}
     assert "PutSecretValue failed: AccessDeniedException" in failed
     logs = _logs(aws)
-    assert "The docker login is fresh" in "".join(logs.values()), "this looked at the wrong logs"
-    assert "PutSecretValue failed" in "".join(logs.values()), "this looked at the wrong logs"
+    assert "The docker login is fresh" in "".join(logs.values()), "the test read the wrong logs"
+    assert "PutSecretValue failed" in "".join(logs.values()), "the test read the wrong logs"
     _, connection = read(worker, local["SecretNameDockerDefault"])
     files = {str(file): file.read_text(errors="replace") for file in _text_files(aws.state)}
     leaks = places_with_a_login({"an answer": written + failed, **logs, **files}, connection["password"])
     assert leaks == []
 
 
-def test_a_run_is_one_line_of_json_with_what_an_operator_looks_for(aws: EmbeddedAws, local: dict[str, str]) -> None:
+def test_a_run_logs_one_line_of_json_with_the_fields_that_operators_search_for(
+    aws: EmbeddedAws, local: dict[str, str]
+) -> None:
     function = local["RefreshFunctionNameDockerDefault"]
     run = aws.client("lambda").invoke(FunctionName=function)
 
@@ -98,5 +100,5 @@ def _logs(aws: EmbeddedAws) -> dict[str, str]:
 
 
 def _text_files(folder: Path) -> list[Path]:
-    """Every file but compiled code and the functions' own sources."""
+    """Return every file except compiled code and the sources of functions."""
     return [file for file in folder.rglob("*") if file.is_file() and file.suffix not in {".pyc", ".js", ".zip"}]

@@ -1,4 +1,4 @@
-"""The embedded AWS as a process: where it listens, what it takes from us, and that it ends."""
+"""The embedded AWS as a process: where it listens, which settings it reads, and how it ends."""
 
 import json
 import os
@@ -22,19 +22,19 @@ PROGRAM = "import sys\nfrom pathlib import Path\nfrom local.embedded_aws import 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
+        assert time.monotonic() < deadline, f"the condition was not met within {seconds} s"
         time.sleep(0.02)
 
 
 def group_members(group: int) -> list[str]:
-    """The living processes of a process group."""
+    """Return the command lines of the running processes of a process group."""
     table = subprocess.run(["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True, check=True)  # noqa: S607
     rows = [line.split(maxsplit=2) for line in table.stdout.splitlines()]
     return [row[-1] for row in rows if int(row[0]) == group and not row[1].startswith("Z")]
 
 
 def listening(group: int) -> set[str]:
-    """The local addresses on which the processes of a group listen, whatever the port."""
+    """Return the local addresses, with ports, on which the processes of a group listen."""
     members = subprocess.run(["ps", "-eo", "pgid=,pid="], capture_output=True, text=True, check=True)  # noqa: S607
     pids = {pid for pgid, pid in map(str.split, members.stdout.splitlines()) if int(pgid) == group}
     inodes = {
@@ -53,9 +53,9 @@ def listening(group: int) -> set[str]:
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[EmbeddedAws]:
-    """One whose starter has ended, as `make up` leaves it behind."""
-    start = "EmbeddedAws.start(Path(sys.argv[1]), outlives_us=True)"
+def kept_running(tmp_path: Path) -> Iterator[EmbeddedAws]:
+    """An embedded AWS that still runs after the process that started it has ended, as after `make up`."""
+    start = "EmbeddedAws.start(Path(sys.argv[1]), keep_running=True)"
     subprocess.run([sys.executable, "-c", f"{PROGRAM}{start}", str(tmp_path / "up")], check=True)
     running = EmbeddedAws.running(tmp_path / "up")
     assert running is not None
@@ -83,7 +83,7 @@ def keep_a_function_busy(aws: EmbeddedAws) -> None:
     wait_until(lambda: any("awslambdaric" in process for process in group_members(aws.pid)))
 
 
-def test_two_started_at_once_have_their_own_ports_and_states(tmp_path: Path) -> None:
+def test_two_that_run_at_once_have_separate_ports_and_states(tmp_path: Path) -> None:
     with EmbeddedAws.start(tmp_path / "one") as one, EmbeddedAws.start(tmp_path / "other") as other:
         assert one.port != other.port
         one.client("ecr").create_repository(repositoryName="only-here")
@@ -91,17 +91,17 @@ def test_two_started_at_once_have_their_own_ports_and_states(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's /proc")
-def test_it_listens_on_loopback_and_on_its_own_port_only(aws: EmbeddedAws) -> None:
+def test_it_listens_only_on_loopback_and_on_its_own_port(aws: EmbeddedAws) -> None:
     aws.client("sts").get_caller_identity()
     gateway = f"0100007F:{aws.port}"
     addresses = listening(aws.pid)
     assert gateway in addresses
-    # What else listens are functions' Runtime APIs, on ports that the system gives.
+    # The other listeners are the Runtime APIs of functions, on ports that the operating system chose.
     assert all(address.startswith("0100007F:") for address in addresses)
     assert not any(address.endswith((":443", ":4566", ":8883", ":2222")) for address in addresses)
 
 
-def test_stop_leaves_no_process_of_its_group(tmp_path: Path) -> None:
+def test_stop_ends_every_process_of_its_group(tmp_path: Path) -> None:
     with EmbeddedAws.start(tmp_path) as aws:
         keep_a_function_busy(aws)
         aws.stop()
@@ -109,7 +109,7 @@ def test_stop_leaves_no_process_of_its_group(tmp_path: Path) -> None:
         aws.stop()
 
 
-def test_it_ends_by_itself_when_its_starter_is_killed(tmp_path: Path) -> None:
+def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
     program = f"{PROGRAM}aws = EmbeddedAws.start(Path(sys.argv[1]))\nprint(aws.port, aws.pid, flush=True)\ninput()"
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -122,43 +122,49 @@ def test_it_ends_by_itself_when_its_starter_is_killed(tmp_path: Path) -> None:
     wait_until(lambda: group_members(aws.pid) == [])
 
 
-def test_one_that_outlives_its_starter_is_found_again_and_stopped(up: EmbeddedAws) -> None:
-    found = EmbeddedAws.running(up.state)
+def test_one_that_is_kept_running_can_be_found_and_stopped_later(kept_running: EmbeddedAws) -> None:
+    found = EmbeddedAws.running(kept_running.state)
     assert found is not None
-    assert (found.pid, found.port) == (up.pid, up.port)
+    assert (found.pid, found.port) == (kept_running.pid, kept_running.port)
     assert found.client("sts").get_caller_identity()["Account"] == ACCOUNT
 
     found.stop()
-    wait_until(lambda: group_members(up.pid) == [])
-    assert EmbeddedAws.running(up.state) is None
+    wait_until(lambda: group_members(kept_running.pid) == [])
+    assert EmbeddedAws.running(kept_running.state) is None
 
 
-def test_another_process_in_its_place_is_not_taken_for_it(up: EmbeddedAws, aws: EmbeddedAws) -> None:
-    record = up.state / "server.json"
-    ours = record.read_text()
+def test_another_process_at_its_port_or_process_id_is_not_mistaken_for_it(
+    kept_running: EmbeddedAws, aws: EmbeddedAws
+) -> None:
+    record = kept_running.state / "server.json"
+    original = record.read_text()
 
-    record.write_text(ours.replace(str(up.pid), str(os.getpid())))
-    assert EmbeddedAws.running(up.state) is None, "our port, but another process id"
-    record.write_text(ours.replace(str(up.port), str(aws.port)).replace(str(up.pid), str(aws.pid)))
-    assert EmbeddedAws.running(up.state) is None, "an embedded AWS, but not of this state"
+    record.write_text(original.replace(str(kept_running.pid), str(os.getpid())))
+    assert EmbeddedAws.running(kept_running.state) is None, "the right port, but another process id"
+    record.write_text(
+        original.replace(str(kept_running.port), str(aws.port)).replace(str(kept_running.pid), str(aws.pid))
+    )
+    assert EmbeddedAws.running(kept_running.state) is None, "an embedded AWS, but of another state folder"
     record.write_text("{")
-    assert EmbeddedAws.running(up.state) is None
-    record.write_text(ours)
-    assert EmbeddedAws.running(up.state) is not None
+    assert EmbeddedAws.running(kept_running.state) is None
+    record.write_text(original)
+    assert EmbeddedAws.running(kept_running.state) is not None
 
 
-def test_one_that_ends_with_its_starter_is_not_found_again(aws: EmbeddedAws) -> None:
+def test_one_that_is_not_kept_running_cannot_be_found_later(aws: EmbeddedAws) -> None:
     assert EmbeddedAws.running(aws.state) is None
 
 
-def test_a_start_that_fails_shows_the_end_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_shows_the_end_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.embedded_aws._server_environment", lambda *_: {"PATH": os.environ["PATH"]})
     with pytest.raises(EmbeddedAwsError, match="MINISTACK_SSL_CERT"):
         EmbeddedAws.start(tmp_path)
 
 
-def test_the_server_sees_nothing_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SERVICES", "s3")  # a setting of MiniStack's: no other service
+def test_the_server_does_not_see_the_callers_environment_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVICES", "s3")  # a setting of MiniStack that switches all other services off
     with EmbeddedAws.start(tmp_path) as aws:
         assert aws.client("ecr").describe_repositories()["repositories"] == []
 
@@ -175,7 +181,7 @@ exports.handle = (event) => new Promise((answered, failed) => {
 """
 
 
-def test_a_custom_resource_in_node_answers_over_https(aws: EmbeddedAws) -> None:
+def test_a_custom_resource_in_node_js_answers_over_https(aws: EmbeddedAws) -> None:
     token = {"ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]}, "ServiceTimeout": 10}
     custom = {"Type": "Custom::Resource", "Properties": token}
     deploy(aws, "custom", {"Function": a_function("nodejs22.x", NODE_FUNCTION), "Custom": custom})
@@ -205,12 +211,12 @@ def test_a_client_ignores_the_users_aws_settings(
 
 
 def test_unknown_credentials_are_refused(aws: EmbeddedAws) -> None:
-    stranger = {"AccessKeyId": "AKIASTRANGER00000000", "SecretAccessKey": "x", "SessionToken": "y"}
+    unknown = {"AccessKeyId": "AKIAUNKNOWN000000000", "SecretAccessKey": "x", "SessionToken": "y"}
     with pytest.raises(ClientError, match="InvalidClientTokenId"):
-        aws.client("sts", stranger).get_caller_identity()
+        aws.client("sts", unknown).get_caller_identity()
 
 
-def test_the_servers_key_is_for_its_owner_only(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_servers_key(tmp_path: Path) -> None:
     certificates = write_certificates(tmp_path, ["us-east-1"])
     assert certificates.server_key.stat().st_mode & 0o777 == 0o600
     assert {file.name for file in tmp_path.iterdir()} == {"ca.pem", "server.pem", "server.key"}

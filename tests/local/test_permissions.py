@@ -1,4 +1,4 @@
-"""The rights of a deployed environment, by real calls: what the matrix of tests/permissions says of its templates."""
+"""The permissions of a deployed environment, tested with real calls. tests/permissions tests the templates."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -14,10 +14,12 @@ from local.demo import log_in, read
 from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
 
-HAND_MADE = {"analytics-x/app": "analytics", "analytics/untagged": None, "analytics/of-risk": "risk"}  # tagged so
+# Repositories that are created by hand, each with the value of its tag `team`.
+HAND_MADE = {"analytics-x/app": "analytics", "analytics/untagged": None, "analytics/of-risk": "risk"}
 OTHERS = ["risk/var", *HAND_MADE]
-# `login` is what the workers read from the secret; `stranger` is an administrator. Secrets and roles are the
-# deploy's outputs, but for airflow/connections/jdbc: a connection that is no docker login, made by hand.
+# `login` is the docker login that the Airflow workers read from the secret. `other admin` is an administrator who is
+# not in the settings. Targets of the kinds `secret` and `role` are names of the deployment's outputs. The one exception
+# is airflow/connections/jdbc: a connection that is not a docker login, created by hand.
 TABLE = """
 push role    may      docker  analytics/churn-model     push
 push role    may not  docker  analytics/churn-model     pull
@@ -33,12 +35,12 @@ analyst      may not  ecr     -                         GetAuthorizationToken De
 analyst      may not  ecr     analytics/churn-model     BatchGetImage InitiateLayerUpload PutImage BatchDeleteImage
 analyst      may not  secret  SecretNameDockerDefault   GetSecretValue
 
-stranger     may      secret  SecretNameDockerDefault   DescribeSecret
-stranger     may not  secret  SecretNameDockerDefault   GetSecretValue UpdateSecretVersionStage
-stranger     may not  secret  SecretNameDockerDefault   PutSecretValue UpdateSecret DeleteSecret RotateSecret
-stranger     may not  secret  SecretNameDockerDefault   PutResourcePolicy DeleteResourcePolicy
-stranger     may not  role    PushRoleArnAnalytics      AssumeRole
-stranger     may not  role    PullRoleArnDockerDefault  AssumeRole
+other admin  may      secret  SecretNameDockerDefault   DescribeSecret
+other admin  may not  secret  SecretNameDockerDefault   GetSecretValue UpdateSecretVersionStage
+other admin  may not  secret  SecretNameDockerDefault   PutSecretValue UpdateSecret DeleteSecret RotateSecret
+other admin  may not  secret  SecretNameDockerDefault   PutResourcePolicy DeleteResourcePolicy
+other admin  may not  role    PushRoleArnAnalytics      AssumeRole
+other admin  may not  role    PullRoleArnDockerDefault  AssumeRole
 
 worker       may      secret  SecretNameDockerDefault   GetSecretValue
 worker       may not  secret  SecretNameDockerDefault   PutSecretValue UpdateSecretVersionStage DeleteSecret
@@ -66,11 +68,12 @@ CASES = [
     for target in (OTHERS if targets == "others" else [targets])
     for operation in operations.split()
 ]
-# Which right's lack stops docker. A pusher may look at an image, but not read its layers.
-LACKING = {"push": {"InitiateLayerUpload"}, "pull": {"BatchGetImage", "GetDownloadUrlForLayer"}}
+# The permission whose absence docker reports, by docker command. A pull is refused at the manifest or at the layers:
+# the push role may read its own team's manifests, but no layers.
+MISSING = {"push": {"InitiateLayerUpload"}, "pull": {"BatchGetImage", "GetDownloadUrlForLayer"}}
 SERVICES = {"ecr": ("ecr", "repositoryName"), "secret": ("secretsmanager", "SecretId"), "role": ("sts", "RoleArn")}
-ELSE_IN_REQUEST: dict[str, dict[str, Any]] = {
-    "AssumeRole": {"RoleSessionName": "rights"},
+OTHER_PARAMETERS: dict[str, dict[str, Any]] = {
+    "AssumeRole": {"RoleSessionName": "permissions"},
     "BatchDeleteImage": {"imageIds": [{"imageTag": "seeded"}]},
     "BatchGetImage": {"imageIds": [{"imageTag": "seeded"}]},
     "PutImage": {"imageManifest": "{}", "imageTag": "forged"},
@@ -85,7 +88,7 @@ FILES, OTHER_FILES = {"marker": "seeded"}, {"marker": "another"}
 
 @pytest.fixture(scope="module")
 def seeded(aws: EmbeddedAws, local: dict[str, str]) -> Iterator[None]:
-    """An image `seeded` in each repository, and what is made by hand; at the end all of it goes."""
+    """Push an image `seeded` to each repository and create what is made by hand; remove all of it at the end."""
     ecr, secrets_manager, root = aws.client("ecr"), aws.client("secretsmanager"), docker_login(aws, ROOT_CREDENTIALS)
     for name, team in HAND_MADE.items():
         ecr.create_repository(repositoryName=name, tags=[{"Key": "team", "Value": team}] if team else [])
@@ -106,9 +109,9 @@ def credentials(aws: EmbeddedAws, local: dict[str, str], account: Account) -> di
     return {
         "push role": assume(aws, local["PushRoleArnAnalytics"], account.analyst),
         "analyst": account.analyst,
-        "stranger": account.stranger,
+        "other admin": account.other_admin,
         "worker": assume(aws, WORKER_ROLE_ARN, account.operator),
-        # MiniStack lets the account's root play every service, and so Lambda.
+        # MiniStack accepts the account's root as any service principal, here as Lambda.
         "pull role": assume(aws, local["PullRoleArnDockerDefault"], ROOT_CREDENTIALS),
         "break glass": assume(aws, BREAK_GLASS_ROLE_ARN, account.operator),
     }
@@ -123,7 +126,7 @@ def docker(
 
 
 @pytest.mark.parametrize(("who", "may", "kind", "target", "operation"), CASES)
-def test_everybody_may_do_what_the_table_says(
+def test_each_principal_may_do_exactly_what_the_table_says(
     aws: EmbeddedAws,
     local: dict[str, str],
     credentials: dict[str, Credentials],
@@ -141,26 +144,26 @@ def test_everybody_may_do_what_the_table_says(
         service, parameter = SERVICES[kind]
         request = {} if target == "-" else {parameter: local.get(target, target)}
         call = getattr(aws.client(service, credentials[who]), xform_name(operation))
-        attempt = partial(call, **request, **ELSE_IN_REQUEST.get(operation, {}))
+        attempt = partial(call, **request, **OTHER_PARAMETERS.get(operation, {}))
 
     if may:
         assert attempt()
     else:
-        assert _lacking(attempt) in LACKING.get(operation, {operation})
+        assert _missing_permission(attempt) in MISSING.get(operation, {operation})
 
 
-def _lacking(attempt: Callable[[], object]) -> str:
-    """The right for lack of which it is refused."""
+def _missing_permission(attempt: Callable[[], object]) -> str:
+    """Return the permission that is missing, according to the refusal."""
     with pytest.raises((ClientError, RegistryRefused)) as caught:
         attempt()
     refusal: Any = caught.value
     code = refusal.status if isinstance(refusal, RegistryRefused) else refusal.response["Error"]["Code"]
     assert code in (403, "AccessDenied", "AccessDeniedException"), refusal
-    [lacking] = re.findall(r"not authorized to perform: \w+:(\w+)", str(refusal))
-    return str(lacking)
+    [missing] = re.findall(r"not authorized to perform: \w+:(\w+)", str(refusal))
+    return str(missing)
 
 
-def test_the_push_role_moves_a_mutable_tag_and_no_other(docker: dict[str, RegistryClient]) -> None:
+def test_the_push_role_can_move_only_a_mutable_tag(docker: dict[str, RegistryClient]) -> None:
     push, pull = docker["push role"].push, docker["login"].pull
     for tag in ("latest", "fixed"):
         push(f"analytics/churn-model:{tag}", FILES)
@@ -173,14 +176,16 @@ def test_the_push_role_moves_a_mutable_tag_and_no_other(docker: dict[str, Regist
     assert pull("analytics/churn-model:fixed") == FILES
 
 
-def test_a_stranger_gets_no_login_in_a_batch(aws: EmbeddedAws, local: dict[str, str], account: Account) -> None:
-    read_all = aws.client("secretsmanager", account.stranger).batch_get_secret_value
+def test_an_administrator_who_is_not_in_the_settings_cannot_read_a_login_in_a_batch(
+    aws: EmbeddedAws, local: dict[str, str], account: Account
+) -> None:
+    read_all = aws.client("secretsmanager", account.other_admin).batch_get_secret_value
     answer = read_all(SecretIdList=[local["SecretNameDockerDefault"]])
     assert answer["SecretValues"] == []
     assert [error["ErrorCode"] for error in answer["Errors"]] == ["AccessDeniedException"]
 
 
-def test_break_glass_rolls_a_login_back_and_forward_again(
+def test_the_break_glass_role_rolls_a_login_back_and_forward_again(
     aws: EmbeddedAws, local: dict[str, str], credentials: dict[str, Credentials], worker: Any, seeded: None
 ) -> None:
     secret = local["SecretNameDockerDefault"]

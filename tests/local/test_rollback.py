@@ -1,4 +1,4 @@
-"""Deploys that fail, and stacks that go: what is rolled back, what is left, and what a new deploy finds again."""
+"""Failed deploys and destroyed stacks: what is rolled back, what remains, and what a new deploy adopts."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 @pytest.fixture(scope="module")
 def assembly(bootstrapped: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cloud assembly of `fragile`, and of `broken`, whose refresh may not write."""
+    """The cloud assembly of `fragile`, and of `broken`, whose refresh lacks the permission to write the secret."""
     settings = tmp_path_factory.mktemp("environments")
     for name in ("fragile", "broken"):
         (settings / f"{name}.toml").write_text(SETTINGS.replace("NAME", name))
@@ -49,21 +49,21 @@ def assembly(bootstrapped: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory
     with cdk.synthesizing(made, environments=settings):
         pass
     for name in ("fragile", "broken"):
-        # Rights are there at once here: a refresh without one need not wait a minute for it.
+        # New permissions apply at once here: a refresh that lacks one need not wait a minute for it.
         _edit(made, name, lambda template: _variables(template).update(NEW_RIGHTS_WAIT_SECONDS="1"))
-    _edit(made, "broken", _remove_the_right_to_write)
+    _edit(made, "broken", _remove_the_permission_to_write)
     return made
 
 
 @pytest.fixture(scope="module")
 def without_fragile(bootstrapped: EmbeddedAws, assembly: Path, account: Account) -> set[str]:
-    """What was in the account before `fragile` was deployed to it, which it now is."""
+    """Deploy `fragile`, and return what was in the account before."""
     before = _inventory(bootstrapped)
     cdk.deploy(bootstrapped, assembly, "fragile/*")
     return before
 
 
-def test_a_first_deploy_whose_refresh_lacks_a_right_fails_and_leaves_nothing(
+def test_a_first_deploy_whose_refresh_lacks_a_permission_fails_and_leaves_nothing(
     aws: EmbeddedAws, assembly: Path, account: Account
 ) -> None:
     before = _inventory(aws)
@@ -72,18 +72,18 @@ def test_a_first_deploy_whose_refresh_lacks_a_right_fails_and_leaves_nothing(
         cdk.deploy(aws, assembly, "broken/DockerLogin")
 
     assert "PutSecretValue failed: AccessDeniedException" in str(failure.value)
-    leaks = places_with_a_login({"what the CLI printed": str(failure.value)})
+    leaks = places_with_a_login({"the output of the CLI": str(failure.value)})
     assert leaks == []
     assert _status(aws, "broken-DockerLogin") == "ROLLBACK_COMPLETE"
     assert _inventory(aws) - before == set()
 
 
-def test_an_update_that_removes_a_right_fails_and_rolls_back_to_a_working_login(
+def test_an_update_that_removes_a_permission_fails_and_rolls_back_to_a_working_login(
     aws: EmbeddedAws, assembly: Path, without_fragile: set[str], worker: Any
 ) -> None:
     good_version, _ = read(worker, "fragile/connections/docker_fragile")
     changed = shutil.copytree(assembly, assembly.parent / "changed.out")
-    _edit(changed, "fragile", _remove_the_right_to_write)
+    _edit(changed, "fragile", _remove_the_permission_to_write)
 
     with pytest.raises(CdkFailed) as failure:
         cdk.deploy(aws, changed, "fragile/DockerLogin")
@@ -96,7 +96,7 @@ def test_an_update_that_removes_a_right_fails_and_rolls_back_to_a_working_login(
     assert version != good_version
 
 
-def test_destroy_leaves_the_repositories_alone_and_a_new_deploy_adopts_them(
+def test_destroy_keeps_only_the_repositories_and_a_new_deploy_adopts_them(
     aws: EmbeddedAws, assembly: Path, without_fragile: set[str], account: Account, worker: Any
 ) -> None:
     push_role = assume(aws, outputs(aws, "fragile")["PushRoleArnFragile"], account.analyst)
@@ -113,7 +113,7 @@ def test_destroy_leaves_the_repositories_alone_and_a_new_deploy_adopts_them(
     assert log_in(aws, connection).pull("fragile/repository:1") == FILES
 
 
-def test_a_secret_that_is_scheduled_for_deletion_is_made_anew_as_the_runbook_says(
+def test_a_secret_that_is_scheduled_for_deletion_is_created_again_as_the_runbook_says(
     aws: EmbeddedAws, assembly: Path, without_fragile: set[str], worker: Any
 ) -> None:
     secret, function = "fragile/connections/docker_fragile", outputs(aws, "fragile")["RefreshFunctionNameDockerFragile"]
@@ -129,12 +129,12 @@ def test_a_secret_that_is_scheduled_for_deletion_is_made_anew_as_the_runbook_say
 
 
 def _edit(assembly: Path, environment: str, edit: Edit) -> None:
-    """Change an environment's DockerLogin template where it lies in an assembly."""
+    """Change an environment's DockerLogin template in an assembly, in place."""
     [file] = assembly.glob(f"assembly-{environment}/{environment}DockerLogin*.template.json")
     template = json.loads(file.read_text())
     edit(template)
     file.write_text(json.dumps(template))
-    # The CLI uploads a template under the hash that its list of assets says, once for each hash.
+    # The CLI uploads a template under the hash in its asset manifest, and uploads each hash once: give it a new one.
     assets = json.loads((file.parent / file.name.replace(".template.", ".assets.")).read_text())["files"]
     [old] = [name for name, asset in assets.items() if asset["source"]["path"] == file.name]
     new = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -152,12 +152,12 @@ def _variables(template: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _remove_the_right_to_write(template: dict[str, Any]) -> None:
-    """As if the statement were not in the code: gone from the policy, and so from what the first refresh carries."""
+def _remove_the_permission_to_write(template: dict[str, Any]) -> None:
+    """Remove the statement from the policy, and from the copy in the properties of the first refresh."""
     resources = template["Resources"].values()
     policies = [r["Properties"]["PolicyDocument"] for r in resources if r["Type"] == "AWS::IAM::Policy"]
-    carried = [r["Properties"]["Rights"]["PullPolicy"] for r in resources if r["Type"] == "Custom::Trigger"]
-    for document in policies + carried:
+    copies = [r["Properties"]["Rights"]["PullPolicy"] for r in resources if r["Type"] == "Custom::Trigger"]
+    for document in policies + copies:
         document["Statement"] = [s for s in document["Statement"] if s["Sid"] != "WriteLogin"]
 
 
@@ -167,7 +167,7 @@ def _status(aws: EmbeddedAws, stack: str) -> str:
 
 
 def _inventory(aws: EmbeddedAws) -> set[str]:
-    """All in the account of the kinds that the templates make; keys only while they are not on their way out."""
+    """Return all resources of the types that the templates create, except keys that are scheduled for deletion."""
     found = {
         *(r["repositoryArn"] for r in aws.client("ecr").describe_repositories()["repositories"]),
         *(s["ARN"] for s in aws.client("secretsmanager").list_secrets(IncludePlannedDeletion=True)["SecretList"]),

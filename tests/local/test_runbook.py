@@ -1,4 +1,4 @@
-"""What docs/runbook.md tells somebody to do, done as it says."""
+"""The procedures of docs/runbook.md, followed step by step."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from local.embedded_aws import EmbeddedAws
 from tests.faults.refresh import Refresh
 
 
-def test_break_glass_rolls_a_login_back_to_the_one_before(
+def test_the_break_glass_role_rolls_a_login_back_to_the_previous_one(
     aws: EmbeddedAws, local: dict[str, str], account: Account, worker: Any
 ) -> None:
     secret, function = local["SecretNameDockerDefault"], local["RefreshFunctionNameDockerDefault"]
@@ -23,20 +23,20 @@ def test_break_glass_rolls_a_login_back_to_the_one_before(
     with Refresh(aws, local, worker).stopped():
         with pytest.raises(ClientError, match="TooManyRequestsException"):
             aws.client("lambda").invoke(FunctionName=function)
-        present, _ = read(worker, secret)
+        current, _ = read(worker, secret)
         break_glass = aws.client("secretsmanager", assume(aws, BREAK_GLASS_ROLE_ARN, account.operator))
         versions = break_glass.list_secret_version_ids(SecretId=secret)["Versions"]
         [previous] = [version["VersionId"] for version in versions if "AWSPREVIOUS" in version["VersionStages"]]
-        back = {"SecretId": secret, "VersionStage": "AWSCURRENT"}
-        back |= {"MoveToVersionId": previous, "RemoveFromVersionId": present}
-        for nobody in (assume(aws, WORKER_ROLE_ARN, account.operator), account.stranger):
+        roll_back = {"SecretId": secret, "VersionStage": "AWSCURRENT"}
+        roll_back |= {"MoveToVersionId": previous, "RemoveFromVersionId": current}
+        for credentials in (assume(aws, WORKER_ROLE_ARN, account.operator), account.other_admin):
             with pytest.raises(ClientError, match="AccessDenied"):
-                aws.client("secretsmanager", nobody).update_secret_version_stage(**back)
-        break_glass.update_secret_version_stage(**back)
-        current, good = read(worker, secret)
+                aws.client("secretsmanager", credentials).update_secret_version_stage(**roll_back)
+        break_glass.update_secret_version_stage(**roll_back)
+        restored, connection = read(worker, secret)
     run = aws.client("lambda").invoke(FunctionName=function)
 
-    assert current == previous
-    assert log_in(aws, good).pull("analytics/churn-model:1") == FILES
+    assert restored == previous
+    assert log_in(aws, connection).pull("analytics/churn-model:1") == FILES
     assert "FunctionError" not in run
-    assert read(worker, secret)[0] not in (present, previous)
+    assert read(worker, secret)[0] not in (current, previous)

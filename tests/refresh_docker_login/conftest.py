@@ -1,4 +1,4 @@
-"""The handler with its clients on moto's Secrets Manager; ECR is a stub, as moto's token has always expired."""
+"""The function's module with its clients on moto's Secrets Manager. ECR is a stub, because moto's token is expired."""
 
 import base64
 import os
@@ -17,7 +17,7 @@ SECRET_NAME = "airflow/connections/docker_default"
 
 
 class Context:
-    """What Lambda tells a run about itself. The schedule starts $LATEST, a deploy the version that it published."""
+    """Lambda's context object. The schedule starts $LATEST, and a deploy starts the version that it published."""
 
     def __init__(self, function_version: str = "$LATEST") -> None:
         self.function_version = function_version
@@ -25,7 +25,7 @@ class Context:
 
 @pytest.fixture(scope="session")
 def handler() -> Iterator[ModuleType]:
-    """The deployed module, imported once: it makes its clients on import."""
+    """The deployed module, imported once because it makes its clients on import."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith("AWS_"):
@@ -44,15 +44,16 @@ def handler() -> Iterator[ModuleType]:
 
 @pytest.fixture
 def secrets(handler: ModuleType) -> Iterator[Any]:
-    """Secrets Manager with the connection's secret, whose current login is `old`."""
+    """A client for Secrets Manager, where the connection's secret exists and its current login is `old`."""
+    client = handler.CLIENTS.secrets_manager
     with mock_aws():
-        handler.secrets_manager.create_secret(Name=SECRET_NAME, SecretString="old")
-        yield handler.secrets_manager
+        client.create_secret(Name=SECRET_NAME, SecretString="old")
+        yield client
 
 
 @pytest.fixture
 def ecr_answers(handler: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let ECR answer as told: a dict of changes to a good answer, or an exception."""
+    """Sets ECR's answer: a good one, a dict of changes to a good one, or an exception."""
 
     def answers(changes: dict[str, Any] | Exception | None = None) -> None:
         def get_authorization_token() -> dict[str, Any]:
@@ -69,7 +70,7 @@ def ecr_answers(handler: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
                 ]
             }
 
-        monkeypatch.setattr(handler.ecr, "get_authorization_token", get_authorization_token)
+        monkeypatch.setattr(handler.CLIENTS.ecr, "get_authorization_token", get_authorization_token)
 
     answers()
     return answers
@@ -77,5 +78,5 @@ def ecr_answers(handler: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def current_login(secrets: Any) -> Any:
-    """What an Airflow reader gets."""
+    """Returns the login that an Airflow reader gets."""
     return lambda: secrets.get_secret_value(SecretId=SECRET_NAME)["SecretString"]

@@ -1,4 +1,4 @@
-"""From ECR's answer to Airflow's document, and every answer that must not be written over a good login."""
+"""The document that Airflow reads, and the answers of ECR that must not replace a good login."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ PASSWORD = "ey+J/wYXlsb2FkIjoi:dG9r==ZW4K"
 
 
 def reply(**changes: Any) -> dict[str, Any]:
-    """A good answer of GetAuthorizationToken, with some fields changed."""
+    """Return a good answer of GetAuthorizationToken with some fields changed."""
     return {
         "authorizationData": [
             {
@@ -33,8 +33,8 @@ def token(login: str) -> str:
     return base64.b64encode(login.encode()).decode()
 
 
-def test_the_connection_is_the_one_document_that_every_airflow_reads() -> None:
-    # Any other top-level key, a scheme in the host or a quoted password fails on some version of Airflow or docker.
+def test_the_connection_is_the_document_that_every_airflow_version_reads() -> None:
+    # Another top-level key, a scheme in the host or a quoted password fails on some version of Airflow or docker.
     document = json.loads(json.dumps(airflow_connection(reply(), HOST, NOW)))
 
     assert document == {
@@ -46,7 +46,7 @@ def test_the_connection_is_the_one_document_that_every_airflow_reads() -> None:
     }
 
 
-def test_the_expiry_is_written_in_utc_whatever_zone_it_came_in() -> None:
+def test_the_expiry_is_written_in_utc_whatever_its_time_zone() -> None:
     expires_at = datetime.fromisoformat("2026-11-24T20:00:00-04:00")
 
     document = airflow_connection(reply(expiresAt=expires_at), HOST, NOW)
@@ -59,9 +59,9 @@ REFUSED = {
     "two tokens": {"authorizationData": reply()["authorizationData"] * 2},
     "no data": {},
     "no expiry": {"authorizationData": [{"authorizationToken": token(f"AWS:{PASSWORD}")}]},
-    "an expiry that is no date": reply(expiresAt="soon"),
-    "a token that is no base64": reply(authorizationToken=f"AWS:{PASSWORD}"),
-    "a token that is no text": reply(authorizationToken=base64.b64encode(b"\xff\xfe" + PASSWORD.encode()).decode()),
+    "an expiry that is not a date": reply(expiresAt="soon"),
+    "a token that is not base64": reply(authorizationToken=f"AWS:{PASSWORD}"),
+    "a token that is not text": reply(authorizationToken=base64.b64encode(b"\xff\xfe" + PASSWORD.encode()).decode()),
     "another user": reply(authorizationToken=token(f"root:{PASSWORD}")),
     "a password alone": reply(authorizationToken=token(PASSWORD.replace(":", ""))),
     "an empty password": reply(authorizationToken=token("AWS:")),
@@ -70,7 +70,7 @@ REFUSED = {
     "another account's registry": reply(proxyEndpoint="https://999999999999.dkr.ecr.us-east-1.amazonaws.com"),
     "another region's registry": reply(proxyEndpoint="https://123456789012.dkr.ecr.eu-west-1.amazonaws.com"),
     "a registry over plain http": reply(proxyEndpoint=f"http://{HOST}"),
-    "a registry whose name begins alike": reply(proxyEndpoint=f"https://{HOST}.example.com"),
+    "a registry whose name starts with ours": reply(proxyEndpoint=f"https://{HOST}.example.com"),
 }
 
 
@@ -83,5 +83,5 @@ def test_an_unusable_answer_is_refused_without_quoting_it(answer: dict[str, Any]
     assert PASSWORD not in told
     assert PASSWORD.replace(":", "") not in told
     assert token(f"AWS:{PASSWORD}") not in told
-    # `raise … from None` would only hide it: whoever logs the context would still print the token.
+    # `raise … from None` would only hide the parsing error: a logger that walks the chain would print the token.
     assert refusal.value.__context__ is None

@@ -3,12 +3,14 @@
 import json
 import logging
 import traceback
-from types import ModuleType
+from datetime import UTC, datetime, timedelta
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
+from stacks.docker_login import timings
 from tests.refresh_docker_login.conftest import HOST, PASSWORD, SECRET_NAME, Context
 
 
@@ -16,20 +18,20 @@ def denied(operation: str) -> ClientError:
     return ClientError({"Error": {"Code": "AccessDeniedException", "Message": f"no {PASSWORD}"}}, operation)
 
 
-def test_a_run_writes_a_fresh_login_and_answers_without_it(
+def test_a_run_writes_a_fresh_login_and_returns_no_token(
     handler: ModuleType, ecr_answers: Any, current_login: Any, secrets: Any
 ) -> None:
-    answer = handler.handle({}, Context())
+    result = handler.handle({}, Context())
 
     login = json.loads(current_login())
     assert (login["host"], login["login"], login["password"]) == (HOST, "AWS", PASSWORD)
-    version = secrets.describe_secret(SecretId=SECRET_NAME)["VersionIdsToStages"][answer.pop("version_id")]
+    version = secrets.describe_secret(SecretId=SECRET_NAME)["VersionIdsToStages"][result.pop("version_id")]
     assert version == ["AWSCURRENT"]
-    assert answer == {"connection": "docker_default", "expires_at": login["extra"]["expires_at"]}
+    assert result == {"connection": "docker_default", "expires_at": login["extra"]["expires_at"]}
 
 
 @pytest.mark.parametrize("event", [None, {}, {"SecretId": "another", "host": "evil.example.com"}, [1], "text"])
-def test_no_event_can_change_what_is_written_or_where(
+def test_no_event_changes_what_is_written_or_where(
     handler: ModuleType, ecr_answers: Any, current_login: Any, event: Any
 ) -> None:
     handler.handle(event, Context())
@@ -37,99 +39,127 @@ def test_no_event_can_change_what_is_written_or_where(
     assert json.loads(current_login())["host"] == HOST
 
 
-def test_the_login_before_stays_as_the_previous_version(handler: ModuleType, ecr_answers: Any, secrets: Any) -> None:
+def test_the_replaced_login_stays_as_the_previous_version(handler: ModuleType, ecr_answers: Any, secrets: Any) -> None:
     handler.handle({}, Context())
 
     previous = secrets.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSPREVIOUS")
     assert previous["SecretString"] == "old"
 
 
-def test_an_unusable_answer_of_ecr_leaves_the_good_login(
+def test_a_refresh_uses_only_the_clients_and_settings_that_it_gets(handler: ModuleType) -> None:
+    written = {}
+
+    def put_secret_value(**request: str) -> dict[str, str]:
+        written.update(request)
+        return {"VersionId": "v1"}
+
+    settings = handler.Settings("docker_risk", "another-secret", "another.example.com", 0.0)
+    data = {
+        "authorizationToken": "QVdTOng=",  # AWS:x
+        "expiresAt": datetime.now(UTC) + timedelta(hours=12),
+        "proxyEndpoint": "https://another.example.com",
+    }
+    clients = handler.Clients(
+        ecr=SimpleNamespace(get_authorization_token=lambda: {"authorizationData": [data]}),
+        secrets_manager=SimpleNamespace(put_secret_value=put_secret_value),
+    )
+
+    result = handler.refresh(clients, settings)
+
+    assert (result["connection"], result["version_id"]) == ("docker_risk", "v1")
+    assert written["SecretId"] == "another-secret"
+    assert json.loads(written["SecretString"])["host"] == "another.example.com"
+
+
+def test_an_unusable_answer_of_ecr_leaves_the_current_login(
     handler: ModuleType, ecr_answers: Any, current_login: Any
 ) -> None:
     ecr_answers({"proxyEndpoint": "https://999999999999.dkr.ecr.us-east-1.amazonaws.com"})
 
-    with pytest.raises(Exception, match="another registry"):
+    with pytest.raises(handler.UnusableLogin, match="another registry"):
         handler.handle({}, Context())
 
     assert current_login() == "old"
 
 
 @pytest.mark.parametrize(
-    ("failure", "reason"),
+    ("failure", "code"),
     [
-        (denied("GetAuthorizationToken"), "GetAuthorizationToken failed: AccessDeniedException"),
-        (
-            EndpointConnectionError(endpoint_url="https://x"),
-            "GetAuthorizationToken failed: EndpointConnectionError",
-        ),
+        (denied("GetAuthorizationToken"), "AccessDeniedException"),
+        (EndpointConnectionError(endpoint_url="https://x"), "EndpointConnectionError"),
     ],
+    ids=["denied", "unreachable"],
 )
-def test_a_failing_ecr_is_named_and_leaves_the_good_login(
-    handler: ModuleType, ecr_answers: Any, current_login: Any, failure: Exception, reason: str
+def test_a_failure_of_ecr_is_named_and_leaves_the_current_login(
+    handler: ModuleType, ecr_answers: Any, current_login: Any, failure: Exception, code: str
 ) -> None:
     ecr_answers(failure)
 
-    with pytest.raises(handler.RefreshFailed, match=reason):
+    with pytest.raises(handler.RefreshFailed) as refusal:
         handler.handle({}, Context())
 
+    assert (refusal.value.operation, refusal.value.code) == ("GetAuthorizationToken", code)
+    # The runbook lists the failures by this text.
+    assert str(refusal.value) == f"GetAuthorizationToken failed: {code}"
     assert current_login() == "old"
 
 
 @pytest.mark.parametrize(
-    ("failure", "reason"),
+    ("failure", "code"),
     [
-        (denied("PutSecretValue"), "PutSecretValue failed: AccessDeniedException"),
+        (denied("PutSecretValue"), "AccessDeniedException"),
         # botocore quotes the value that it refuses.
-        (
-            ParamValidationError(report=f"Invalid value {PASSWORD}"),
-            "PutSecretValue failed: ParamValidationError",
-        ),
-        (ValueError(PASSWORD), "PutSecretValue failed: ValueError"),
+        (ParamValidationError(report=f"Invalid value {PASSWORD}"), "ParamValidationError"),
+        (ValueError(PASSWORD), "ValueError"),
     ],
+    ids=["denied", "a request that botocore refuses", "another exception"],
 )
-def test_a_failing_write_is_named_and_never_tells_the_token(
+def test_a_failed_write_is_named_and_never_shows_the_token(
     handler: ModuleType,
     ecr_answers: Any,
     current_login: Any,
     failure: Exception,
-    reason: str,
+    code: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def put_secret_value(**_: Any) -> None:
         raise failure
 
-    monkeypatch.setattr(handler.secrets_manager, "put_secret_value", put_secret_value)
+    monkeypatch.setattr(handler.CLIENTS.secrets_manager, "put_secret_value", put_secret_value)
 
-    with caplog.at_level(logging.DEBUG), pytest.raises(handler.RefreshFailed, match=reason) as refusal:
+    with caplog.at_level(logging.DEBUG), pytest.raises(handler.RefreshFailed) as refusal:
         handler.handle({}, Context())
 
+    assert (refusal.value.operation, refusal.value.code) == ("PutSecretValue", code)
+    reason = f"PutSecretValue failed: {code}"
+    assert str(refusal.value) == reason
     assert PASSWORD not in "".join(traceback.format_exception(refusal.value)) + caplog.text
-    # Nothing of botocore's exception hangs on to ours, for a logger that walks the chain.
+    # botocore's exception is not chained to ours: a logger that walks the chain would print the token.
     assert refusal.value.__context__ is None
+    assert PASSWORD not in repr(vars(refusal.value)) + repr(refusal.value.args)
     [line] = [record.__dict__ for record in caplog.records if record.name == handler.logger.name]
     assert (line["levelname"], line["connection"], line["reason"]) == ("ERROR", "docker_default", reason)
     assert current_login() == "old"
 
 
-def test_even_at_debug_no_log_line_holds_the_token(
+def test_no_log_line_holds_the_token_even_at_debug_level(
     handler: ModuleType, ecr_answers: Any, secrets: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        answer = handler.handle({}, Context())
+        result = handler.handle({}, Context())
 
     assert PASSWORD not in caplog.text
     assert not [record for record in caplog.records if PASSWORD in str(record.__dict__)]
     [line] = [record for record in caplog.records if record.name == handler.logger.name]
-    assert answer.items() <= line.__dict__.items()
+    assert result.items() <= line.__dict__.items()
 
 
-def test_a_deploy_waits_for_rights_that_are_on_their_way(
+def test_a_deploy_waits_for_new_permissions(
     handler: ModuleType, ecr_answers: Any, current_login: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ecr_answers(denied("GetAuthorizationToken"))
-    # The rights arrive during the first wait.
+    # The permissions arrive during the first wait.
     monkeypatch.setattr(handler.time, "sleep", lambda _seconds: ecr_answers())
 
     handler.handle({}, Context(function_version="1"))
@@ -137,7 +167,7 @@ def test_a_deploy_waits_for_rights_that_are_on_their_way(
     assert json.loads(current_login())["password"] == PASSWORD
 
 
-def test_a_deploy_gives_up_when_the_rights_do_not_arrive(
+def test_a_deploy_gives_up_if_the_permissions_do_not_arrive(
     handler: ModuleType, ecr_answers: Any, secrets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
@@ -161,10 +191,12 @@ def test_a_deploy_gives_up_when_the_rights_do_not_arrive(
     [
         ("$LATEST", denied("GetAuthorizationToken")),
         ("1", ClientError({"Error": {"Code": "ThrottlingException"}}, "GetAuthorizationToken")),
+        # Only the code decides, not a text that ends alike.
+        ("1", ClientError({"Error": {"Code": "NotAnAccessDeniedException"}}, "GetAuthorizationToken")),
     ],
-    ids=["a scheduled run that is denied", "a deploy that is throttled"],
+    ids=["a scheduled run that is denied", "a deploy that is throttled", "a code that ends alike"],
 )
-def test_any_other_failure_is_reported_at_once(
+def test_every_other_failure_is_reported_at_once(
     handler: ModuleType,
     ecr_answers: Any,
     secrets: Any,
@@ -180,3 +212,12 @@ def test_any_other_failure_is_reported_at_once(
 
     with pytest.raises(handler.RefreshFailed):
         handler.handle({}, Context(function_version=version))
+
+
+def test_the_clients_have_the_timeouts_that_the_alarms_count_on(handler: ModuleType) -> None:
+    for client in handler.CLIENTS:
+        config = client.meta.config
+        assert config.connect_timeout == timings.CONNECT_TIMEOUT_SECONDS
+        assert config.read_timeout == timings.READ_TIMEOUT_SECONDS
+        assert config.retries == {"mode": "standard", "total_max_attempts": timings.ATTEMPTS_PER_CALL}
+    assert len(handler.CLIENTS) == timings.CALLS_PER_RUN

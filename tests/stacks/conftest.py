@@ -1,4 +1,4 @@
-"""Templates of an app that is synthesized once per session."""
+"""The templates of two environments, synthesized once per session."""
 
 from typing import Any
 
@@ -6,20 +6,20 @@ import pytest
 
 from tests.templates import Template, Templates, synthesize
 
-# One environment with most settings in use, and one that leaves all that it can at its default.
+# One environment that uses most settings, and one that leaves every setting with a default at its default.
 RICH = """
-account = "210987654321"
+account = "444455556666"
 region = "eu-west-1"
 secret_key = "customer"
-break_glass_role_arns = ["arn:aws:iam::210987654321:role/BreakGlass"]
+break_glass_role_arns = ["arn:aws:iam::444455556666:role/BreakGlass"]
 [teams.analytics]
 repositories = ["web-scraper", "churn-model"]
 push.permission_sets = ["DataAnalyst"]
-push.role_arns = ["arn:aws:iam::210987654321:role/analytics-ci"]
+push.role_arns = ["arn:aws:iam::444455556666:role/analytics-ci"]
 repository_defaults.mutable_tags = ["latest"]
 [teams.risk]
 repositories = ["var", "reports/daily"]
-push.user_arns = ["arn:aws:iam::210987654321:user/ana"]
+push.user_arns = ["arn:aws:iam::444455556666:user/ana"]
 push.require_mfa = true
 [connections.docker_default]
 teams = ["analytics", "risk"]
@@ -27,7 +27,7 @@ teams = ["analytics", "risk"]
 teams = ["risk"]
 refresh_every_minutes = 60
 [workers]
-role_arns = ["arn:aws:iam::210987654321:role/airflow-worker"]
+role_arns = ["arn:aws:iam::444455556666:role/airflow-worker"]
 [workers.clean_up]
 tag_key = "role"
 tag_value = "airflow-worker"
@@ -49,7 +49,7 @@ push.user_arns = ["arn:aws:iam::111111111111:user/ana"]
 [connections.docker_default]
 teams = ["analytics"]
 [alerts]
-off_because = "nobody is on call for it"
+off_because = "a test"
 """
 
 Resource = dict[str, Any]
@@ -57,7 +57,7 @@ Resource = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    """The templates of the environments `rich` and `plain`."""
+    """The templates of the environments `rich` and `plain`, by stack name."""
     folder = tmp_path_factory.mktemp("environments")
     (folder / "rich.toml").write_text(RICH)
     (folder / "plain.toml").write_text(PLAIN)
@@ -65,23 +65,23 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
 
 
 def of_type(template: Template, resource_type: str) -> list[Resource]:
-    """The properties of every resource of a type, in the template's order."""
+    """Return the properties of every resource of a type, in the order of the template."""
     return [r["Properties"] for r in template["Resources"].values() if r["Type"] == resource_type]
 
 
 def the_one(template: Template, resource_type: str) -> Resource:
-    """The properties of the only resource of a type."""
+    """Return the properties of the only resource of a type."""
     [properties] = of_type(template, resource_type)
     return properties
 
 
 def statements(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """A policy's statements by their Sid."""
+    """Return the statements of a policy by their Sid."""
     return {statement["Sid"]: statement for statement in document["Statement"]}
 
 
 def actions(document: dict[str, Any]) -> set[str]:
-    """Every action that a policy allows."""
+    """Return every action that a policy allows."""
     allowed: set[str] = set()
     for statement in document["Statement"]:
         if statement["Effect"] == "Allow":

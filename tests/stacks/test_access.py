@@ -1,4 +1,4 @@
-"""The push roles: who may take them, and what they open."""
+"""The push roles: who may assume them, and what they may push."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def policy(role: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def test_each_team_has_a_push_role_of_a_name_that_analysts_can_type(templates: Templates) -> None:
+def test_each_team_has_a_push_role_with_a_name_that_analysts_can_type(templates: Templates) -> None:
     template = templates["rich-Access"]
 
     assert list(push_roles(template)) == ["rich-ecr-push-analytics", "rich-ecr-push-risk"]
@@ -38,10 +38,10 @@ def test_a_push_role_may_push_and_log_in_and_nothing_else(templates: Templates) 
     }
 
 
-def test_a_push_role_opens_only_repositories_of_its_teams_name_and_tag(templates: Templates) -> None:
+def test_a_push_role_pushes_only_to_repositories_with_its_teams_prefix_and_tag(templates: Templates) -> None:
     push = statements(policy(push_roles(templates["rich-Access"])["rich-ecr-push-analytics"]))["PushImages"]
 
-    assert push["Resource"] == "arn:aws:ecr:eu-west-1:210987654321:repository/analytics/*"
+    assert push["Resource"] == "arn:aws:ecr:eu-west-1:444455556666:repository/analytics/*"
     assert push["Condition"] == {"StringEquals": {"aws:ResourceTag/team": ["analytics"]}}
 
 
@@ -52,17 +52,17 @@ def test_a_push_over_plain_http_is_refused(templates: Templates) -> None:
         assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_roles_and_exact_permission_sets_may_take_a_push_role(templates: Templates) -> None:
+def test_named_roles_and_permission_sets_may_assume_a_push_role(templates: Templates) -> None:
     trust = push_roles(templates["rich-Access"])["rich-ecr-push-analytics"]["AssumeRolePolicyDocument"]
 
     by_arn, by_permission_set = trust["Statement"]
-    assert by_arn["Principal"] == {"AWS": "arn:aws:iam::210987654321:role/analytics-ci"}
-    assert by_permission_set["Principal"] == {"AWS": "arn:aws:iam::210987654321:root"}
-    # Sixteen characters, not *: that would let in the permission set DataAnalyst_Admin.
+    assert by_arn["Principal"] == {"AWS": "arn:aws:iam::444455556666:role/analytics-ci"}
+    assert by_permission_set["Principal"] == {"AWS": "arn:aws:iam::444455556666:root"}
+    # Sixteen characters, because * would also match the permission set DataAnalyst_Admin.
     assert by_permission_set["Condition"] == {
         "ArnLike": {
             "aws:PrincipalArn": [
-                "arn:aws:iam::210987654321:role/aws-reserved/sso.amazonaws.com*/"
+                "arn:aws:iam::444455556666:role/aws-reserved/sso.amazonaws.com*/"
                 "AWSReservedSSO_DataAnalyst_????????????????"
             ]
         }
@@ -70,17 +70,17 @@ def test_roles_and_exact_permission_sets_may_take_a_push_role(templates: Templat
     assert {statement["Action"] for statement in trust["Statement"]} == {"sts:AssumeRole"}
 
 
-def test_users_take_a_push_role_with_mfa_where_it_is_asked(templates: Templates) -> None:
+def test_users_need_mfa_to_assume_a_push_role_if_the_settings_require_it(templates: Templates) -> None:
     [with_mfa] = push_roles(templates["rich-Access"])["rich-ecr-push-risk"]["AssumeRolePolicyDocument"]["Statement"]
     [without] = push_roles(templates["plain-Access"])["plain-ecr-push-analytics"]["AssumeRolePolicyDocument"][
         "Statement"
     ]
 
-    assert with_mfa["Principal"] == {"AWS": "arn:aws:iam::210987654321:user/ana"}
-    # Not BoolIfExists: a session that does not say is a session without MFA.
+    assert with_mfa["Principal"] == {"AWS": "arn:aws:iam::444455556666:user/ana"}
+    # Not BoolIfExists, because a session without the key is a session without MFA.
     assert with_mfa["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     assert "Condition" not in without
 
 
-def test_a_push_session_lasts_an_hour(templates: Templates) -> None:
+def test_a_push_session_lasts_at_most_an_hour(templates: Templates) -> None:
     assert {role["MaxSessionDuration"] for role in push_roles(templates["rich-Access"]).values()} == {3600}

@@ -1,29 +1,57 @@
-"""The app as a whole: what the stacks share, what a deploy uploads, and how bad settings are refused."""
+"""The app as a whole: what the stacks share, what a deploy uploads, and how it reports problems in the settings."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.stacks.conftest import PLAIN
-from tests.templates import Templates, synthesize
+import pytest
+
+from tests.stacks.conftest import PLAIN, RICH
+from tests.templates import Template, Templates, synthesize
 from tools import ROOT
 
 
-def test_the_stacks_share_no_reference_so_that_each_deploys_and_goes_alone(templates: Templates) -> None:
-    of_every_environment = {"Registry", "Access", "DockerLogin"}
+@dataclass
+class Synthesized:
+    """A run of app.py, and the folder in which it ran."""
+
+    app: subprocess.CompletedProcess[str]
+    folder: Path
+
+    def template(self, stage: str, stack: str) -> Template:
+        [file] = (self.folder / "cdk.out" / f"assembly-{stage}").glob(f"{stage}{stack}*.template.json")
+        template: Template = json.loads(file.read_text())
+        return template
+
+
+@pytest.fixture(scope="module")
+def without_cli(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """app.py run without the CDK CLI, on the examples and `rich`. CDK's built-in validation takes most of the time."""
+    # Python may have left bytecode beside the function, because tests import it. Here it certainly has.
+    subprocess.run([sys.executable, "-m", "compileall", "-q", "lambda"], cwd=ROOT, check=True)
+    folder = tmp_path_factory.mktemp("without-cli")
+    shutil.copytree(ROOT / "examples", folder / "environments")
+    (folder / "environments" / "rich.toml").write_text(RICH)
+    return Synthesized(run_app(folder), folder)
+
+
+def test_the_stacks_share_no_references(templates: Templates) -> None:
+    always = {"Registry", "Access", "DockerLogin"}
     assert set(templates) == {
-        *(f"plain-{stack}" for stack in of_every_environment),
-        *(f"rich-{stack}" for stack in of_every_environment | {"WorkerUpkeep", "EcsTasks"}),
+        *(f"plain-{stack}" for stack in always),
+        *(f"rich-{stack}" for stack in always | {"WorkerUpkeep", "EcsTasks"}),
     }
     for template in templates.values():
         assert "Fn::ImportValue" not in json.dumps(template)
         assert not [output for output in template.get("Outputs", {}).values() if "Export" in output]
 
 
-def test_no_resource_but_those_of_a_contract_has_a_fixed_name(templates: Templates) -> None:
+def test_only_resources_of_a_contract_have_a_fixed_name(templates: Templates) -> None:
     names = {"RoleName", "FunctionName", "QueueName", "TopicName", "LogGroupName", "PolicyName", "AlarmName", "Name"}
     names |= {"ClusterName", "Family", "AssociationName", "DashboardName"}
     named = {
@@ -33,43 +61,49 @@ def test_no_resource_but_those_of_a_contract_has_a_fixed_name(templates: Templat
         if any(isinstance(r.get("Properties", {}).get(name), str) for name in names)
     }
 
-    # An inline policy has to have a name; it is CDK's. The only roles with a name are those that analysts type.
-    # DAGs name the tasks that they run; of an association, nothing but its name tells people what it is.
+    # An inline policy must have a name, and CDK chooses it. Analysts type the names of push roles. DAGs name the tasks
+    # that they run. In the console, only its name tells what an association is.
     of_a_contract = {"AWS::IAM::Role", "AWS::SecretsManager::Secret", "AWS::ECS::Cluster", "AWS::ECS::TaskDefinition"}
     assert named == {"AWS::IAM::Policy", "AWS::SSM::Association", *of_a_contract}
     roles = [r for t in templates.values() for r in t["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
     assert all("-ecr-push-" in r["Properties"].get("RoleName", "-ecr-push-") for r in roles)
 
 
-def test_the_functions_code_has_the_same_hash_with_and_without_traces_of_running_it(
-    templates: Templates, tmp_path: Path
-) -> None:
-    # The tests import the function, and so Python may have left its bytecode beside it; here it certainly has.
-    subprocess.run([sys.executable, "-m", "compileall", "-q", "lambda"], cwd=ROOT, check=True)
-    (tmp_path / "settings").mkdir()
-    (tmp_path / "settings" / "plain.toml").write_text(PLAIN)
+def test_the_examples_pass_cdks_own_validation(without_cli: Synthesized) -> None:
+    assert (without_cli.app.returncode, without_cli.app.stderr) == (0, "")
+    assert (without_cli.folder / "cdk.out" / "manifest.json").exists()
+    assert without_cli.template("dev", "DockerLogin")
+    assert without_cli.template("prod", "DockerLogin")
 
-    again = synthesize(tmp_path / "settings", tmp_path / "cdk.out")
 
-    assert again["plain-DockerLogin"] == templates["plain-DockerLogin"]
-    [asset] = (tmp_path / "cdk.out").glob("asset.*/refresh_docker_login")
+def test_the_app_writes_the_same_templates_without_the_cdk_cli(without_cli: Synthesized, templates: Templates) -> None:
+    for stack in ("Registry", "Access", "DockerLogin", "WorkerUpkeep", "EcsTasks"):
+        assert essential(without_cli.template("rich", stack)) == essential(templates[f"rich-{stack}"])
+
+
+def test_the_function_is_uploaded_without_bytecode(without_cli: Synthesized, templates: Templates) -> None:
+    [asset] = (without_cli.folder / "cdk.out").glob("asset.*/refresh_docker_login")
+
     assert sorted(file.name for file in asset.rglob("*")) == ["__init__.py", "connection.py", "handler.py"]
+    # The hash of the code does not depend on bytecode either.
+    assert asset.parent.name.removeprefix("asset.") in json.dumps(templates["rich-DockerLogin"])
 
 
-def test_bad_settings_are_refused_in_one_line_before_anything_is_synthesized(tmp_path: Path) -> None:
+def test_bad_settings_are_reported_in_one_line_before_anything_is_synthesized(tmp_path: Path) -> None:
     (tmp_path / "settings").mkdir()
     (tmp_path / "settings" / "plain.toml").write_text(PLAIN.replace('"111111111111"', '"11111"', 1))
-    output = tmp_path / "cdk.out"
 
-    app = run_app(output, {"environments": str(tmp_path / "settings")})
+    # As the CDK CLI runs it.
+    context = json.dumps({"environments": str(tmp_path / "settings")})
+    app = run_app(tmp_path, CDK_OUTDIR=str(tmp_path / "cdk.out"), CDK_CONTEXT_JSON=context)
 
     assert app.returncode == 1
     [line] = app.stderr.splitlines()
     assert "plain.toml: account: '11111'" in line
-    assert not (output / "manifest.json").exists()
+    assert not (tmp_path / "cdk.out" / "manifest.json").exists()
 
 
-def test_a_boundary_and_a_path_reach_every_role_cdks_own_included(tmp_path: Path) -> None:
+def test_every_role_has_the_boundary_and_the_path_of_the_settings(tmp_path: Path) -> None:
     boundary = "arn:aws:iam::111111111111:policy/org/Boundary"
     (tmp_path / "confined.toml").write_text(
         f'permissions_boundary_arn = "{boundary}"\nrole_path = "/data-platform/"\n{PLAIN}'
@@ -78,13 +112,13 @@ def test_a_boundary_and_a_path_reach_every_role_cdks_own_included(tmp_path: Path
     templates = synthesize(tmp_path, tmp_path / "cdk.out")
 
     roles = [r for t in templates.values() for r in t["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
-    assert len(roles) == 5  # push, pull, schedule, worker, and that of CDK's function for first refreshes
+    assert len(roles) == 5  # push, pull, schedule, worker, and the role of CDK's function for first refreshes
     assert {role["Properties"].get("PermissionsBoundary") for role in roles} == {boundary}
     assert {role["Properties"].get("Path") for role in roles} == {"/data-platform/"}
 
 
-def test_no_choice_of_names_makes_two_constructs_collide(tmp_path: Path) -> None:
-    # Names that, joined with what the stacks and their outputs are called, come out alike.
+def test_no_names_in_the_settings_make_constructs_collide(tmp_path: Path) -> None:
+    # Together with the names of the stacks and of their outputs, these names could become the same id.
     names = ["x", "arn-x", "registry-host", "repositories", "push-roles"]
     (tmp_path / "odd.toml").write_text(
         'account = "111111111111"\nregion = "eu-west-1"\nalerts.off_because = "a test"\n'
@@ -100,7 +134,7 @@ def test_no_choice_of_names_makes_two_constructs_collide(tmp_path: Path) -> None
     assert len(templates["odd-Access"]["Outputs"]) == len(names)
 
 
-def test_as_many_connections_as_the_settings_take_fit_into_a_template(tmp_path: Path) -> None:
+def test_the_largest_number_of_connections_fits_into_a_template(tmp_path: Path) -> None:
     teams = [f"team-{number}" for number in range(10)]
     (tmp_path / "full.toml").write_text(
         'account = "111111111111"\nregion = "eu-west-1"\nsecret_key = "customer"\n'
@@ -122,40 +156,35 @@ def test_as_many_connections_as_the_settings_take_fit_into_a_template(tmp_path: 
     assert len(template["Outputs"]) <= 200
 
 
-def test_another_secret_makes_another_version_of_the_function_for_a_deploy_to_run(tmp_path: Path) -> None:
-    # The first refresh runs a published version; one that was published before knows the old secret only.
-    (tmp_path / "plain.toml").write_text(PLAIN)
-    before = synthesize(tmp_path, tmp_path / "before")
+def test_another_secret_makes_another_version_of_the_function(templates: Templates, tmp_path: Path) -> None:
+    # A deploy's first refresh runs a published version, and an earlier version knows only the earlier secret.
     (tmp_path / "plain.toml").write_text(f'connections_prefix = "elsewhere"\n{PLAIN}')
-    after = synthesize(tmp_path, tmp_path / "after")
+    after = synthesize(tmp_path, tmp_path / "cdk.out")
 
     versions = [
         {name for name, r in t["plain-DockerLogin"]["Resources"].items() if r["Type"] == "AWS::Lambda::Version"}
-        for t in (before, after)
+        for t in (templates, after)
     ]
+    assert all(versions)
     assert not versions[0] & versions[1]
 
 
-def test_the_examples_pass_cdks_own_validation(tmp_path: Path) -> None:
-    # The other tests and the demo leave it out, because it takes seconds.
-    context = json.loads((ROOT / "cdk.json").read_text())["context"]
-    app = run_app(tmp_path, {**context, "environments": "examples"})
-
-    assert (app.returncode, app.stderr) == (0, "")
-    assert (tmp_path / "manifest.json").exists()
-
-
-def run_app(output: Path, context: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """app.py as the CDK CLI runs it."""
+def run_app(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run app.py in a folder, with these environment variables."""
     return subprocess.run(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
-            "CDK_OUTDIR": str(output),
-            "CDK_CONTEXT_JSON": json.dumps(context),
-        },
+        [sys.executable, str(ROOT / "app.py")],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", **environment},
         capture_output=True,
         text=True,
     )
+
+
+def essential(template: Template) -> dict[str, Any]:
+    """Return the template without what CDK adds for its own use: its version, its rules, and paths of assets."""
+    resources = {
+        logical_id: {**r, "Metadata": {k: v for k, v in r.get("Metadata", {}).items() if "aws:asset:" not in k}}
+        for logical_id, r in template["Resources"].items()
+        if r["Type"] != "AWS::CDK::Metadata"
+    }
+    return {"Resources": resources, "Outputs": template.get("Outputs"), "Parameters": template["Parameters"]}

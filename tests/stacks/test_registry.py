@@ -1,4 +1,4 @@
-"""The repositories: who owns them, which tags may move, and that nobody loses an image with a stack."""
+"""The repositories: their names and tags, which image tags may move, and that they outlive the stack."""
 
 import json
 
@@ -8,7 +8,7 @@ from tests.templates import Templates
 REPOSITORY = "AWS::ECR::Repository"
 
 
-def test_repositories_are_named_and_tagged_by_their_team(templates: Templates) -> None:
+def test_repositories_have_the_prefix_and_the_tag_of_their_team(templates: Templates) -> None:
     repositories = {r["RepositoryName"]: r["Tags"] for r in of_type(templates["rich-Registry"], REPOSITORY)}
 
     assert repositories == {
@@ -23,25 +23,25 @@ def test_repositories_and_their_images_outlive_the_stack(templates: Templates) -
     resources = templates["rich-Registry"]["Resources"].values()
 
     for repository in (r for r in resources if r["Type"] == REPOSITORY):
-        # RetainExceptOnCreate: a first deploy that fails leaves none behind that would block the next.
+        # RetainExceptOnCreate, because a repository that a failed first deploy left behind would block the next one.
         assert repository["DeletionPolicy"] == "RetainExceptOnCreate"
         assert repository["UpdateReplacePolicy"] == "Retain"
 
 
-def test_only_the_listed_tags_may_move(templates: Templates) -> None:
+def test_only_the_tags_in_the_settings_are_mutable(templates: Templates) -> None:
     repositories = {r["RepositoryName"]: r for r in of_type(templates["rich-Registry"], REPOSITORY)}
 
-    movable = repositories["analytics/web-scraper"]
-    assert movable["ImageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
-    assert movable["ImageTagMutabilityExclusionFilters"] == [
+    mutable = repositories["analytics/web-scraper"]
+    assert mutable["ImageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
+    assert mutable["ImageTagMutabilityExclusionFilters"] == [
         {"ImageTagMutabilityExclusionFilterType": "WILDCARD", "ImageTagMutabilityExclusionFilterValue": "latest"}
     ]
-    fixed = repositories["risk/var"]
-    assert fixed["ImageTagMutability"] == "IMMUTABLE"
-    assert "ImageTagMutabilityExclusionFilters" not in fixed
+    immutable = repositories["risk/var"]
+    assert immutable["ImageTagMutability"] == "IMMUTABLE"
+    assert "ImageTagMutabilityExclusionFilters" not in immutable
 
 
-def test_images_are_scanned_and_only_the_newest_kept(templates: Templates) -> None:
+def test_images_are_scanned_and_only_the_newest_are_kept(templates: Templates) -> None:
     for repository in of_type(templates["rich-Registry"], REPOSITORY):
         assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
         [rule] = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
@@ -49,13 +49,13 @@ def test_images_are_scanned_and_only_the_newest_kept(templates: Templates) -> No
 
 
 def test_no_repository_has_a_key_or_a_policy_of_its_own(templates: Templates) -> None:
-    # A customer key could not be changed later without replacing the repository; access is the roles' alone.
+    # Another key would replace the repository later. Only roles give access.
     for repository in of_type(templates["rich-Registry"], REPOSITORY):
         assert repository.get("EncryptionConfiguration", {}).get("EncryptionType", "AES256") == "AES256"
         assert "RepositoryPolicyText" not in repository
 
 
-def test_the_registry_host_is_an_output(templates: Templates) -> None:
+def test_an_output_has_the_registry_host(templates: Templates) -> None:
     outputs = templates["rich-Registry"]["Outputs"]
 
-    assert outputs["RegistryHost"]["Value"] == "210987654321.dkr.ecr.eu-west-1.amazonaws.com"
+    assert outputs["RegistryHost"]["Value"] == "444455556666.dkr.ecr.eu-west-1.amazonaws.com"

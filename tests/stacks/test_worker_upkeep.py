@@ -1,10 +1,10 @@
-"""Old containers and images go from the workers' instances; the end-to-end tests run the command on a real docker."""
+"""The clean-up of the workers' instances. The end-to-end tests run its command on a real docker engine."""
 
 from tests.stacks.conftest import the_one
 from tests.templates import Templates
 
 
-def test_the_tagged_instances_are_cleaned_up_at_night_and_never_by_a_deploy(templates: Templates) -> None:
+def test_tagged_instances_are_cleaned_up_at_night_and_not_by_a_deploy(templates: Templates) -> None:
     association = the_one(templates["rich-WorkerUpkeep"], "AWS::SSM::Association")
 
     assert association["Targets"] == [{"Key": "tag:role", "Values": ["airflow-worker"]}]
@@ -12,7 +12,7 @@ def test_the_tagged_instances_are_cleaned_up_at_night_and_never_by_a_deploy(temp
     assert association["ApplyOnlyAtCronInterval"] is True
 
 
-def test_docker_is_told_the_ages_of_the_settings_and_asks_nobody(templates: Templates) -> None:
+def test_the_command_has_the_ages_of_the_settings_and_asks_no_questions(templates: Templates) -> None:
     [first, *_] = the_one(templates["rich-WorkerUpkeep"], "AWS::SSM::Association")["Parameters"]["commands"]
 
     assert "docker container prune -f --filter until=24h" in first

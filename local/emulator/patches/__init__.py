@@ -1,13 +1,13 @@
-"""Where MiniStack 1.5.33 differs from AWS and this project would notice.
+"""Patches of MiniStack 1.5.33, where it differs from AWS in a way that matters to this project.
 
-Templates and code are written for AWS; the emulator is mended. Each module says what AWS does and what MiniStack does
-instead; tests/local/emulator/patches/test_upstream.py fails when a
-patch has become superfluous. Applied in the server's process only.
+Templates and code are written for AWS, so the emulator is patched and not the code. Each module says what AWS does,
+what MiniStack does instead, and what the patch does. Patches are applied in the server's process only.
+tests/local/emulator/patches/test_upstream.py fails when MiniStack no longer needs a patch.
 """
 
 from local.emulator.patches import clock, cloudformation, cloudwatch, iam, lambda_runtime, registry, secrets_manager
 
 
 def apply() -> None:
-    for mend in (secrets_manager, registry, cloudformation, iam, lambda_runtime, clock, cloudwatch):
-        mend.apply()
+    for patch in (secrets_manager, registry, cloudformation, iam, lambda_runtime, clock, cloudwatch):
+        patch.apply()

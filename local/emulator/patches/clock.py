@@ -1,9 +1,18 @@
-"""Time that can be moved on, for schedules and for the registry's tokens.
+"""A clock that can be moved forward, for schedules, tokens of the registry, and alarms.
 
-AWS fires a schedule when it falls due and lets an ECR token expire after 12 h; a test cannot wait for either. MiniStack
-goes by the wall clock, and looks for due schedules every 10 s.
+AWS:
+- A schedule starts its target when it falls due.
+- An ECR token is valid for 12 hours (API reference, GetAuthorizationToken).
 
-Signatures and STS sessions stay on the wall clock. local/control.py says how to move this one.
+MiniStack:
+- Uses the computer's clock, so a test would have to wait for hours.
+- Looks for due schedules every 10 s.
+- Remembers the last run of a deleted schedule. A new schedule of the same name would count from that run.
+
+The patch:
+- Adds a clock that local/emulator/control.py can move forward. Signatures and STS sessions use the computer's clock.
+- Looks for due schedules every second, and whenever the clock is moved.
+- Forgets the last runs of deleted schedules.
 """
 
 import threading
@@ -18,30 +27,32 @@ _minutes_advanced = 0
 
 
 def now() -> float:
-    """Seconds since the epoch, by the clock that can be moved on."""
+    """Return the time of the movable clock, in seconds since the epoch."""
     return time.time() + 60 * _minutes_advanced
 
 
 def minutes_advanced() -> int:
+    """Return the minutes by which the clock was moved forward in total."""
     return _minutes_advanced
 
 
 def advance(minutes: int) -> None:
-    """Let this time pass: every schedule that falls due in it fires once."""
+    """Move the clock forward. Each schedule that falls due in these minutes starts its target once."""
     global _minutes_advanced
-    fire_due_schedules()  # a cron schedule counts from the first look at it
+    fire_due_schedules()  # MiniStack counts a cron schedule from the first time that it looks at it.
     _minutes_advanced += minutes
     fire_due_schedules()
 
 
 def fire_due_schedules() -> None:
-    with _firing:  # the ticker's thread looks too, and a schedule shall fire once
+    """Start the targets of all schedules that are due. MiniStack's own thread calls this every second."""
+    with _firing:  # Two threads call this, and each schedule must start its target once.
         _forget_deleted_schedules()
         _fire_due_schedules()
 
 
 def _forget_deleted_schedules() -> None:
-    """Else a schedule that is created anew under its old name counts from its namesake's last run."""
+    """Forget the last runs of schedules that no longer exist."""
     for key in list(scheduler._schedule_last_fired):
         if key not in scheduler._schedules._data:
             del scheduler._schedule_last_fired[key]

@@ -1,18 +1,23 @@
-"""CloudFormation's secrets, secret policies and repositories.
+"""CloudFormation: secrets, secret policies, repositories and Systems Manager associations.
 
-AWS (template reference of each type):
-- Ref of AWS::SecretsManager::Secret is the ARN; with neither SecretString nor GenerateSecretString the secret is born
-  without a version.
-- AWS::SecretsManager::ResourcePolicy exists; its Ref is the secret's ARN.
-- Creating a secret or a repository whose name is taken fails, whoever made the first one, and also when it was
-  retained. A repository (its name is its identifier) can be adopted with ImportExistingResources; a secret (its ARN is)
-  cannot.
+AWS (template reference of each resource type):
+- `Ref` of AWS::SecretsManager::Secret is the secret's ARN. With neither SecretString nor GenerateSecretString, the
+  secret is created without a version.
+- AWS::SecretsManager::ResourcePolicy exists. Its `Ref` is the secret's ARN.
+- Creating a secret or a repository fails if the name exists already, even if the existing one was retained from another
+  stack. ImportExistingResources adopts an existing repository, whose identifier is its name. It cannot adopt a secret,
+  whose identifier is its ARN.
 - AWS::ECR::Repository has ImageTagMutabilityExclusionFilters.
-- AWS::SSM::Association exists; its Ref is an id of its own.
+- AWS::SSM::Association exists. Its `Ref` is the association's id.
 
-MiniStack: Ref is the name; the secret has the value ''; the policy's type is refused; a taken secret is replaced and a
-taken repository overwritten; repositories cannot be imported; the filters are dropped; the association's type is
-refused. Here it is taken and does nothing: there are no instances.
+MiniStack:
+- `Ref` of a secret is its name, and a secret without a value has the value ''.
+- Refuses AWS::SecretsManager::ResourcePolicy and AWS::SSM::Association.
+- Replaces an existing secret and overwrites an existing repository. It cannot import repositories.
+- Drops the exclusion filters.
+
+The patch:
+- Does what AWS does, except that an association has no effect: there are no instances.
 """
 
 import json
@@ -27,7 +32,7 @@ from ministack.services.cloudformation.helpers import _sdk_error
 from local.emulator.patches import secrets_manager
 
 Properties = dict[str, Any]
-# A physical id and the attributes that Fn::GetAtt reads.
+# The physical id of a resource, and its attributes for Fn::GetAtt.
 Provisioned = tuple[str, dict[str, Any]]
 
 _secret_create = provisioners._sm_secret_create
@@ -78,12 +83,12 @@ def create_secret_policy(logical_id: str, properties: Properties, stack_name: st
 
 
 def update_secret_policy(arn: str, old: Properties, new: Properties, stack_name: str) -> Provisioned:
-    # On another secret it has another ARN, by which the engine knows that the old one is to be deleted.
+    # A policy of another secret has another ARN. From that, CloudFormation knows that it must delete the old policy.
     return create_secret_policy("", new, stack_name)
 
 
 def delete_secret_policy(arn: str, properties: Properties) -> None:
-    # The answer does not matter: a secret that is gone has taken its policy along.
+    # The answer does not matter: if the secret was deleted, its policy was deleted with it.
     secretsmanager._delete_resource_policy({"SecretId": arn})
 
 
@@ -134,7 +139,7 @@ def update_association(association_id: str, old: Properties, new: Properties, st
 
 
 def delete_association(association_id: str, properties: Properties) -> None:
-    pass  # Nothing was made.
+    pass  # Nothing was created.
 
 
 def _repository_import_problem(name: str) -> Any:
@@ -148,7 +153,8 @@ def _repository_import_problem(name: str) -> Any:
 
 
 def apply() -> None:
-    provisioners._sm_secret_create = create_secret  # by this name its update creates a renamed secret
+    # MiniStack's update of a secret calls this name when it replaces a secret.
+    provisioners._sm_secret_create = create_secret
 
     provisioners._RESOURCE_HANDLERS.update(
         {

@@ -1,12 +1,24 @@
-"""Metric alarms, and the metrics of functions and queues that ours watch.
+"""CloudWatch: metric alarms, and the metrics of functions and queues that our alarms use.
 
-AWS: an alarm may watch metric math. Each is looked at every minute, also when no data comes; it is of the metric with
-its dimensions. Lambda counts each run as AWS/Lambda Invocations, whoever started it, and none that was throttled. SQS
-counts the messages that arrive in a queue as AWS/SQS NumberOfMessagesSent.
+AWS:
+- An alarm may use metric math. CloudWatch evaluates each alarm every minute, also when no data arrives. A metric is
+  identified by its dimensions too (CloudWatch user guide, alarm evaluation and metrics concepts).
+- Lambda counts each run in the metric AWS/Lambda Invocations, whatever started it, and does not count throttled runs
+  (Lambda developer guide, function metrics).
+- SQS counts the messages that arrive in a queue in AWS/SQS NumberOfMessagesSent (SQS developer guide, CloudWatch
+  metrics).
 
-MiniStack: refuses metric math in a template; looks at an alarm only when somebody puts a metric, at all of its range
-at once, whatever the dimensions, and leaves it alone when there is no data; counts what is throttled, and no run that
-a schedule starts; queues count nothing. Time is the wall clock's, here it is the one that can be moved on.
+MiniStack:
+- Refuses metric math in templates.
+- Evaluates an alarm only when a metric is put. It uses all data at once, whatever the dimensions, and does not evaluate
+  alarms without data.
+- Counts throttled runs, and does not count runs that a schedule started. Queues have no metrics.
+- Uses the computer's clock.
+
+The patch:
+- Accepts metric math in templates.
+- Evaluates every alarm each second, with local/emulator/alarm_evaluation.py and the movable clock.
+- Counts runs and messages as AWS does.
 """
 
 import threading
@@ -24,10 +36,11 @@ from local.emulator.patches import clock
 _alarm_record = provisioners._cw_metric_alarm_record
 _run = lambda_svc._execute_function_dispatch
 _evaluation = Evaluation()
-_counted: set[str] = set()  # ids of messages
+_counted_messages: set[str] = set()  # by message id
 
 
 def alarm_record(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Return MiniStack's record of an alarm of a template, which may use metric math."""
     metrics = properties.get("Metrics")
     if not metrics:
         return dict(_alarm_record(name, properties))
@@ -39,9 +52,10 @@ def alarm_record(name: str, properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def evaluate_alarm(alarm: dict[str, Any]) -> None:
+    """Evaluate one alarm, and run its actions if its state changes."""
     old, new = alarm["StateValue"], _evaluation.state(alarm, _series, int(clock.now() // 60))
     if new != old:
-        reason = f"Looked at {alarm['EvaluationPeriods']} periods, threshold {alarm['Threshold']}"
+        reason = f"Evaluated {alarm['EvaluationPeriods']} periods with the threshold {alarm['Threshold']}"
         alarm |= {"StateValue": new, "StateReason": reason, "StateUpdatedTimestamp": int(clock.now())}
         cloudwatch._record_history(alarm["AlarmName"], old, new, reason)
         cloudwatch._dispatch_alarm_actions(alarm, old, new, reason)
@@ -58,7 +72,7 @@ def _series(metric: Alarm) -> Series:
 
 
 def run(function: dict[str, Any], config: dict[str, Any], event: Any, request_id: str, started: float) -> Any:
-    """The place that every run passes which was not throttled; it counts for the time at which it began."""
+    """Run a function and count the run at the time when it began. Every run that is not throttled passes here."""
     began = clock.now()
     result = _run(function, config, event, request_id, started)
     dimensions = {"FunctionName": config["FunctionName"]}
@@ -69,27 +83,27 @@ def run(function: dict[str, Any], config: dict[str, Any], event: Any, request_id
 
 
 def count_nothing(*_: Any, **__: Any) -> None:
-    """In place of what counts by who started a run."""
+    """Replace MiniStack's count, which depends on what started a run."""
 
 
-def look() -> None:
-    """Count what arrived in the queues, then look at every alarm."""
+def evaluate() -> None:
+    """Count the messages that arrived in the queues, and evaluate every alarm."""
     for queue in list(sqs._queues.values()):
-        arrived = {message["id"] for message in list(queue["messages"])} - _counted
+        arrived = {message["id"] for message in list(queue["messages"])} - _counted_messages
         if arrived:
-            _counted.update(arrived)
+            _counted_messages.update(arrived)
             cloudwatch.record_metric(
                 "AWS/SQS", "NumberOfMessagesSent", len(arrived), "Count", {"QueueName": queue["name"]}
             )
     for alarm in list(cloudwatch._alarms.values()):
-        with suppress(KeyError, NotImplementedError):  # Of another make than ours; whoever put it has been told.
+        with suppress(KeyError, NotImplementedError):  # The alarm uses a feature that our alarms do not use.
             evaluate_alarm(alarm)
 
 
-def _look_every_second() -> None:
+def _evaluate_every_second() -> None:
     while True:
         time.sleep(1)
-        look()
+        evaluate()
 
 
 def apply() -> None:
@@ -98,4 +112,4 @@ def apply() -> None:
     lambda_svc._execute_function_dispatch = run
     lambda_svc._emit_lambda_metrics = count_nothing
     cloudwatch.time = SimpleNamespace(time=clock.now)
-    threading.Thread(target=_look_every_second, daemon=True).start()
+    threading.Thread(target=_evaluate_every_second, daemon=True).start()

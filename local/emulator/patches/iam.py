@@ -1,9 +1,14 @@
-"""aws:PrincipalArn of a role's session.
+"""IAM: the condition key aws:PrincipalArn of a role's session.
 
-AWS: "For IAM roles, the request context returns the ARN of the role, not the ARN of the user that assumed the role"
-(IAM user guide, global condition keys), with the role's path.
+AWS:
+- "For IAM roles, the request context returns the ARN of the role, not the ARN of the user that assumed the role"
+  (IAM user guide, global condition keys). The ARN includes the role's path.
 
-MiniStack: returns the session's ARN, arn:aws:sts::<account>:assumed-role/<role>/<session>.
+MiniStack:
+- Returns the ARN of the session, arn:aws:sts::<account>:assumed-role/<role>/<session>.
+
+The patch:
+- Returns the ARN of the role.
 """
 
 from typing import Any

@@ -1,16 +1,21 @@
-"""How functions run, and who runs them again when they fail.
+"""Lambda: how functions run, and how failed runs are retried.
 
 AWS:
-- A Python function runs under the runtime interface client (awslambdaric), which brings its log lines out, as JSON
-  when LoggingConfig says so. It sees the environment variables that AWS sets ("Defined runtime environment variables",
-  Lambda developer guide) and its own.
-- EventBridge and EventBridge Scheduler invoke a function asynchronously: Lambda retries a failed run twice, then sends
-  it to the on-failure destination.
+- A Python function runs under the runtime interface client (awslambdaric). The client writes the function's log lines,
+  as JSON if LoggingConfig says so. The function sees its own environment variables and those that AWS sets (Lambda
+  developer guide, "Defined runtime environment variables").
+- EventBridge and EventBridge Scheduler start a function asynchronously. Lambda retries a failed run twice and then
+  sends it to the on-failure destination (Lambda developer guide, asynchronous invocation).
 
-MiniStack: runs it under a worker of its own, which loses logging's INFO lines and ignores the log format, with the
-whole environment of the server; EventBridge and Scheduler run the function once and forget about it.
+MiniStack:
+- Runs a Python function under its own worker, which loses log lines of the level INFO and ignores the log format. The
+  function sees all environment variables of the server.
+- EventBridge and EventBridge Scheduler run a function once. A failed run is not retried.
 
-Where awslambdaric is not to be had (macOS), its own worker stays.
+The patch:
+- Runs Python functions under awslambdaric, with the environment variables that AWS sets. On macOS, which awslambdaric
+  does not support, MiniStack's own worker stays.
+- Retries failed runs that EventBridge or EventBridge Scheduler started.
 """
 
 import importlib.util
@@ -38,19 +43,21 @@ exec "{sys.executable}" -m awslambdaric "$_HANDLER"
 
 
 class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]  # MiniStack is untyped
-    """The client speaks the Runtime API, for which MiniStack has the worker of the provided runtimes."""
+    """A worker for awslambdaric, which uses the Runtime API as the provided runtimes do."""
 
     def _drain_stderr_bounded(self, **_: float) -> str:
-        # MiniStack's 5 ms of silence are too few on a busy machine: a late line would join the next run's.
+        # MiniStack waits 5 ms for further lines. On a busy machine, a late line would go to the log of the next run.
         drained: str = super()._drain_stderr_bounded(first_line_wait=0.1, idle_confirm=0.05, hard_cap=1.0)
         return drained
 
 
 def code_folder(zipped: bytes) -> str:
-    """The unpacked function, with a bootstrap that hands it to the client."""
+    """Unpack a function, and return its folder. A bootstrap script in it starts awslambdaric."""
     folder = Path(_code_folder(zipped))
     bootstrap = folder / "bootstrap"
-    with lambda_svc._provided_code_lock:  # no fork while a file that is executed next is open for writing
+    with (
+        lambda_svc._provided_code_lock
+    ):  # A process that forks while the script is open for writing could not execute it.
         if not bootstrap.exists():
             bootstrap.write_text(_BOOTSTRAP)
             bootstrap.chmod(0o755)
@@ -58,20 +65,21 @@ def code_folder(zipped: bytes) -> str:
 
 
 def environment(config: Function, folder: str, port: int) -> dict[str, str]:
+    """Return the environment variables of a function."""
     defined = _environment(config, folder, port)
     if not _is_python(config):
         return dict(defined)
     return {
         **{name: value for name, value in defined.items() if name not in os.environ},
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
-        **_missing_from_ministack(config),
+        **_variables_that_ministack_lacks(config),
         **lambda_svc._runtime_env_vars(config),
         "AWS_ENDPOINT_URL": f"https://127.0.0.1:{os.environ['GATEWAY_PORT']}",
         "AWS_CA_BUNDLE": os.environ["AWS_CA_BUNDLE"],
     }
 
 
-def _missing_from_ministack(config: Function) -> dict[str, str]:
+def _variables_that_ministack_lacks(config: Function) -> dict[str, str]:
     logs = config.get("LoggingConfig") or {}
     log_format = logs.get("LogFormat", "Text")
     variables = {
@@ -102,9 +110,10 @@ def _is_python(config: Function) -> bool:
 
 
 def dispatch_to_lambda(arn: str, payload: str) -> None:
+    """Start a function for EventBridge or EventBridge Scheduler, with retries."""
     function, config, _ = lambda_svc._get_func_record_for_ref(arn)
     if not function or not config:
-        _dispatch_to_lambda(arn, payload)  # it says so in the log
+        _dispatch_to_lambda(arn, payload)  # It logs that the function does not exist.
         return
     record = lambda_svc._execution_record_for_config(function, config)
     lambda_svc.invoke_async_with_retry(record, json.loads(payload))
@@ -113,7 +122,9 @@ def dispatch_to_lambda(arn: str, payload: str) -> None:
 def apply() -> None:
     eventbridge._dispatch_to_lambda = dispatch_to_lambda
     if importlib.util.find_spec("awslambdaric") is None:
-        logging.getLogger("local").warning("awslambdaric is not installed: Python functions lose their INFO lines")
+        logging.getLogger("local").warning(
+            "awslambdaric is not installed: the logs of Python functions lack lines of the level INFO"
+        )
         return
     lambda_svc._provided_runtime_code_dir = code_folder
     lambda_svc._provided_worker_env = environment

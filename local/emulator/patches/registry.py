@@ -1,22 +1,27 @@
-"""The registry behind `docker login`: who may push and pull what, and which tags may move.
+"""ECR: tokens, permissions and immutable tags of the registry behind `docker login`.
 
 AWS:
-- GetAuthorizationToken returns a new password each time, good for 12 h for every repository that the principal who
-  asked may use ("An authorization token's permission scope matches that of the IAM principal used to retrieve the
-  authentication token", ECR user guide), in the registry of that account and region.
-- The registry demands it as Basic auth of the user AWS: 401 without, 403 DENIED once it has expired.
-- Each operation of the Registry API counts as an IAM action on the repository, decided by the rights that the principal
-  has at that moment: identity policies, permissions boundary, repository policy.
-- A tag is immutable under IMMUTABLE and, save for the filters, under IMMUTABLE_WITH_EXCLUSION; under
-  MUTABLE_WITH_EXCLUSION it is if a filter matches.
+- GetAuthorizationToken returns a new password each time. It is valid for 12 h, in the registry of that account and
+  region, for every repository that the principal may use: "An authorization token's permission scope matches that of
+  the IAM principal used to retrieve the authentication token" (ECR user guide, private registry authentication).
+- The registry requires the password as Basic authentication of the user AWS. Without it, the registry answers 401. With
+  an expired password, it answers 403 DENIED.
+- Each operation of the Registry API needs an IAM action on the repository. The permissions that the principal has at
+  that moment decide: identity policies, permissions boundary, repository policy.
+- Mounting a layer from another repository needs the permission to read the layer there.
+- IMMUTABLE protects all tags. IMMUTABLE_WITH_EXCLUSION protects the tags that no filter matches, and
+  MUTABLE_WITH_EXCLUSION those that a filter matches (ECR user guide, image tag mutability).
 
-MiniStack: the password is a constant, the registry asks for none, every operation is allowed, and tags are protected
-under IMMUTABLE only; CreateRepository, PutImageTagMutability and DescribeRepositories drop the filters.
+MiniStack:
+- The password is a constant, the registry does not ask for it, and every operation is allowed.
+- Tags are protected under IMMUTABLE only. CreateRepository, PutImageTagMutability and DescribeRepositories drop the
+  filters.
+- Ignores the tags of repositories in aws:ResourceTag conditions.
 
-Whether a token outlives the session that asked for it is not known of AWS; here it does.
-
-Mounting a layer from another repository reads it there. AWS offers it where the account has switched BLOB_MOUNTING on;
-here it is always on, so that a right too many shows.
+The patch:
+- Does what AWS does, with two differences. A token here remains valid after the session that asked for it ends; whether
+  that is so on AWS is not known. Mounting layers is always possible here; on AWS, the account must switch BLOB_MOUNTING
+  on. It is on here so that tests find a permission that is too wide.
 """
 
 import base64
@@ -45,7 +50,7 @@ _put_image_tag_mutability = ecr._put_image_tag_mutability
 _put_manifest = ecr._v2_put_manifest
 _repository_shape = ecr._repo_shape
 
-# MiniStack's names for what a path of the Registry API addresses.
+# The IAM action of each request to the Registry API, by method and by MiniStack's name for the path.
 _ACTIONS = {
     ("POST", "blob_uploads"): "ecr:InitiateLayerUpload",
     ("PATCH", "blob_upload_session"): "ecr:UploadLayerPart",
@@ -75,7 +80,7 @@ _tokens: dict[str, Token] = {}
 
 
 def get_authorization_token(request: dict[str, Any]) -> Any:
-    # The access key whose signature MiniStack has verified; it verifies none of the account's root.
+    # The access key whose signature MiniStack has verified. It does not verify signatures of the account's root.
     access_key = iam_evaluator._verified_key.get()
     principal = iam_evaluator.resolve_credential(access_key, get_account_id())
     password = base64.b64encode(secrets.token_bytes(1501)).decode()
@@ -96,7 +101,7 @@ async def handle_registry_request(method: str, path: str, headers: Headers, body
         return _unauthorized(headers.get("host", ""))
     if clock.now() >= token.expires_at:
         return _denied("Your authorization token has expired. Reauthenticate and try again.")
-    for action, repository in _needed(method.upper(), target, name, query_params):
+    for action, repository in _required_permissions(method.upper(), target, name, query_params):
         refusal = _refusal(token.principal, action, ecr._repo_arn(repository))
         if refusal:
             return _denied(refusal)
@@ -122,20 +127,23 @@ def _denied(message: str) -> Any:
     return ecr._registry_error(403, "DENIED", message)
 
 
-def _needed(method: str, target: str, name: str, query: Query) -> list[tuple[str, str]]:
-    """The actions that a request counts as, each with its repository."""
+def _required_permissions(method: str, target: str, name: str, query: Query) -> list[tuple[str, str]]:
+    """Return the IAM actions that a request needs, each with the name of its repository."""
     if (method, target) not in _ACTIONS:
         return []
-    needed = [(_ACTIONS[method, target], name or "*")]
-    if target == "blob_uploads" and "digest" in query:  # the whole layer in one request
-        needed += [("ecr:UploadLayerPart", name), ("ecr:CompleteLayerUpload", name)]
+    required = [(_ACTIONS[method, target], name or "*")]
+    if target == "blob_uploads" and "digest" in query:  # uploads a whole layer in one request
+        required += [("ecr:UploadLayerPart", name), ("ecr:CompleteLayerUpload", name)]
     if target == "blob_uploads" and "mount" in query and "from" in query:
-        needed.append(("ecr:GetDownloadUrlForLayer", query["from"][0]))
-    return needed
+        required.append(("ecr:GetDownloadUrlForLayer", query["from"][0]))
+    return required
 
 
 def _refusal(credential: Any, action: str, repository_arn: str) -> str | None:
-    """Why the principal may not do this now, as iam_evaluator.enforce() decides it for a signed request."""
+    """Return the message of a refusal, or None if the principal may do this now.
+
+    The decision is the one that iam_evaluator.enforce() makes for a signed request.
+    """
     principal = iam_evaluator.resolve_principal(credential.access_key_id, credential.account_id, credential)
     if principal.policies is None:  # the account's root
         return None
@@ -194,7 +202,7 @@ def repository_shape(repository: dict[str, Any]) -> dict[str, Any]:
 
 
 def put_manifest(name: str, reference: str, headers: Headers, body: bytes) -> Any:
-    refusal = _immutable_tag(name, reference, ecr._content_digest(body))
+    refusal = _immutable_tag_refusal(name, reference, ecr._content_digest(body))
     if refusal:
         return ecr._registry_error(400, "TAG_INVALID", refusal)
     return _put_manifest(name, reference, headers, body)
@@ -202,13 +210,13 @@ def put_manifest(name: str, reference: str, headers: Headers, body: bytes) -> An
 
 def put_image(request: dict[str, Any]) -> Any:
     digest = request.get("imageDigest") or ecr._image_digest(request.get("imageManifest", ""))
-    refusal = _immutable_tag(request.get("repositoryName", ""), request.get("imageTag", ""), digest)
+    refusal = _immutable_tag_refusal(request.get("repositoryName", ""), request.get("imageTag", ""), digest)
     if refusal:
         return error_response_json("ImageTagAlreadyExistsException", refusal, 400)
     return _put_image(request)
 
 
-def _immutable_tag(name: str, tag: str, digest: str) -> str | None:
+def _immutable_tag_refusal(name: str, tag: str, digest: str) -> str | None:
     image = ecr._find_image(name, {"imageTag": tag})
     if image is None or image["imageDigest"] == digest or not _is_immutable(ecr._repositories[name], tag):
         return None
@@ -232,7 +240,7 @@ def _matches(wildcard: str, tag: str) -> bool:
 
 
 def apply() -> None:
-    # MiniStack knows the tags of repositories, but does not look at them for aws:ResourceTag.
+    # MiniStack has a collector for the tags of repositories, but does not use it for aws:ResourceTag.
     tagging._RESOURCE_TAG_COLLECTORS["ecr"] = tagging._collect_ecr
     ecr._get_authorization_token = get_authorization_token
     ecr.handle_registry_request = handle_registry_request

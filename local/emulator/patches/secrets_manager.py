@@ -1,15 +1,19 @@
-"""Versions of a secret: one that was created without a value has none, and a write that is repeated makes one.
+"""Secrets Manager: secrets without a value, and writes that are repeated.
 
 AWS:
 - CreateSecret with neither SecretString nor SecretBinary creates a secret without a version and returns no VersionId
-  (API reference, CreateSecret); GetSecretValue then answers ResourceNotFoundException, "Secrets Manager can't find the
+  (API reference, CreateSecret). GetSecretValue then answers ResourceNotFoundException: "Secrets Manager can't find the
   specified secret value for staging label: AWSCURRENT".
-- PutSecretValue with a ClientRequestToken that a version has already: with the same value "the request is ignored. The
-  operation is idempotent"; with another one it fails "because you can't modify a secret version" (API reference,
-  PutSecretValue). An SDK sends the token of its first attempt with each retry.
+- PutSecretValue with the ClientRequestToken of an existing version: with the same value, "the request is ignored. The
+  operation is idempotent". With another value, the request fails "because you can't modify a secret version" (API
+  reference, PutSecretValue). An SDK sends the same token with each retry.
 
-MiniStack: gives the secret a version AWSCURRENT without a value, and GetSecretValue succeeds; writes the version again,
-whatever its value, and in doing so forgets AWSPREVIOUS.
+MiniStack:
+- Gives a new secret a version AWSCURRENT without a value, and GetSecretValue succeeds.
+- Writes an existing version again, whatever the value, and forgets AWSPREVIOUS.
+
+The patch:
+- Does what AWS does.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Tasks for tests alone: what the examples in dags/ do not do."""
+"""Tasks that only tests need. The examples in dags/ do not contain them."""
 
 from datetime import datetime
 

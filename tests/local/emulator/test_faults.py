@@ -1,37 +1,40 @@
-"""Faults at the gateway of the embedded AWS: what they strike, and what they leave alone."""
+"""Fault injection at the gateway of the embedded AWS: which requests fail, how, and for how long."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
+from local.emulator import faults
 from tests.local.emulator.patches.support import eventually
 
 DOWN = {"status": 503, "body": {"__type": "Unavailable", "message": "down"}}
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 
 
-def test_a_fault_strikes_one_operation_as_often_as_told(aws: EmbeddedAws) -> None:
+def test_a_fault_applies_to_one_operation_as_many_times_as_it_says(aws: EmbeddedAws) -> None:
     secrets = aws.client("secretsmanager", config=ONE_ATTEMPT)
-    with aws.fault("ListSecrets", times=2, **DOWN) as struck:
+    with aws.fault("ListSecrets", times=2, **DOWN) as hits:
         for _ in range(2):
             with pytest.raises(ClientError, match="Unavailable"):
                 secrets.list_secrets()
         secrets.list_secrets()
         aws.client("ecr").describe_repositories()
-        assert struck() == 2
+        assert hits() == 2
 
 
-def test_a_fault_ends_with_its_block(aws: EmbeddedAws) -> None:
+def test_a_fault_ends_with_its_with_statement(aws: EmbeddedAws) -> None:
     secrets = aws.client("secretsmanager", config=ONE_ATTEMPT)
     with pytest.raises(ClientError), aws.fault("ListSecrets", **DOWN):
         secrets.list_secrets()
     secrets.list_secrets()
 
 
-def test_an_answer_that_is_cut_may_be_of_a_call_that_was_done(aws: EmbeddedAws) -> None:
+def test_a_request_whose_answer_is_cut_off_may_have_been_done_or_not(aws: EmbeddedAws) -> None:
     secrets = aws.client("secretsmanager", config=ONE_ATTEMPT)
     with pytest.raises(ConnectionClosedError), aws.fault("CreateSecret", cut=True):
         secrets.create_secret(Name="faults/not-done")
@@ -42,20 +45,55 @@ def test_an_answer_that_is_cut_may_be_of_a_call_that_was_done(aws: EmbeddedAws) 
     assert [secret["Name"] for secret in listed] == ["faults/done"]
 
 
-def test_what_hangs_goes_on_once_the_fault_is_cleared(aws: EmbeddedAws) -> None:
+def test_a_delayed_request_goes_on_when_the_fault_is_removed(aws: EmbeddedAws) -> None:
     with ThreadPoolExecutor() as threads:
-        with aws.fault("ListSecrets", delay_seconds=600) as struck:
+        with aws.fault("ListSecrets", delay_seconds=600) as hits:
             call = threads.submit(aws.client("secretsmanager").list_secrets)
-            eventually(lambda: struck() == 1)
+            eventually(lambda: hits() == 1)
             assert not call.done()
         assert "SecretList" in call.result()
 
 
-def test_a_fault_that_strikes_nothing_is_an_error(aws: EmbeddedAws) -> None:
-    with pytest.raises(EmbeddedAwsError, match="nobody called ListSecret"), aws.fault("ListSecret", **DOWN):
+def test_a_fault_that_no_request_had_is_an_error(aws: EmbeddedAws) -> None:
+    with pytest.raises(EmbeddedAwsError, match="nothing called DeleteSecret"), aws.fault("DeleteSecret", **DOWN):
         aws.client("secretsmanager").list_secrets()
 
 
-def test_what_is_no_fault_is_refused(aws: EmbeddedAws) -> None:
-    with pytest.raises(ValueError, match=r"400 .*'colour'"), aws.fault("ListSecrets", colour="red"):
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"operation": "ListSecrets", "colour": "red"}, "'colour' is not a field. Fields: operation, times, "),
+        ({"operation": "ListSecrets", "statuss": 503}, "'statuss' is not a field. Did you mean status?"),
+        ({"operation": "ListSecrets", "hits": 1}, "'hits' is not a field."),
+        ({"operation": "ListSecrets", "times": "2"}, 'times is "2", and must be a whole number'),
+        ({"operation": "ListSecrets", "times": True}, "times is true, and must be a whole number"),
+        ({"operation": "ListSecrets", "cut": 1}, "cut is 1, and must be true or false"),
+        ({"operation": "ListSecrets", "delay_seconds": None}, "delay_seconds is null, and must be a number"),
+        ({"operation": "ListSecret"}, "'ListSecret' is not an operation. Did you mean ListSecrets?"),
+        ({"operation": "AssumeRole"}, "'AssumeRole' is not an operation. "),
+        ({"operation": None}, "operation is null, and must be a text"),
+        ({"status": 503}, "write a JSON object with an operation"),
+        ([], "write a JSON object with an operation"),
+    ],
+)
+def test_a_fault_that_is_not_valid_is_refused_with_one_line(fault: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as refusal:
+        faults.add(fault)
+    assert "\n" not in str(refusal.value)
+    assert faults.current() == []
+
+
+def test_an_operation_that_the_gateway_cannot_see_is_refused_with_the_services_that_it_can(aws: EmbeddedAws) -> None:
+    with pytest.raises(EmbeddedAwsError) as refusal, aws.fault("AssumeRole", **DOWN):
         pass
+    assert str(refusal.value).startswith("This fault is not valid: 'AssumeRole' is not an operation. ")
+    assert str(refusal.value).endswith(
+        "Faults apply to operations of secretsmanager, ecr, kms, sqs, events, ecs, logs, ssm"
+    )
+
+
+def test_an_unknown_command_and_a_wrong_number_of_minutes_are_refused(aws: EmbeddedAws) -> None:
+    with pytest.raises(EmbeddedAwsError, match=re.escape("GET /_local/fault is not a command.")):
+        aws._control("GET", "/_local/fault")
+    with pytest.raises(EmbeddedAwsError, match="minutes=-1: write a whole number of minutes"):
+        aws.advance_clock(-1)

@@ -1,39 +1,41 @@
-"""When somebody is told: each alarm goes off when it should and stays quiet otherwise, on all that can happen."""
+"""When the alarms fire and when they do not, for everything that can happen to a refresh."""
 
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.emulator.alarm_evaluation import Alarm, Evaluation, Series
-from tests.stacks.conftest import PLAIN, RICH, of_type, statements, the_one
+from stacks.docker_login import timings
+from tests.stacks.conftest import PLAIN, of_type, statements, the_one
 from tests.templates import Template, Templates, synthesize
 from tools import ROOT
 
 INTERVALS = (10, 11, 30, 60, 97, 180)  # minutes
-# What nothing is said of, and how soon figures arrive: an alarm has to be right whichever it is.
+# What CloudWatch's documentation does not say, and how late metrics arrive. An alarm must be right in each case.
 POSSIBLE = [
     Evaluation(delay_minutes=delay, looks_back=back, fills_emptiness=fills)
-    for delay in (0, 3)
+    for delay in (0, timings.FUNCTION_METRIC_DELAY_MINUTES)
     for back in (0, 20)
     for fills in (True, False)
 ]
-# A run is late by the schedule's time window of 5 minutes at most, and ends within the function's timeout of 2.
-LATE = 5 + 2
+# A run starts within the schedule's time window, and ends within the function's timeout.
+LATE = timings.SCHEDULE_WINDOW_MINUTES + timings.FUNCTION_TIMEOUT_MINUTES
+TOPIC = "arn:aws:sns:eu-west-1:111111111111:on-call"
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """An environment with a connection for each interval."""
+    """An environment with a connection for each interval, a topic that exists already, and a runbook elsewhere."""
     folder = tmp_path_factory.mktemp("environments")
     connections = "".join(
         f'[connections.docker_{interval}]\nteams = ["analytics"]\nrefresh_every_minutes = {interval}\n'
         for interval in INTERVALS
     )
-    (folder / "every.toml").write_text(PLAIN.replace("off_because", "emails = ['a@b.c'] #") + connections)
+    alerts = f'topic_arn = "{TOPIC}"\nrunbook = "https://git.example.com/runbook.md" #'
+    (folder / "every.toml").write_text(PLAIN.replace("off_because", alerts) + connections)
     return synthesize(folder, folder / "cdk.out")["every-DockerLogin"]
 
 
@@ -44,7 +46,7 @@ def alarm(template: Template, name: str) -> Alarm:
 
 
 def runs(*minutes: int, failed: bool = False) -> dict[str, Series]:
-    """What Lambda tells of runs at these minutes."""
+    """Return Lambda's metrics of runs at these minutes."""
     return {"Invocations": dict.fromkeys(minutes, 1), "Errors": dict.fromkeys(minutes, int(failed))}
 
 
@@ -56,21 +58,21 @@ def state(evaluation: Evaluation, properties: Alarm, metrics: Mapping[str, Serie
     return evaluation.state(properties, lambda metric: metrics[metric["MetricName"]], minute)
 
 
-def rings(evaluation: Evaluation, properties: Alarm, metrics: Mapping[str, Series], minutes: range) -> list[int]:
-    """The minutes at whose end the alarm goes off."""
+def fires(evaluation: Evaluation, properties: Alarm, metrics: Mapping[str, Series], minutes: range) -> list[int]:
+    """Return the minutes at whose end the alarm fires."""
     states = {minute: state(evaluation, properties, metrics, minute) for minute in minutes}
     return [minute for minute in minutes if states[minute] == "ALARM" != states.get(minute - 1, "OK")]
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
-def test_one_missed_run_does_not_ring(template: Template, interval: int) -> None:
-    # The run before it as early as can be, the one after it as late; and the missed one fails, with its two retries.
+def test_one_missed_run_fires_no_alarm(template: Template, interval: int) -> None:
+    # The run before it is as early as possible, and the run after it as late. The missed run fails with both retries.
     metrics = together(runs(0, 2 * interval + LATE), runs(interval, interval + 3, interval + 6, failed=True))
     minutes = range(2 * interval - 10, 2 * interval + LATE + 10)
 
     for kind in ("NotRefreshed", "LoginExpires"):
         properties = alarm(template, f"Docker{interval}{kind}")
-        assert [rings(each, properties, metrics, minutes) for each in POSSIBLE] == [[]] * len(POSSIBLE)
+        assert [fires(each, properties, metrics, minutes) for each in POSSIBLE] == [[]] * len(POSSIBLE)
 
 
 SILENCE = [
@@ -81,17 +83,18 @@ SILENCE = [
 
 @pytest.mark.parametrize("after", SILENCE)
 @pytest.mark.parametrize("interval", INTERVALS)
-def test_an_alarm_rings_once_when_successes_stay_out(template: Template, interval: int, after: Any) -> None:
+def test_an_alarm_fires_once_when_there_are_no_more_successes(template: Template, interval: int, after: Any) -> None:
     metrics = together(runs(0), after(interval))
 
     for kind, allowed in (("NotRefreshed", 2 * interval + 30), ("LoginExpires", 8 * 60)):
-        properties, minutes = alarm(template, f"Docker{interval}{kind}"), range(allowed - 10, allowed + 30)
-        # On the minute: nothing is missing, so CloudWatch never looks further back for something better.
-        assert [rings(each, properties, metrics, minutes) for each in POSSIBLE] == [[allowed]] * len(POSSIBLE)
+        # An alarm that fires earlier is in the state ALARM at the first of these minutes, and counts as fired there.
+        properties, minutes = alarm(template, f"Docker{interval}{kind}"), range(allowed - 5, allowed + 15)
+        # Exactly on the minute: no data is missing, so CloudWatch does not look further back.
+        assert [fires(each, properties, metrics, minutes) for each in POSSIBLE] == [[allowed]] * len(POSSIBLE)
 
 
 @pytest.mark.parametrize("evaluation", POSSIBLE, ids=str)
-def test_an_alarm_goes_on_for_days_and_ends_with_the_next_success(template: Template, evaluation: Evaluation) -> None:
+def test_an_alarm_stays_for_days_and_ends_with_the_next_success(template: Template, evaluation: Evaluation) -> None:
     for kind in ("NotRefreshed", "LoginExpires"):
         properties = alarm(template, f"Docker30{kind}")
         metrics = runs(0, 5000)
@@ -101,16 +104,22 @@ def test_an_alarm_goes_on_for_days_and_ends_with_the_next_success(template: Temp
         assert states == ["ALARM", "ALARM", "ALARM", "OK"]
 
 
-# Figures of a queue that nobody used for hours come up to a quarter of an hour late.
-LATE_FIGURES = [Evaluation(delay_minutes=delay, looks_back=back) for delay in (0, 5, 15) for back in (0, 2, 20)]
+# The metrics of a queue that was unused for hours arrive up to 15 minutes late.
+LATE_METRICS = [
+    Evaluation(delay_minutes=delay, looks_back=back)
+    for delay in (0, 5, timings.QUEUE_METRIC_DELAY_MINUTES)
+    for back in (0, 2, 20)
+]
 
 
-@pytest.mark.parametrize("evaluation", LATE_FIGURES, ids=str)
-def test_what_arrives_in_the_failure_queue_rings_and_ends_by_itself(template: Template, evaluation: Evaluation) -> None:
+@pytest.mark.parametrize("evaluation", LATE_METRICS, ids=str)
+def test_a_message_in_the_failure_queue_fires_an_alarm_that_ends_by_itself(
+    template: Template, evaluation: Evaluation
+) -> None:
     properties = alarm(template, "RefreshFailed")
     metrics = {"NumberOfMessagesSent": {7: 1.0, 300: 2.0}}
 
-    assert rings(evaluation, properties, metrics, range(400)) == [
+    assert fires(evaluation, properties, metrics, range(400)) == [
         7 + evaluation.delay_minutes,
         300 + evaluation.delay_minutes,
     ]
@@ -118,14 +127,14 @@ def test_what_arrives_in_the_failure_queue_rings_and_ends_by_itself(template: Te
 
 
 @pytest.mark.parametrize("evaluation", POSSIBLE, ids=str)
-@pytest.mark.parametrize("figures", [{}, dict.fromkeys(range(400), 0.0)], ids=["nobody uses the queue", "zeros"])
-def test_an_empty_failure_queue_does_not_ring(template: Template, evaluation: Evaluation, figures: Series) -> None:
+@pytest.mark.parametrize("series", [{}, dict.fromkeys(range(400), 0.0)], ids=["an unused queue", "zeros"])
+def test_an_empty_failure_queue_fires_no_alarm(template: Template, evaluation: Evaluation, series: Series) -> None:
     properties = alarm(template, "RefreshFailed")
 
-    assert rings(evaluation, properties, {"NumberOfMessagesSent": figures}, range(400)) == []
+    assert fires(evaluation, properties, {"NumberOfMessagesSent": series}, range(400)) == []
 
 
-def test_no_alarm_is_there_before_the_deploys_own_first_refresh(template: Template) -> None:
+def test_the_alarms_of_a_connection_are_created_after_its_first_refresh(template: Template) -> None:
     resources = template["Resources"]
     counting = [r for r in resources.values() if r["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in r["Properties"]]
 
@@ -138,10 +147,12 @@ def test_no_alarm_is_there_before_the_deploys_own_first_refresh(template: Templa
         }
         [first] = found["DependsOn"]
         version = resources[first]["Properties"]["HandlerArn"]["Ref"]
-        assert resources[version]["Properties"]["FunctionName"] == {"Ref": function}, "of another connection"
+        assert resources[version]["Properties"]["FunctionName"] == {"Ref": function}, (
+            "the first refresh of another connection"
+        )
 
 
-def test_every_alarm_tells_and_says_what_to_do(templates: Templates) -> None:
+def test_every_alarm_notifies_and_links_to_the_runbook(templates: Templates) -> None:
     template = templates["rich-DockerLogin"]
     [topic] = [name for name, r in template["Resources"].items() if r["Type"] == "AWS::SNS::Topic"]
     headings = {
@@ -158,29 +169,23 @@ def test_every_alarm_tells_and_says_what_to_do(templates: Templates) -> None:
         assert heading in headings
 
 
-def test_the_topic_of_ones_own_lets_alarms_publish_and_mails(templates: Templates) -> None:
+def test_a_new_topic_allows_alarms_to_publish_and_sends_mails(templates: Templates) -> None:
     template = templates["rich-DockerLogin"]
 
     publish = statements(the_one(template, "AWS::SNS::TopicPolicy")["PolicyDocument"])["AlarmsPublish"]
     assert publish["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-    assert publish["Condition"] == {"StringEquals": {"aws:SourceAccount": "210987654321"}}
+    assert publish["Condition"] == {"StringEquals": {"aws:SourceAccount": "444455556666"}}
     assert the_one(template, "AWS::SNS::Subscription")["Endpoint"] == "data-platform@example.com"
 
 
-def test_alarms_go_to_a_topic_that_is_there_already_and_link_to_the_runbook_of_the_settings(tmp_path: Path) -> None:
-    topic = "arn:aws:sns:eu-west-1:210987654321:on-call"
-    there = f'topic_arn = "{topic}"\nrunbook = "https://git.example.com/runbook.md"'
-    (tmp_path / "there.toml").write_text(RICH.replace('emails = ["data-platform@example.com"]', there))
-
-    template = synthesize(tmp_path, tmp_path / "cdk.out")["there-DockerLogin"]
-
+def test_alarms_publish_to_an_existing_topic_and_link_to_the_runbook_of_the_settings(template: Template) -> None:
     assert not of_type(template, "AWS::SNS::Topic")
     for properties in of_type(template, "AWS::CloudWatch::Alarm"):
-        assert properties["AlarmActions"] == [topic]
+        assert properties["AlarmActions"] == [TOPIC]
         assert "https://git.example.com/runbook.md#" in properties["AlarmDescription"]
 
 
-def test_without_alerts_there_is_no_alarm_and_still_a_dashboard(templates: Templates) -> None:
+def test_an_environment_without_alerts_has_a_dashboard_and_no_alarms(templates: Templates) -> None:
     template = templates["plain-DockerLogin"]
 
     assert not of_type(template, "AWS::CloudWatch::Alarm")

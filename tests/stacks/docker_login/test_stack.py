@@ -1,4 +1,4 @@
-"""The docker logins: a secret that CloudFormation never fills, a function with few rights, a schedule."""
+"""The docker logins: a secret that CloudFormation never fills, a function with few permissions, and a schedule."""
 
 import json
 from typing import Any
@@ -11,13 +11,13 @@ from tests.templates import Templates
 
 @pytest.fixture(scope="module")
 def rich(templates: Templates) -> dict[str, Any]:
-    """Two connections, a customer key, a worker role of the account's own, alerts."""
+    """Two connections, a customer managed key, an existing worker role, and alerts."""
     return templates["rich-DockerLogin"]
 
 
 @pytest.fixture(scope="module")
 def plain(templates: Templates) -> dict[str, Any]:
-    """One connection and nothing else asked for."""
+    """One connection, and defaults for everything else."""
     return templates["plain-DockerLogin"]
 
 
@@ -34,26 +34,26 @@ def pull_policy(template: dict[str, Any], connection: str) -> dict[str, Any]:
 # The secret
 
 
-def test_a_secret_has_the_name_that_airflow_looks_up_and_is_born_empty(rich: dict[str, Any]) -> None:
+def test_a_secret_has_the_name_that_airflow_looks_up_and_no_value(rich: dict[str, Any]) -> None:
     secrets = {secret["Name"]: secret for secret in of_type(rich, "AWS::SecretsManager::Secret")}
 
     assert set(secrets) == {"airflow/connections/docker_default", "airflow/connections/docker_risk"}
     for secret in secrets.values():
-        # With either, a later deploy could write over the live login.
+        # With either property, a later deploy could overwrite the current login.
         assert "SecretString" not in secret
         assert "GenerateSecretString" not in secret
 
 
-def test_nobody_but_those_named_may_touch_a_secret(rich: dict[str, Any]) -> None:
+def test_the_policy_of_a_secret_denies_every_principal_that_it_does_not_name(rich: dict[str, Any]) -> None:
     first = of_type(rich, "AWS::SecretsManager::ResourcePolicy")[0]
     [pull_role, _] = [name for name in logical_ids(rich, "AWS::IAM::Role") if "PullRole" in name]
     refresh = {"Fn::GetAtt": [pull_role, "Arn"]}
     deploy = {
-        "Fn::Sub": "arn:${AWS::Partition}:iam::210987654321:role/cdk-hnb659fds-cfn-exec-role-210987654321-eu-west-1"
+        "Fn::Sub": "arn:${AWS::Partition}:iam::444455556666:role/cdk-hnb659fds-cfn-exec-role-444455556666-eu-west-1"
     }
-    worker = "arn:aws:iam::210987654321:role/airflow-worker"
-    break_glass = "arn:aws:iam::210987654321:role/BreakGlass"
-    root = "arn:aws:iam::210987654321:root"
+    worker = "arn:aws:iam::444455556666:role/airflow-worker"
+    break_glass = "arn:aws:iam::444455556666:role/BreakGlass"
+    root = "arn:aws:iam::444455556666:root"
 
     denials = statements(first["ResourcePolicy"])
     assert {statement["Effect"] for statement in denials.values()} == {"Deny"}
@@ -69,7 +69,9 @@ def test_nobody_but_those_named_may_touch_a_secret(rich: dict[str, Any]) -> None
     assert first["BlockPublicPolicy"] is True
 
 
-def test_the_customers_key_serves_these_secrets_through_secrets_manager_alone(rich: dict[str, Any]) -> None:
+def test_the_customer_managed_key_works_only_for_these_secrets_and_through_secrets_manager(
+    rich: dict[str, Any],
+) -> None:
     assert the_one(rich, "AWS::KMS::Key")["EnableKeyRotation"] is True
     [key_id] = logical_ids(rich, "AWS::KMS::Key")
     assert {str(s["KmsKeyId"]) for s in of_type(rich, "AWS::SecretsManager::Secret")} == {
@@ -81,7 +83,7 @@ def test_the_customers_key_serves_these_secrets_through_secrets_manager_alone(ri
     assert not {"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"} & set(administer["Action"])
     assert not [action for action in administer["Action"] if "*" in action]
     assert set(key) == {"Deploy", "Read", "WriteDockerDefault", "WriteDockerRisk"}
-    prefix = "arn:aws:secretsmanager:eu-west-1:210987654321:secret:airflow/connections/"
+    prefix = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:airflow/connections/"
     for statement in key.values():
         condition = statement["Condition"]
         assert condition["StringEquals"] == {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
@@ -89,7 +91,7 @@ def test_the_customers_key_serves_these_secrets_through_secrets_manager_alone(ri
         assert condition["ArnEquals"]["aws:PrincipalArn"]
 
 
-def test_there_is_no_key_unless_asked(plain: dict[str, Any]) -> None:
+def test_there_is_no_key_unless_the_settings_ask_for_one(plain: dict[str, Any]) -> None:
     assert not of_type(plain, "AWS::KMS::Key")
     assert "kms:" not in json.dumps(plain)
 
@@ -97,14 +99,14 @@ def test_there_is_no_key_unless_asked(plain: dict[str, Any]) -> None:
 # The function and its role
 
 
-def test_the_function_runs_on_a_supported_python_and_learns_its_secret_and_registry(plain: dict[str, Any]) -> None:
+def test_the_function_runs_on_a_supported_python_and_gets_its_secret_and_registry(plain: dict[str, Any]) -> None:
     [function] = [f for f in of_type(plain, "AWS::Lambda::Function") if f["Runtime"].startswith("python")]
 
     assert function["Runtime"] == "python3.13"
     assert function["Architectures"] == ["arm64"]
     assert function["Handler"] == "refresh_docker_login.handler.handle"
     assert function["LoggingConfig"]["LogFormat"] == "JSON"
-    assert function["Timeout"] == 120  # the handler's waits and retries fit into it
+    assert function["Timeout"] == 120  # The handler's waits and retries end before it.
     [secret] = logical_ids(plain, "AWS::SecretsManager::Secret")
     assert function["Environment"]["Variables"] == {
         "CONNECTION_ID": "docker_default",
@@ -114,7 +116,7 @@ def test_the_function_runs_on_a_supported_python_and_learns_its_secret_and_regis
     }
 
 
-def test_a_pull_role_pulls_mints_writes_its_secret_logs_and_reports_and_nothing_else(rich: dict[str, Any]) -> None:
+def test_a_pull_role_may_only_pull_create_logins_write_its_secret_log_and_report(rich: dict[str, Any]) -> None:
     assert actions(pull_policy(rich, "DockerRisk")) == {
         "ecr:BatchCheckLayerAvailability",
         "ecr:BatchGetImage",
@@ -133,8 +135,8 @@ def test_a_pull_role_pulls_mints_writes_its_secret_logs_and_reports_and_nothing_
             assert "Policies" not in role
 
 
-def test_a_connection_opens_its_own_teams_only(rich: dict[str, Any]) -> None:
-    repository = "arn:aws:ecr:eu-west-1:210987654321:repository/"
+def test_a_connection_pulls_only_images_of_its_own_teams(rich: dict[str, Any]) -> None:
+    repository = "arn:aws:ecr:eu-west-1:444455556666:repository/"
 
     both = statements(pull_policy(rich, "DockerDefault"))["PullImages"]
     assert both["Resource"] == [f"{repository}analytics/*", f"{repository}risk/*"]
@@ -143,14 +145,14 @@ def test_a_connection_opens_its_own_teams_only(rich: dict[str, Any]) -> None:
     assert one["Resource"] == f"{repository}risk/*"
 
 
-def test_only_minting_a_login_is_allowed_on_every_resource(rich: dict[str, Any]) -> None:
+def test_only_creating_a_login_is_allowed_on_every_resource(rich: dict[str, Any]) -> None:
     wide = [s["Sid"] for s in pull_policy(rich, "DockerDefault")["Statement"] if s["Resource"] == "*"]
 
     assert wide == ["LogInToRegistry"]
 
 
-def test_a_destination_is_set_once_the_role_may_reach_it(rich: dict[str, Any]) -> None:
-    # Lambda refuses it before.
+def test_the_failure_destination_is_set_after_the_policy_that_allows_it(rich: dict[str, Any]) -> None:
+    # Lambda refuses a destination that the role may not reach.
     configs = [r for r in rich["Resources"].values() if r["Type"] == "AWS::Lambda::EventInvokeConfig"]
 
     assert configs
@@ -158,7 +160,7 @@ def test_a_destination_is_set_once_the_role_may_reach_it(rich: dict[str, Any]) -
         assert "AWS::IAM::Policy" in {rich["Resources"][name]["Type"] for name in config["DependsOn"]}
 
 
-def test_a_run_that_fails_for_good_is_reported_to_the_queue(rich: dict[str, Any]) -> None:
+def test_a_run_that_fails_after_all_retries_is_reported_to_the_queue(rich: dict[str, Any]) -> None:
     [queue] = logical_ids(rich, "AWS::SQS::Queue")
 
     for config in of_type(rich, "AWS::Lambda::EventInvokeConfig"):
@@ -179,11 +181,11 @@ def test_each_connection_is_refreshed_on_its_own_schedule(rich: dict[str, Any]) 
         assert schedule["State"] == "ENABLED"
         assert schedule["FlexibleTimeWindow"] == {"MaximumWindowInMinutes": 5, "Mode": "FLEXIBLE"}
         assert schedule["Target"]["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [queue, "Arn"]}}
-        # The function itself, not a version of it: the handler tells a deploy's run from a scheduled one by that.
+        # The function and not a version of it: by the version, the handler recognizes a run of a deploy.
         assert schedule["Target"]["Arn"]["Fn::GetAtt"][1] == "Arn"
 
 
-def test_a_schedules_role_starts_its_function_and_reaches_the_queue_and_nothing_else(rich: dict[str, Any]) -> None:
+def test_the_role_of_a_schedule_may_only_invoke_its_function_and_report_failures(rich: dict[str, Any]) -> None:
     roles = [r for r in of_type(rich, "AWS::IAM::Role") if r.get("Description", "").startswith("Starts the refresh")]
 
     assert len(roles) == 2
@@ -194,18 +196,18 @@ def test_a_schedules_role_starts_its_function_and_reaches_the_queue_and_nothing_
         assert "Fn::GetAtt" in allowed["lambda:InvokeFunction"]
         [trust] = role["AssumeRolePolicyDocument"]["Statement"]
         assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
-        group = "arn:aws:scheduler:eu-west-1:210987654321:schedule-group/default"
+        group = "arn:aws:scheduler:eu-west-1:444455556666:schedule-group/default"
         assert trust["Condition"] == {"StringEquals": {"aws:SourceArn": group}}
 
 
-def test_a_deploy_refreshes_after_all_that_the_refresh_needs(rich: dict[str, Any]) -> None:
+def test_a_deploy_refreshes_after_everything_that_the_refresh_needs(rich: dict[str, Any]) -> None:
     triggers = [r for r in rich["Resources"].values() if r["Type"] == "Custom::Trigger"]
 
     assert len(triggers) == 2
     for trigger in triggers:
         needs = {rich["Resources"][name]["Type"] for name in trigger["DependsOn"]}
         assert needs == {
-            "AWS::IAM::ManagedPolicy",  # the workers': no login under a new key before they may decrypt it
+            "AWS::IAM::ManagedPolicy",  # The workers must be able to decrypt with a new key first.
             "AWS::IAM::Policy",
             "AWS::KMS::Key",
             "AWS::SecretsManager::ResourcePolicy",
@@ -213,23 +215,23 @@ def test_a_deploy_refreshes_after_all_that_the_refresh_needs(rich: dict[str, Any
         }
 
 
-def test_a_change_of_rights_is_a_change_of_the_first_refresh_which_then_runs_again(rich: dict[str, Any]) -> None:
-    rights = of_type(rich, "Custom::Trigger")[0]["Rights"]
+def test_a_change_of_permissions_changes_the_first_refresh_so_that_it_runs_again(rich: dict[str, Any]) -> None:
+    permissions = of_type(rich, "Custom::Trigger")[0]["Rights"]
 
-    assert rights["PullPolicy"] == pull_policy(rich, "DockerDefault")
-    assert rights["SecretPolicy"] == of_type(rich, "AWS::SecretsManager::ResourcePolicy")[0]["ResourcePolicy"]
+    assert permissions["PullPolicy"] == pull_policy(rich, "DockerDefault")
+    assert permissions["SecretPolicy"] == of_type(rich, "AWS::SecretsManager::ResourcePolicy")[0]["ResourcePolicy"]
     key_statements = the_one(rich, "AWS::KMS::Key")["KeyPolicy"]["Statement"]
-    assert [s for s in rights["KeyPolicy"]["Statement"] if s not in key_statements] == []
-    assert statements(rights["KeyPolicy"]).keys() == {"WriteDockerDefault"}
+    assert [s for s in permissions["KeyPolicy"]["Statement"] if s not in key_statements] == []
+    assert statements(permissions["KeyPolicy"]).keys() == {"WriteDockerDefault"}
 
 
 # Workers, outputs
 
 
-def test_workers_read_exactly_the_connections_secrets(rich: dict[str, Any]) -> None:
+def test_workers_may_read_only_the_secrets_of_the_connections(rich: dict[str, Any]) -> None:
     policy = the_one(rich, "AWS::IAM::ManagedPolicy")
 
-    # By name: a role that does not exist fails the deploy.
+    # By name, so that a role that does not exist fails the deploy.
     assert policy["Roles"] == ["airflow-worker"]
     assert actions(policy["PolicyDocument"]) == {"kms:Decrypt", "secretsmanager:GetSecretValue"}
     secrets = [{"Ref": name} for name in logical_ids(rich, "AWS::SecretsManager::Secret")]
@@ -238,24 +240,24 @@ def test_workers_read_exactly_the_connections_secrets(rich: dict[str, Any]) -> N
     assert by_sid["DecryptConnections"]["Condition"] == {
         "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"},
         "StringLike": {
-            "kms:EncryptionContext:SecretARN": "arn:aws:secretsmanager:eu-west-1:210987654321:secret:"
+            "kms:EncryptionContext:SecretARN": "arn:aws:secretsmanager:eu-west-1:444455556666:secret:"
             "airflow/connections/*"
         },
     }
 
 
-def test_a_worker_role_and_its_instance_profile_are_made_where_none_is_named(plain: dict[str, Any]) -> None:
+def test_a_worker_role_and_its_instance_profile_are_created_if_the_settings_name_no_role(plain: dict[str, Any]) -> None:
     profile = the_one(plain, "AWS::IAM::InstanceProfile")
     [role] = profile["Roles"]
 
-    made = plain["Resources"][role["Ref"]]["Properties"]
-    [trust] = made["AssumeRolePolicyDocument"]["Statement"]
+    created = plain["Resources"][role["Ref"]]["Properties"]
+    [trust] = created["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "ec2.amazonaws.com"}
     assert the_one(plain, "AWS::IAM::ManagedPolicy")["Roles"] == [role]
     assert plain["Outputs"]["WorkerRoleArn"]["Value"] == {"Fn::GetAtt": [role["Ref"], "Arn"]}
 
 
-def test_the_outputs_are_the_contract_that_tools_build_on(rich: dict[str, Any]) -> None:
+def test_the_outputs_have_the_names_that_tools_depend_on(rich: dict[str, Any]) -> None:
     per_connection = {"SecretArn", "SecretName", "RefreshFunctionName", "PullRoleArn"}
 
     assert set(rich["Outputs"]) == {

@@ -1,4 +1,4 @@
-"""Images as tasks on Fargate: what a DAG names, and whose image it is. Rights are the matrix's (tests/permissions)."""
+"""Images as tasks on Fargate: the names that DAGs use, and the image. tests/permissions tests the permissions."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def template(templates: Templates) -> Template:
     return templates["rich-EcsTasks"]
 
 
-def test_a_dag_finds_cluster_family_and_container_under_names_that_do_not_change(template: Template) -> None:
+def test_cluster_family_and_container_have_names_that_do_not_change(template: Template) -> None:
     definitions = of_type(template, "AWS::ECS::TaskDefinition")
 
     assert the_one(template, "AWS::ECS::Cluster")["ClusterName"] == "rich-airflow"
@@ -21,11 +21,11 @@ def test_a_dag_finds_cluster_family_and_container_under_names_that_do_not_change
     assert {container["Name"] for d in definitions for container in d["ContainerDefinitions"]} == {"task"}
 
 
-def test_a_task_is_the_repositorys_image_with_the_settings_tag_and_size(template: Template) -> None:
+def test_a_task_has_the_image_the_tag_and_the_size_of_the_settings(template: Template) -> None:
     definition, _ = of_type(template, "AWS::ECS::TaskDefinition")
     [container] = definition["ContainerDefinitions"]
 
-    assert container["Image"] == "210987654321.dkr.ecr.eu-west-1.amazonaws.com/analytics/web-scraper:7"
+    assert container["Image"] == "444455556666.dkr.ecr.eu-west-1.amazonaws.com/analytics/web-scraper:7"
     assert (definition["Cpu"], definition["Memory"], definition["RequiresCompatibilities"]) == (
         "256",
         "1024",
@@ -34,15 +34,16 @@ def test_a_task_is_the_repositorys_image_with_the_settings_tag_and_size(template
     assert container["LogConfiguration"]["LogDriver"] == "awslogs"
 
 
-def test_a_task_is_pulled_by_one_role_and_has_another(template: Template) -> None:
+def test_one_role_pulls_the_image_and_the_task_has_another_without_permissions(template: Template) -> None:
     for definition in of_type(template, "AWS::ECS::TaskDefinition"):
         roles = [_role(template, definition[key]) for key in ("ExecutionRoleArn", "TaskRoleArn")]
 
-        assert [role["Description"].split()[0] for role in roles] == ["Pulls", "What"]
+        assert roles[0]["Description"].startswith("Pulls ")
+        assert "as a task on Fargate" in roles[1]["Description"]
         assert "Policies" not in roles[1]
 
 
-def test_the_outputs_name_what_a_dag_needs(template: Template) -> None:
+def test_the_outputs_have_the_names_that_a_dag_needs(template: Template) -> None:
     kinds = ("EcsTaskFamily", "EcsTaskLogGroup", "EcsTaskRoleArn")
 
     assert set(template["Outputs"]) == {

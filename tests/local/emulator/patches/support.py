@@ -1,4 +1,4 @@
-"""What the tests of the mends do at AWS."""
+"""Requests and resources that several tests of the patches use."""
 
 import base64
 import json
@@ -25,16 +25,16 @@ Resource = dict[str, Any]
 
 
 def eventually(look: Callable[[], Any], seconds: float = 10) -> Any:
-    """What `look` returns, as soon as it is true."""
+    """Call `look` until its result is true, and return the result."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds} s"
+        assert time.monotonic() < deadline, f"the condition was not met within {seconds} s"
         time.sleep(0.02)
     return found
 
 
 def refused(call: Callable[..., Any], **request: Any) -> str:
-    """The code and message of the error with which AWS refuses a call."""
+    """Make a call that AWS must refuse; returns the code and message of the error."""
     with pytest.raises(ClientError) as refusal:
         call(**request)
     error = refusal.value.response["Error"]
@@ -78,14 +78,14 @@ def deploy_adopting(aws: EmbeddedAws, stack: str, **resources: Resource) -> Depl
 
 
 def _deploy(aws: EmbeddedAws, stack: str, resources: dict[str, Resource], *, adopt: bool) -> Deployed:
-    """By a change set, as the CDK CLI does."""
+    """Deploy with a change set, as the CDK CLI does."""
     cloudformation = aws.client("cloudformation")
-    living = [found["StackName"] for found in cloudformation.describe_stacks()["Stacks"]]
+    existing = [found["StackName"] for found in cloudformation.describe_stacks()["Stacks"]]
     outputs = {logical_id: {"Value": {"Ref": logical_id}} for logical_id in resources}
     change_set = cloudformation.create_change_set(
         StackName=stack,
         ChangeSetName=f"deploy-{time.time_ns()}",
-        ChangeSetType="UPDATE" if stack in living else "CREATE",
+        ChangeSetType="UPDATE" if stack in existing else "CREATE",
         TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs}),
         Capabilities=["CAPABILITY_NAMED_IAM"],
         ImportExistingResources=adopt,
@@ -94,7 +94,7 @@ def _deploy(aws: EmbeddedAws, stack: str, resources: dict[str, Resource], *, ado
     if described["Status"] == "FAILED":
         return Deployed("NO_CHANGE_SET", {}, described["StatusReason"])
     cloudformation.execute_change_set(ChangeSetName=change_set)
-    final = _end_of(cloudformation, stack)
+    final = _final_state(cloudformation, stack)
     events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
     failures = [e.get("ResourceStatusReason", "") for e in events if e["ResourceStatus"].endswith("_FAILED")]
     refs = {output["OutputKey"]: output["OutputValue"] for output in final.get("Outputs", [])}
@@ -105,10 +105,10 @@ def destroy(aws: EmbeddedAws, stack: str) -> None:
     cloudformation = aws.client("cloudformation")
     stack_id = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
     cloudformation.delete_stack(StackName=stack)
-    assert _end_of(cloudformation, stack_id)["StackStatus"] == "DELETE_COMPLETE"
+    assert _final_state(cloudformation, stack_id)["StackStatus"] == "DELETE_COMPLETE"
 
 
-def _end_of(cloudformation: Any, stack: str) -> dict[str, Any]:
+def _final_state(cloudformation: Any, stack: str) -> dict[str, Any]:
     def ended() -> dict[str, Any] | None:
         found: dict[str, Any] = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
         return None if found["StackStatus"].endswith("IN_PROGRESS") else found
@@ -117,7 +117,7 @@ def _end_of(cloudformation: Any, stack: str) -> dict[str, Any]:
     return ending
 
 
-# Rights
+# Permissions
 
 
 def trust(**principal: str) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def allow(*actions: str, on: str = "*", **elements: Any) -> Statement:
 
 def grant(aws: EmbeddedAws, role: str, *statements: Statement) -> None:
     document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-    aws.client("iam").put_role_policy(RoleName=role, PolicyName="rights", PolicyDocument=document)
+    aws.client("iam").put_role_policy(RoleName=role, PolicyName="permissions", PolicyDocument=document)
 
 
 def session_of_a_role(aws: EmbeddedAws, role: str, *statements: Statement, **settings: str) -> Credentials:
@@ -146,7 +146,7 @@ def session_of_a_role(aws: EmbeddedAws, role: str, *statements: Statement, **set
 
 
 def received(aws: EmbeddedAws, queue_url: str) -> list[Any]:
-    """The messages that wait in a queue, taken from it."""
+    """Take all messages from a queue; returns their bodies."""
     sqs = aws.client("sqs")
     messages = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages", [])
     for message in messages:
@@ -159,7 +159,7 @@ def arn_of(repository: str) -> str:
 
 
 class Docker:
-    """What a client of the Registry API sends, logged in by one principal's token."""
+    """A client of the Registry API that logs in with the token of one principal."""
 
     def __init__(self, aws: EmbeddedAws, credentials: Credentials | None = None) -> None:
         self.endpoint_url = aws.endpoint_url

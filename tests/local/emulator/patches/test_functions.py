@@ -1,4 +1,4 @@
-"""How functions run, and who runs them again when they fail."""
+"""How Lambda functions run, and how failed runs are retried."""
 
 import importlib.util
 import json
@@ -32,7 +32,7 @@ log.setLevel("INFO")
 def handle(event, context):
     log.info("run %s", event["run"])
     if event.get("fail"):
-        raise RuntimeError("as told")
+        raise RuntimeError("the event says so")
     return {"environment": dict(os.environ), "arn": boto3.client("sts").get_caller_identity()["Arn"]}
 """
 
@@ -60,18 +60,21 @@ def lines_of(aws: EmbeddedAws, log_group: str) -> list[str]:
 
 
 under_awslambdaric = pytest.mark.skipif(
-    importlib.util.find_spec("awslambdaric") is None, reason="not to be had here: MiniStack's own worker runs functions"
+    importlib.util.find_spec("awslambdaric") is None,
+    reason="awslambdaric is not installed: MiniStack's own worker runs functions",
 )
 
 
 @under_awslambdaric
-def test_a_function_sees_what_aws_sets_and_its_own_variables(aws: EmbeddedAws) -> None:
+def test_a_function_sees_its_own_environment_variables_and_those_of_aws(aws: EmbeddedAws) -> None:
     own = {"Variables": {"GREETING": "hello", "AUTH": "mine"}}
     assert deploy(aws, "runs", **a_function("runs", Environment=own)).status == "CREATE_COMPLETE"
     answer = aws.client("lambda").invoke(FunctionName="runs", Payload=b'{"run": 1}')
     result = json.loads(answer["Payload"].read())
 
-    assert result["arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/runs-role/runs", "boto3 reaches the embedded AWS"
+    assert result["arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/runs-role/runs", (
+        "boto3 in the function does not reach the embedded AWS"
+    )
     environment = result["environment"]
     assert (environment["GREETING"], environment["AUTH"]) == ("hello", "mine")
     assert environment["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13"
@@ -82,7 +85,7 @@ def test_a_function_sees_what_aws_sets_and_its_own_variables(aws: EmbeddedAws) -
 
 
 @under_awslambdaric
-def test_a_functions_lines_are_json_in_the_log_group_that_it_names(aws: EmbeddedAws) -> None:
+def test_a_function_logs_json_to_the_log_group_in_its_settings(aws: EmbeddedAws) -> None:
     group = resource("Logs::LogGroup", {"LogGroupName": "/refresh/login"})
     logging_config = {"LogGroup": {"Ref": "LogGroup"}, "LogFormat": "JSON"}
     deploy(aws, "logs", LogGroup=group, **a_function("logs", LoggingConfig=logging_config))
@@ -94,7 +97,7 @@ def test_a_functions_lines_are_json_in_the_log_group_that_it_names(aws: Embedded
     assert line["requestId"]
 
 
-def test_a_scheduled_run_that_fails_is_retried_and_then_sent_to_the_queue(aws_in_time: EmbeddedAws) -> None:
+def test_a_scheduled_run_that_fails_is_retried_and_then_sent_to_the_failure_queue(aws_in_time: EmbeddedAws) -> None:
     aws = aws_in_time
     on_failure = {
         "FunctionName": {"Ref": "Function"},
@@ -116,7 +119,7 @@ def test_a_scheduled_run_that_fails_is_retried_and_then_sent_to_the_queue(aws_in
     (failure,) = eventually(lambda: received(aws, deployed.refs["Queue"]))
     assert failure["requestContext"]["condition"] == "RetriesExhausted"
     assert failure["requestPayload"] == {"run": 3, "fail": True}
-    assert failure["responsePayload"]["errorMessage"] == "as told"
+    assert failure["responsePayload"]["errorMessage"] == "the event says so"
     lines = lines_of(aws, "/aws/lambda/fails")
     assert len([line for line in lines if line.startswith("START")]) == 2
     destroy(aws, "fails")

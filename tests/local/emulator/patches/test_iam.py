@@ -1,4 +1,4 @@
-"""The principal of a role's session."""
+"""The condition key aws:PrincipalArn of a role's session."""
 
 import json
 
@@ -6,7 +6,7 @@ from local.embedded_aws import ACCOUNT, EmbeddedAws
 from tests.local.emulator.patches.support import allow, refused, session_of_a_role
 
 
-def test_principal_arn_of_a_session_is_the_roles_with_its_path(aws: EmbeddedAws) -> None:
+def test_the_principal_arn_of_a_session_is_the_arn_of_the_role_with_its_path(aws: EmbeddedAws) -> None:
     only_the_worker = {
         "Effect": "Deny",
         "Principal": "*",
@@ -19,7 +19,7 @@ def test_principal_arn_of_a_session_is_the_roles_with_its_path(aws: EmbeddedAws)
         SecretId="guarded", ResourcePolicy=json.dumps({"Statement": only_the_worker})
     )
     worker = session_of_a_role(aws, "worker", allow("secretsmanager:GetSecretValue"), Path="/airflow/")
-    stranger = session_of_a_role(aws, "stranger", allow("secretsmanager:GetSecretValue"))
+    other = session_of_a_role(aws, "other", allow("secretsmanager:GetSecretValue"))
     read = {"SecretId": "guarded"}
     assert aws.client("secretsmanager", worker).get_secret_value(**read)["SecretString"] == "login"
-    assert "AccessDenied" in refused(aws.client("secretsmanager", stranger).get_secret_value, **read)
+    assert "AccessDenied" in refused(aws.client("secretsmanager", other).get_secret_value, **read)

@@ -1,4 +1,4 @@
-"""The registry behind `docker login`: tokens, who may push and pull what, and which tags may move."""
+"""The registry behind `docker login`: tokens, permissions to push and pull, and immutable tags."""
 
 import base64
 import hashlib
@@ -23,9 +23,9 @@ from tests.local.emulator.patches.support import (
 from tests.local.logins import places_with_a_login
 
 
-def test_each_token_is_new_and_looks_like_awss(aws: EmbeddedAws) -> None:
+def test_each_token_is_new_and_has_the_format_of_aws_tokens(aws: EmbeddedAws) -> None:
     one, other = Docker(aws), Docker(aws)
-    # Verdicts by name: of what stands in an assert, pytest shows the values.
+    # Assert on booleans: pytest prints the values in a failed assert, and these are secret.
     is_new = one.password != other.password
     looks_right = bool(re.fullmatch(r"[A-Za-z0-9+/]{2000,}={1,2}", one.password))
     has_every_kind = {"+", "/", "="} <= set(one.password)
@@ -36,7 +36,9 @@ def test_each_token_is_new_and_looks_like_awss(aws: EmbeddedAws) -> None:
 
 
 @pytest.mark.parametrize("authorization", [None, "Basic !", "Basic QVdTOnVua25vd24=", "Bearer x"])
-def test_the_registry_asks_who_does_not_log_in(aws: EmbeddedAws, authorization: str | None) -> None:
+def test_a_request_without_a_valid_login_is_answered_with_a_challenge(
+    aws: EmbeddedAws, authorization: str | None
+) -> None:
     docker = Docker(aws)
     docker.authorization = authorization
     for path in ("", "any/manifests/v1"):
@@ -46,19 +48,19 @@ def test_the_registry_asks_who_does_not_log_in(aws: EmbeddedAws, authorization: 
         assert response.headers["WWW-Authenticate"] == challenge
 
 
-def test_a_token_is_of_the_user_aws(aws: EmbeddedAws) -> None:
+def test_a_token_is_valid_for_the_user_aws_only(aws: EmbeddedAws) -> None:
     docker = Docker(aws)
     docker.authorization = "Basic " + base64.b64encode(f"analyst:{docker.password}".encode()).decode()
     assert docker.status("GET", "") == 401
 
 
-def test_a_token_of_another_region_is_unknown(aws: EmbeddedAws) -> None:
+def test_a_token_is_not_valid_in_another_region(aws: EmbeddedAws) -> None:
     docker = Docker(aws)
     docker.host = REGISTRY.replace(REGION, "eu-west-1")
     assert docker.status("GET", "") == 401
 
 
-def test_a_token_dies_after_twelve_hours(aws_in_time: EmbeddedAws) -> None:
+def test_a_token_expires_after_twelve_hours(aws_in_time: EmbeddedAws) -> None:
     docker = Docker(aws_in_time)
     aws_in_time.advance_clock(12 * 60 - 1)
     assert docker.status("GET", "") == 200
@@ -80,7 +82,7 @@ def digest_of(content: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def analyst(aws: EmbeddedAws) -> Docker:
-    """Logged in by a role whose rights the tests set, after the token was minted."""
+    """A client whose role gets its permissions from each test, after the token was created."""
     aws.client("ecr").create_repository(repositoryName="team/image")
     aws.client("ecr").create_repository(repositoryName="other/image")
     return Docker(aws, session_of_a_role(aws, "analyst", allow("ecr:GetAuthorizationToken")))
@@ -102,7 +104,7 @@ def analyst(aws: EmbeddedAws) -> Docker:
         ("ecr:ListImages", "GET", "team/image/tags/list"),
     ],
 )
-def test_each_operation_of_the_registry_needs_its_right(
+def test_each_operation_of_the_registry_needs_its_iam_action(
     aws: EmbeddedAws, analyst: Docker, action: str, method: str, path: str
 ) -> None:
     team = arn_of("team/*")
@@ -122,7 +124,7 @@ def test_each_operation_of_the_registry_needs_its_right(
 
 
 @pytest.mark.parametrize("missing", ["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"])
-def test_a_layer_in_one_request_needs_all_three_rights(aws: EmbeddedAws, analyst: Docker, missing: str) -> None:
+def test_a_layer_in_one_request_needs_all_three_permissions(aws: EmbeddedAws, analyst: Docker, missing: str) -> None:
     push = "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"
     path = f"team/image/blobs/uploads/?digest={digest_of(LAYER)}"
     grant(aws, "analyst", allow(*push))
@@ -131,7 +133,9 @@ def test_a_layer_in_one_request_needs_all_three_rights(aws: EmbeddedAws, analyst
     assert analyst.status("POST", path, LAYER) == 403
 
 
-def test_mounting_a_layer_reads_the_repository_it_comes_from(aws: EmbeddedAws, analyst: Docker) -> None:
+def test_mounting_a_layer_needs_the_permission_to_read_it_in_its_own_repository(
+    aws: EmbeddedAws, analyst: Docker
+) -> None:
     secret = b"a layer of another team"
     assert Docker(aws).status("POST", f"other/image/blobs/uploads/?digest={digest_of(secret)}", secret) == 201
     mount = f"team/image/blobs/uploads/?mount={digest_of(secret)}&from=other/image"
@@ -146,7 +150,7 @@ def test_mounting_a_layer_reads_the_repository_it_comes_from(aws: EmbeddedAws, a
     assert analyst.status("POST", mount) == 201
 
 
-def test_rights_by_the_repositorys_tag(aws: EmbeddedAws, analyst: Docker) -> None:
+def test_permissions_may_depend_on_the_tag_of_a_repository(aws: EmbeddedAws, analyst: Docker) -> None:
     by_tag = {"StringEquals": {"aws:ResourceTag/team": "analytics"}}
     grant(aws, "analyst", allow("ecr:*", Condition=by_tag))
     ecr = aws.client("ecr")
@@ -168,30 +172,30 @@ def test_a_permissions_boundary_limits_a_token(aws: EmbeddedAws, analyst: Docker
 
 
 @pytest.mark.parametrize(
-    ("effect", "rights", "status"), [("Deny", [allow("ecr:*")], 403), ("Allow", [allow("sts:*")], 201)]
+    ("effect", "permissions", "status"), [("Deny", [allow("ecr:*")], 403), ("Allow", [allow("sts:*")], 201)]
 )
-def test_a_repositorys_policy_counts(
-    aws: EmbeddedAws, analyst: Docker, effect: str, rights: list[Statement], status: int
+def test_a_repository_policy_can_deny_and_allow(
+    aws: EmbeddedAws, analyst: Docker, effect: str, permissions: list[Statement], status: int
 ) -> None:
     principal = {"AWS": f"arn:aws:iam::{ACCOUNT}:role/analyst"}
     policy = {"Statement": {"Effect": effect, "Principal": principal, "Action": "ecr:PutImage"}}
     ecr = aws.client("ecr")
-    grant(aws, "analyst", *rights)
+    grant(aws, "analyst", *permissions)
     ecr.set_repository_policy(repositoryName="team/image", policyText=json.dumps(policy))
     assert analyst.push("team/image", "by-policy", "image") == status
     ecr.delete_repository_policy(repositoryName="team/image")
 
 
-def test_a_token_of_a_deleted_role_opens_nothing(aws: EmbeddedAws) -> None:
+def test_the_token_of_a_deleted_role_has_no_permissions(aws: EmbeddedAws) -> None:
     aws.client("ecr").create_repository(repositoryName="orphaned")
     docker = Docker(aws, session_of_a_role(aws, "leaver", allow("ecr:*")))
     assert docker.push("orphaned", "v1", "image") == 201
-    aws.client("iam").delete_role_policy(RoleName="leaver", PolicyName="rights")
+    aws.client("iam").delete_role_policy(RoleName="leaver", PolicyName="permissions")
     aws.client("iam").delete_role(RoleName="leaver")
     assert docker.push("orphaned", "v1", "image") == 403
 
 
-def test_no_token_is_in_the_log(aws: EmbeddedAws, analyst: Docker) -> None:
+def test_the_log_holds_no_token(aws: EmbeddedAws, analyst: Docker) -> None:
     analyst.push("team/image", "logged", "image")
     log = {"server.log": (aws.state / "server.log").read_text()}
     leaks = places_with_a_login(log, analyst.password[:40], analyst.token["authorizationToken"][:40])
@@ -199,7 +203,7 @@ def test_no_token_is_in_the_log(aws: EmbeddedAws, analyst: Docker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mutability", "filters", "moving", "fixed"),
+    ("mutability", "filters", "mutable", "immutable"),
     [
         ("MUTABLE", None, ["v1", "latest"], []),
         ("IMMUTABLE", None, [], ["v1", "latest"]),
@@ -208,8 +212,8 @@ def test_no_token_is_in_the_log(aws: EmbeddedAws, analyst: Docker) -> None:
         ("MUTABLE_WITH_EXCLUSION", "v*", ["latest"], ["v1"]),
     ],
 )
-def test_a_tag_moves_if_the_repository_lets_it(
-    aws: EmbeddedAws, mutability: str, filters: str | None, moving: list[str], fixed: list[str]
+def test_a_tag_can_be_moved_only_if_the_repository_allows_it(
+    aws: EmbeddedAws, mutability: str, filters: str | None, mutable: list[str], immutable: list[str]
 ) -> None:
     name = f"moves/{mutability}-{filters}".lower().replace("*", "x").replace("_", "-")
     excluding = (
@@ -219,9 +223,9 @@ def test_a_tag_moves_if_the_repository_lets_it(
     created = ecr.create_repository(repositoryName=name, imageTagMutability=mutability, **excluding)["repository"]
     assert excluding.items() <= created.items()
     docker = Docker(aws)
-    for tag in moving:
+    for tag in mutable:
         assert [docker.push(name, tag, content) for content in ("first", "second")] == [201, 201]
-    for tag in fixed:
+    for tag in immutable:
         message = (
             f"The image tag '{tag}' already exists in the '{name}' repository "
             "and cannot be overwritten because the tag is immutable."
@@ -232,7 +236,7 @@ def test_a_tag_moves_if_the_repository_lets_it(
         assert refused(ecr.put_image, **put) == f"ImageTagAlreadyExistsException: {message}"
 
 
-def test_a_change_of_mutability_changes_its_exclusions(aws: EmbeddedAws) -> None:
+def test_changing_the_tag_mutability_replaces_the_exclusion_filters(aws: EmbeddedAws) -> None:
     ecr = aws.client("ecr")
     ecr.create_repository(repositoryName="changing")
     excluding = {"imageTagMutabilityExclusionFilters": LATEST_EXCLUDED}

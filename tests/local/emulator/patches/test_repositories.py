@@ -1,4 +1,4 @@
-"""Repositories of a template: names that are taken, adoption and updates."""
+"""Repositories in templates: existing names, adoption and updates."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def tags(aws: EmbeddedAws, repository: str) -> Any:
 
 
 @pytest.mark.parametrize(("how", "status"), [(deploy, "ROLLBACK_COMPLETE"), (deploy_adopting, "NO_CHANGE_SET")])
-def test_a_repositorys_name_can_be_taken_once(aws: EmbeddedAws, how: Any, status: str) -> None:
+def test_a_second_stack_cannot_create_a_repository_that_exists(aws: EmbeddedAws, how: Any, status: str) -> None:
     name = how.__name__.replace("_", "-")
     repository = a_repository(name)
     deploy(aws, f"first-{name}", Repository=repository)
@@ -44,7 +44,7 @@ def test_a_repositorys_name_can_be_taken_once(aws: EmbeddedAws, how: Any, status
     assert images(aws, name) == 1
 
 
-def test_a_retained_repository_is_in_the_way_until_it_is_adopted(aws: EmbeddedAws) -> None:
+def test_a_retained_repository_blocks_its_name_until_a_stack_adopts_it(aws: EmbeddedAws) -> None:
     def repository(team: str) -> Resource:
         return a_repository("adopted", Tags=[{"Key": "team", "Value": team}])
 
@@ -64,7 +64,7 @@ def test_a_retained_repository_is_in_the_way_until_it_is_adopted(aws: EmbeddedAw
     assert {"Key": "team", "Value": "risk"} in tags(aws, "adopted")
 
 
-def test_an_existing_repository_can_join_a_stack_that_exists(aws: EmbeddedAws) -> None:
+def test_an_existing_stack_can_adopt_an_existing_repository(aws: EmbeddedAws) -> None:
     aws.client("ecr").create_repository(repositoryName="joins")
     secret = resource("SecretsManager::Secret", {"Name": "joined/token"})
     deploy(aws, "joined", Secret=secret)

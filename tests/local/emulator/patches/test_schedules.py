@@ -1,4 +1,4 @@
-"""Schedules, which fire when they fall due."""
+"""EventBridge Scheduler schedules, and the clock that tests move forward."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ def test_a_schedule_fires_once_when_it_falls_due(aws_in_time: EmbeddedAws) -> No
     destroy(aws, "half-hourly")
 
 
-def test_a_nightly_schedule_fires_in_the_night(aws_in_time: EmbeddedAws) -> None:
+def test_a_nightly_schedule_fires_once_a_day(aws_in_time: EmbeddedAws) -> None:
     aws = aws_in_time
     schedule = a_schedule("cron(0 0 * * ? *)", "Queue", {"every": "night"})
     queue = deploy(aws, "nightly", Queue=resource("SQS::Queue", {}), Schedule=schedule).refs["Queue"]
@@ -25,7 +25,7 @@ def test_a_nightly_schedule_fires_in_the_night(aws_in_time: EmbeddedAws) -> None
     destroy(aws, "nightly")
 
 
-def test_a_destroyed_schedule_leaves_nothing_behind(aws_in_time: EmbeddedAws) -> None:
+def test_a_schedule_that_is_created_again_does_not_count_from_runs_of_the_deleted_one(aws_in_time: EmbeddedAws) -> None:
     aws = aws_in_time
     resources = {"Queue": resource("SQS::Queue", {}), "Schedule": a_schedule("rate(30 minutes)", "Queue", {})}
     deploy(aws, "destroyed", **resources)
@@ -36,11 +36,11 @@ def test_a_destroyed_schedule_leaves_nothing_behind(aws_in_time: EmbeddedAws) ->
     aws.advance_clock(60)
     queue = deploy(aws, "destroyed", **resources).refs["Queue"]
     aws.advance_clock(0)
-    assert received(aws, queue) == [], "its successor counts from its own creation"
+    assert received(aws, queue) == [], "the new schedule counted from a run of the deleted one"
     destroy(aws, "destroyed")
 
 
-def test_a_schedule_that_is_due_fires_within_seconds(aws: EmbeddedAws) -> None:
+def test_a_schedule_fires_within_seconds_after_it_falls_due(aws: EmbeddedAws) -> None:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     schedule = a_schedule(f"at({now})", "Queue", {"at": "once"})
     queue = deploy(aws, "at-once", Queue=resource("SQS::Queue", {}), Schedule=schedule).refs["Queue"]

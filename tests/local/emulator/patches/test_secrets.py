@@ -1,4 +1,4 @@
-"""Secrets and their policies, made by calls and by templates."""
+"""Secrets and their policies, created with requests and with templates."""
 
 import json
 import re
@@ -13,7 +13,7 @@ def a_secret(name: str, **properties: str) -> Resource:
 
 
 def a_policy(policy: Any) -> Resource:
-    """The policy of the stack's secret."""
+    """Return a policy for the stack's secret."""
     return resource("SecretsManager::ResourcePolicy", {"SecretId": {"Ref": "Secret"}, "ResourcePolicy": policy})
 
 
@@ -26,7 +26,7 @@ def policy_of(aws: EmbeddedAws, secret: str) -> Any:
     return json.loads(answer["ResourcePolicy"]) if "ResourcePolicy" in answer else None
 
 
-def test_ref_of_a_secret_is_its_arn(aws: EmbeddedAws) -> None:
+def test_the_ref_of_a_secret_is_its_arn(aws: EmbeddedAws) -> None:
     deployed = deploy(aws, "ref", Secret=a_secret("ref/token"))
     arn = deployed.refs["Secret"]
     assert re.fullmatch(rf"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:ref/token-\w{{6}}", arn)
@@ -36,7 +36,7 @@ def test_ref_of_a_secret_is_its_arn(aws: EmbeddedAws) -> None:
     assert "ResourceNotFound" in refused(aws.client("secretsmanager").describe_secret, SecretId=arn)
 
 
-def test_a_secret_without_a_value_has_none(aws: EmbeddedAws) -> None:
+def test_a_secret_that_is_created_without_a_value_has_no_version(aws: EmbeddedAws) -> None:
     secrets = aws.client("secretsmanager")
     deploy(aws, "empty", Secret=a_secret("empty/of-a-template"))
     assert "VersionId" not in secrets.create_secret(Name="empty/of-a-call")
@@ -49,15 +49,15 @@ def test_a_secret_without_a_value_has_none(aws: EmbeddedAws) -> None:
         assert secrets.get_secret_value(SecretId=name)["SecretString"] == "first"
 
 
-def test_a_secret_with_a_value_has_it(aws: EmbeddedAws) -> None:
+def test_a_secret_that_is_created_with_a_value_has_that_value(aws: EmbeddedAws) -> None:
     secrets = aws.client("secretsmanager")
-    deploy(aws, "full", Secret=a_secret("full/a", SecretString="told"))
-    secrets.create_secret(Name="full/b", SecretString="told")
+    deploy(aws, "full", Secret=a_secret("full/a", SecretString="given"))
+    secrets.create_secret(Name="full/b", SecretString="given")
     for name in ("full/a", "full/b"):
-        assert secrets.get_secret_value(SecretId=name)["SecretString"] == "told"
+        assert secrets.get_secret_value(SecretId=name)["SecretString"] == "given"
 
 
-def test_a_write_that_is_repeated_makes_one_version(aws: EmbeddedAws) -> None:
+def test_a_repeated_write_creates_one_version(aws: EmbeddedAws) -> None:
     secrets = aws.client("secretsmanager")
     secrets.create_secret(Name="repeated", SecretString="before")
     write = {"SecretId": "repeated", "SecretString": "after", "ClientRequestToken": "1" * 32}
@@ -71,7 +71,7 @@ def test_a_write_that_is_repeated_makes_one_version(aws: EmbeddedAws) -> None:
     assert previous["SecretString"] == "before"
 
 
-def test_a_version_is_never_changed(aws: EmbeddedAws) -> None:
+def test_a_write_cannot_change_an_existing_version(aws: EmbeddedAws) -> None:
     secrets = aws.client("secretsmanager")
     secrets.create_secret(Name="unchanged")
     write = {"SecretId": "unchanged", "ClientRequestToken": "1" * 32}
@@ -83,7 +83,7 @@ def test_a_version_is_never_changed(aws: EmbeddedAws) -> None:
     assert secrets.get_secret_value(SecretId="unchanged")["SecretString"] == "before"
 
 
-def test_an_update_keeps_a_secrets_arn_and_value(aws: EmbeddedAws) -> None:
+def test_an_update_of_a_secret_keeps_its_arn_and_value(aws: EmbeddedAws) -> None:
     def update(description: str) -> Deployed:
         return deploy(aws, "kept", Secret=a_secret("kept/token", Description=description))
 
@@ -94,7 +94,7 @@ def test_an_update_keeps_a_secrets_arn_and_value(aws: EmbeddedAws) -> None:
     assert aws.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"] == "minted"
 
 
-def test_a_renamed_secret_is_replaced_and_keeps_its_policy(aws: EmbeddedAws) -> None:
+def test_renaming_a_secret_replaces_it_and_keeps_its_policy(aws: EmbeddedAws) -> None:
     def rename(name: str) -> Deployed:
         return deploy(aws, "renamed", Secret=a_secret(name), Policy=a_policy({"Statement": []}))
 
@@ -108,7 +108,7 @@ def test_a_renamed_secret_is_replaced_and_keeps_its_policy(aws: EmbeddedAws) -> 
     assert policy_of(aws, "renamed/new") == {"Statement": []}
 
 
-def test_a_secrets_policy_is_created_updated_and_deleted(aws: EmbeddedAws) -> None:
+def test_the_policy_of_a_secret_is_created_updated_and_deleted(aws: EmbeddedAws) -> None:
     secret = a_secret("policed/token")
     first, second = policy_that_denies("secretsmanager:GetSecretValue"), policy_that_denies("secretsmanager:*")
     deployed = deploy(aws, "policed", Secret=secret, Policy=a_policy(first))
@@ -124,7 +124,7 @@ def test_a_secrets_policy_is_created_updated_and_deleted(aws: EmbeddedAws) -> No
     destroy(aws, "policed")
 
 
-def test_a_failed_update_leaves_the_policy_as_it_was(aws: EmbeddedAws) -> None:
+def test_a_failed_update_restores_the_policy(aws: EmbeddedAws) -> None:
     secret = a_secret("rolled-back/token")
     before, after = policy_that_denies("secretsmanager:GetSecretValue"), policy_that_denies("secretsmanager:*")
     aws.client("ecr").create_repository(repositoryName="in-the-way")
@@ -136,7 +136,7 @@ def test_a_failed_update_leaves_the_policy_as_it_was(aws: EmbeddedAws) -> None:
     assert policy_of(aws, "rolled-back/token") == before
 
 
-def test_a_secrets_name_can_be_taken_once(aws: EmbeddedAws) -> None:
+def test_a_second_stack_cannot_create_a_secret_that_exists(aws: EmbeddedAws) -> None:
     secret = a_secret("taken/token")
     arn = deploy(aws, "owner-of-a-secret", Secret=secret).refs["Secret"]
 

@@ -1,4 +1,7 @@
-"""MiniStack by itself still needs each mend: its modules, in this process, where none is ever applied."""
+"""MiniStack without patches still needs each patch. Its modules run in this process, where no patch is applied.
+
+When a test here fails after an upgrade of MiniStack, a patch may no longer be needed.
+"""
 
 import asyncio
 import importlib
@@ -30,19 +33,19 @@ def handle(event, context):
 
 
 @contextmanager
-def needs_mend(mend: str) -> Iterator[None]:
-    """Whatever makes the test fail, it says which mend MiniStack may no longer need."""
+def needs_patch(patch: str) -> Iterator[None]:
+    """Make a failing test name the patch that MiniStack may no longer need."""
     try:
         yield
     except Exception as failure:
         raise AssertionError(
-            f"MiniStack may behave like AWS now (see the cause): remove {mend}.py, or a part of it"
+            f"MiniStack may behave like AWS now (see the cause): remove patches/{patch}.py or a part of it"
         ) from failure
 
 
 @pytest.fixture(autouse=True)
 def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The package, imported where it may write; what a test leaves in it is forgotten."""
+    """Import MiniStack with a temporary state folder, and reset its services after the test."""
     monkeypatch.setenv("STATE_DIR", str(tmp_path))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     import ministack
@@ -56,14 +59,14 @@ def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def handlers() -> Any:
-    """What MiniStack does with the resources of a template, by type."""
+    """Return MiniStack's handlers of the resources of templates, by type."""
     from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
 
     return _RESOURCE_HANDLERS
 
 
 @pytest.mark.parametrize(
-    ("mend", "module", "names"),
+    ("patch", "module", "names"),
     [
         ("secrets_manager", "services.secretsmanager", ["_create_secret", "_put_secret_value"]),
         (
@@ -113,26 +116,26 @@ def handlers() -> Any:
         ("cloudwatch", "services.lambda_svc", ["_execute_function_dispatch", "_emit_lambda_metrics"]),
     ],
 )
-def test_upstream_still_has_what_a_mend_replaces(mend: str, module: str, names: list[str]) -> None:
+def test_upstream_still_has_the_names_that_a_patch_uses(patch: str, module: str, names: list[str]) -> None:
     found = vars(importlib.import_module(f"ministack.{module}"))
-    assert set(names) <= set(found), f"MiniStack changed: look at local/emulator/patches/{mend}.py again"
+    assert set(names) <= set(found), f"MiniStack changed: adapt local/emulator/patches/{patch}.py"
 
 
-@needs_mend("cloudformation")
+@needs_patch("cloudformation")
 def test_upstream_still_returns_the_name_as_ref_of_a_secret(handlers: Any) -> None:
     ref, _ = handlers["AWS::SecretsManager::Secret"]["create"]("Secret", {"Name": "token"}, "stack")
     assert ref == "token"
 
 
-@needs_mend("cloudformation")
-def test_upstream_still_gives_a_secret_of_a_template_an_empty_value(ministack: Any, handlers: Any) -> None:
+@needs_patch("cloudformation")
+def test_upstream_still_gives_a_secret_in_a_template_an_empty_value(ministack: Any, handlers: Any) -> None:
     handlers["AWS::SecretsManager::Secret"]["create"]("Secret", {"Name": "token"}, "stack")
     status, _, body = ministack.services.secretsmanager._get_secret_value({"SecretId": "token"})
     assert status == 200
     assert json.loads(body)["SecretString"] == ""
 
 
-@needs_mend("secrets_manager")
+@needs_patch("secrets_manager")
 def test_upstream_still_gives_a_secret_without_a_value_a_version(ministack: Any) -> None:
     ministack.services.secretsmanager._create_secret({"Name": "token"})
     status, _, _ = ministack.services.secretsmanager._get_secret_value({"SecretId": "token"})
@@ -140,24 +143,24 @@ def test_upstream_still_gives_a_secret_without_a_value_a_version(ministack: Any)
 
 
 @pytest.mark.parametrize("second", ["first", "another"])
-@needs_mend("secrets_manager")
-def test_upstream_still_writes_a_version_again(ministack: Any, second: str) -> None:
+@needs_patch("secrets_manager")
+def test_upstream_still_overwrites_an_existing_version(ministack: Any, second: str) -> None:
     service = ministack.services.secretsmanager
     service._create_secret({"Name": "token", "SecretString": "before"})
     repeated = {"SecretId": "token", "ClientRequestToken": "1" * 32}
     statuses = [service._put_secret_value({**repeated, "SecretString": text})[0] for text in ("first", second)]
     assert statuses == [200, 200]
     status, _, _ = service._get_secret_value({"SecretId": "token", "VersionStage": "AWSPREVIOUS"})
-    assert status == 400, "the second write lost the version before"
+    assert status == 400, "the second write kept AWSPREVIOUS"
 
 
-@needs_mend("cloudformation")
-def test_upstream_still_does_not_know_a_secrets_policy(handlers: Any) -> None:
+@needs_patch("cloudformation")
+def test_upstream_still_lacks_secret_policies_in_templates(handlers: Any) -> None:
     assert "AWS::SecretsManager::ResourcePolicy" not in handlers
 
 
-@needs_mend("cloudformation")
-def test_upstream_still_does_not_know_an_association(handlers: Any) -> None:
+@needs_patch("cloudformation")
+def test_upstream_still_lacks_associations_in_templates(handlers: Any) -> None:
     assert "AWS::SSM::Association" not in handlers
 
 
@@ -165,20 +168,20 @@ def test_upstream_still_does_not_know_an_association(handlers: Any) -> None:
     ("kind", "properties"),
     [("SecretsManager::Secret", {"Name": "taken"}), ("ECR::Repository", {"RepositoryName": "taken"})],
 )
-@needs_mend("cloudformation")
-def test_upstream_still_creates_what_exists(handlers: Any, kind: str, properties: dict[str, str]) -> None:
+@needs_patch("cloudformation")
+def test_upstream_still_creates_a_resource_that_exists(handlers: Any, kind: str, properties: dict[str, str]) -> None:
     create = handlers[f"AWS::{kind}"]["create"]
     create("First", properties, "one-stack")
     create("Second", properties, "another-stack")
 
 
-@needs_mend("cloudformation")
+@needs_patch("cloudformation")
 def test_upstream_still_cannot_import_a_repository(handlers: Any) -> None:
     assert "import" not in handlers["AWS::ECR::Repository"]
 
 
-@needs_mend("cloudformation")
-def test_upstream_still_drops_the_exclusion_filters_of_a_template(ministack: Any, handlers: Any) -> None:
+@needs_patch("cloudformation")
+def test_upstream_still_drops_the_exclusion_filters_in_a_template(ministack: Any, handlers: Any) -> None:
     properties = {
         "RepositoryName": "images",
         "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
@@ -188,47 +191,47 @@ def test_upstream_still_drops_the_exclusion_filters_of_a_template(ministack: Any
     assert "imageTagMutabilityExclusionFilters" not in ministack.services.ecr._repositories["images"]
 
 
-@needs_mend("registry")
-def test_upstream_still_drops_the_exclusion_filters_of_a_request(ministack: Any) -> None:
+@needs_patch("registry")
+def test_upstream_still_drops_the_exclusion_filters_in_a_request(ministack: Any) -> None:
     _, _, body = ministack.services.ecr._create_repository(
         {"repositoryName": "images", "imageTagMutabilityExclusionFilters": LATEST_EXCLUDED}
     )
     assert "imageTagMutabilityExclusionFilters" not in json.loads(body)["repository"]
 
 
-IMMUTABLE_SAVE_LATEST = {
+IMMUTABLE_EXCEPT_LATEST = {
     "repositoryName": "images",
     "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
     "imageTagMutabilityExclusionFilters": LATEST_EXCLUDED,
 }
 
 
-@needs_mend("registry")
-def test_upstream_still_moves_a_tag_that_is_immutable_with_exclusions(ministack: Any) -> None:
+@needs_patch("registry")
+def test_upstream_still_moves_an_immutable_tag_on_a_push_if_there_are_exclusions(ministack: Any) -> None:
     ecr = ministack.services.ecr
-    ecr._create_repository(IMMUTABLE_SAVE_LATEST)
+    ecr._create_repository(IMMUTABLE_EXCEPT_LATEST)
     pushed = [ecr._v2_put_manifest("images", "v1", {}, content)[0] for content in (b"first", b"second")]
     assert pushed == [201, 201]
 
 
-@needs_mend("registry")
-def test_upstream_still_moves_such_a_tag_on_a_call_of_put_image(ministack: Any) -> None:
+@needs_patch("registry")
+def test_upstream_still_moves_an_immutable_tag_on_put_image_if_there_are_exclusions(ministack: Any) -> None:
     ecr = ministack.services.ecr
-    ecr._create_repository(IMMUTABLE_SAVE_LATEST)
+    ecr._create_repository(IMMUTABLE_EXCEPT_LATEST)
     image = {"repositoryName": "images", "imageTag": "v1"}
     put = [ecr._put_image({**image, "imageManifest": content})[0] for content in ("first", "second")]
     assert put == [200, 200]
 
 
-@needs_mend("registry")
+@needs_patch("registry")
 def test_upstream_still_returns_a_constant_password(ministack: Any) -> None:
     answers = [json.loads(ministack.services.ecr._get_authorization_token({})[2]) for _ in range(2)]
     one, other = (answer["authorizationData"][0]["authorizationToken"] for answer in answers)
     assert one == other
 
 
-@needs_mend("registry")
-def test_upstream_still_takes_a_password_that_has_expired(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_patch("registry")
+def test_upstream_still_accepts_an_expired_password(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ecr = ministack.services.ecr
     (login,) = json.loads(ecr._get_authorization_token({})[2])["authorizationData"]
     monkeypatch.setattr(time, "time", lambda: login["expiresAt"] + 1)
@@ -238,22 +241,22 @@ def test_upstream_still_takes_a_password_that_has_expired(ministack: Any, monkey
     assert asyncio.run(ping)[0] == 200
 
 
-@needs_mend("registry")
+@needs_patch("registry")
 def test_upstream_still_lets_anyone_push(ministack: Any) -> None:
     ministack.services.ecr._create_repository({"repositoryName": "images"})
     push = ministack.services.ecr.handle_registry_request("PUT", "/v2/images/manifests/v1", {}, b"manifest", {})
     assert asyncio.run(push)[0] == 201
 
 
-@needs_mend("registry")
-def test_upstream_still_does_not_look_at_a_repositorys_tags(ministack: Any) -> None:
+@needs_patch("registry")
+def test_upstream_still_ignores_the_tags_of_repositories(ministack: Any) -> None:
     tagged = {"repositoryName": "images", "tags": [{"Key": "team", "Value": "analytics"}]}
     repository = json.loads(ministack.services.ecr._create_repository(tagged)[2])["repository"]
     assert ministack.services.tagging.resource_tags(repository["repositoryArn"]) is None
 
 
-@needs_mend("iam")
-def test_upstream_still_takes_the_session_for_the_principal(ministack: Any) -> None:
+@needs_patch("iam")
+def test_upstream_still_returns_the_session_arn_as_principal_arn(ministack: Any) -> None:
     evaluator = ministack.core.iam_evaluator
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/session"
     context = evaluator.EvalContext(session, "AssumedRole", ACCOUNT, "ecr:PutImage", "*", REGION)
@@ -282,24 +285,26 @@ def log_of(ministack: Any, function: dict[str, Any]) -> str:
     return log
 
 
-@needs_mend("lambda_runtime")
+@needs_patch("lambda_runtime")
 def test_upstream_still_loses_the_info_lines_of_a_function(ministack: Any) -> None:
     assert "for your information" not in log_of(ministack, FUNCTION)
 
 
-@needs_mend("lambda_runtime")
+@needs_patch("lambda_runtime")
 def test_upstream_still_ignores_the_log_format_of_a_function(ministack: Any) -> None:
     log = log_of(ministack, {**FUNCTION, "LoggingConfig": {"LogFormat": "JSON"}})
     assert [line for line in log.splitlines() if line.startswith("{")] == []
 
 
-@needs_mend("lambda_runtime")
-def test_upstream_still_hands_its_environment_to_a_function(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_patch("lambda_runtime")
+def test_upstream_still_passes_its_own_environment_to_a_function(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OF_THE_SERVER", "secret")
     assert "OF_THE_SERVER" in ministack.services.lambda_svc._provided_worker_env(FUNCTION, "/var/task", 1)
 
 
-@needs_mend("lambda_runtime")
+@needs_patch("lambda_runtime")
 def test_upstream_still_runs_a_scheduled_function_without_retries(
     ministack: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,13 +318,13 @@ def test_upstream_still_runs_a_scheduled_function_without_retries(
     assert started == ["once"]
 
 
-@needs_mend("clock")
-def test_upstream_still_goes_by_the_wall_clock(ministack: Any) -> None:
+@needs_patch("clock")
+def test_upstream_still_uses_the_computers_clock(ministack: Any) -> None:
     scheduler = ministack.services.scheduler
     assert (scheduler.time, scheduler._SCHEDULE_TICK_INTERVAL) == (time, 10)
 
 
-@needs_mend("clock")
+@needs_patch("clock")
 def test_upstream_still_remembers_the_runs_of_a_deleted_schedule(ministack: Any) -> None:
     scheduler = ministack.services.scheduler
     target = {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:none", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/none"}
@@ -355,41 +360,43 @@ def state_of(ministack: Any, alarm: dict[str, Any]) -> str:
     return state
 
 
-@needs_mend("cloudwatch")
+@needs_patch("cloudwatch")
 def test_upstream_still_refuses_metric_math_in_a_template(handlers: Any) -> None:
     one_metric = {**AN_ALARM, "Metrics": [{"Id": "beats", "Expression": "FILL(raw, 0)"}]}
     with pytest.raises(ValueError, match="metric math"):
         handlers["AWS::CloudWatch::Alarm"]["create"]("Alarm", one_metric, "stack")
 
 
-@needs_mend("cloudwatch")
-def test_upstream_still_hears_nothing_in_silence(ministack: Any) -> None:
+@needs_patch("cloudwatch")
+def test_upstream_still_does_not_evaluate_an_alarm_without_data(ministack: Any) -> None:
     assert state_of(ministack, AN_ALARM) == "INSUFFICIENT_DATA"
 
 
-@needs_mend("cloudwatch")
-def test_upstream_still_looks_at_metrics_of_other_dimensions(ministack: Any) -> None:
+@needs_patch("cloudwatch")
+def test_upstream_still_evaluates_an_alarm_with_metrics_of_other_dimensions(ministack: Any) -> None:
     ministack.services.cloudwatch.record_metric("tests", "Beats", 1, dimensions={"Heart": "another"})
     assert state_of(ministack, AN_ALARM) == "OK"
 
 
-@needs_mend("cloudwatch")
-def test_upstream_still_counts_a_run_that_was_throttled(ministack: Any) -> None:
+@needs_patch("cloudwatch")
+def test_upstream_still_counts_a_throttled_run(ministack: Any) -> None:
     ministack.services.lambda_svc._emit_lambda_metrics("f", duration_ms=0.0, error=False, throttle=True)
     counted = {name for _, name, _ in ministack.services.cloudwatch._metrics}
     assert "Invocations" in counted
 
 
-@needs_mend("cloudwatch")
-def test_upstream_still_does_not_count_where_every_run_passes(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_patch("cloudwatch")
+def test_upstream_still_does_not_count_runs_where_all_runs_pass(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lambda_svc = ministack.services.lambda_svc
     monkeypatch.setattr(lambda_svc, "_execute_function_warm", lambda *_: {"body": None})
     lambda_svc._execute_function({"config": FUNCTION}, {})
     assert not [key for key in ministack.services.cloudwatch._metrics if key[0] == "AWS/Lambda"]
 
 
-@needs_mend("cloudwatch")
-def test_upstream_still_counts_no_messages(ministack: Any) -> None:
+@needs_patch("cloudwatch")
+def test_upstream_still_does_not_count_messages(ministack: Any) -> None:
     created = ministack.services.sqs._act_create_queue({"QueueName": "queue"}, "")
     ministack.services.sqs._act_send_message({"QueueUrl": created["QueueUrl"], "MessageBody": "hello"}, "")
     assert not [key for key in ministack.services.cloudwatch._metrics if key[0] == "AWS/SQS"]

@@ -1,0 +1,219 @@
+"""Checks that compare settings with each other, in one file and between the files.
+
+Each check finds what AWS would refuse in the middle of a deploy. A check gets settings that are valid one by one.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from settings import policy_lengths
+from settings.environment import Environment
+from settings.names import pascal_case, repository_name
+from settings.problem import Problem, did_you_mean
+from settings.regions import PARTITIONS
+
+# CloudFormation accepts 500 resources and 200 outputs in a template ("AWS CloudFormation quotas"). A repository is one
+# resource, a team has one output, and a connection has four.
+MAX_TEAMS = 200
+MAX_REPOSITORIES = 490
+MAX_CONNECTIONS = 35
+MAX_TEAMS_OF_CONNECTIONS = 600  # in all connections together
+
+# ECR CreateRepository, IAM CreateRole and Secrets Manager CreateSecret; a tag's value (IAM User Guide, "Tags").
+LONGEST_REPOSITORY_NAME = 256
+LONGEST_ROLE_NAME = 64
+LONGEST_SECRET_NAME = 512
+_LONGEST_TAG_VALUE = 256
+
+
+def problems_in(environment: Environment) -> Iterator[Problem]:
+    """Return the settings of one environment that do not fit together, or are too many."""
+    for check in (
+        _counts,
+        policy_lengths.problems,
+        _repository_names,
+        _logical_ids,
+        _name_lengths,
+        _teams_of_connections,
+        _ecs_tasks,
+        _arns,
+        _worker_role_names,
+        _topic,
+        _secret_key,
+    ):
+        yield from check(environment)
+
+
+def problems_between(environments: Iterable[Environment]) -> Iterator[tuple[Environment, Problem]]:
+    """Return the names that two environments would both create on AWS, with the second of these environments."""
+    owners: dict[tuple[str, str, tuple[str, ...]], Environment] = {}
+    for environment in environments:
+        for name in _physical_names(environment):
+            owner = owners.setdefault((name.kind, name.text, name.unique_in), environment)
+            if owner is not environment:
+                what = f"{name.kind} {name.text!r} also belongs to {owner.name}.toml"
+                yield environment, Problem(name.key, f"{what}; change the {name.parts} in one of the two files")
+
+
+def _counts(environment: Environment) -> Iterator[Problem]:
+    teams, connections = environment.teams.values(), environment.connections.values()
+    for key, what, count, limit in (
+        ("teams", "teams", len(teams), MAX_TEAMS),
+        ("teams", "repositories", sum(len(team.repositories) for team in teams), MAX_REPOSITORIES),
+        ("connections", "connections", len(connections), MAX_CONNECTIONS),
+        (
+            "connections",
+            "teams in all connections",
+            sum(len(each.teams) for each in connections),
+            MAX_TEAMS_OF_CONNECTIONS,
+        ),
+    ):
+        if count > limit:
+            fix = f"keep at most {limit}, or split the file into two environments"
+            yield Problem(key, f"{count} {what} are too many for a CloudFormation template; {fix}")
+
+
+def _repository_names(environment: Environment) -> Iterator[Problem]:
+    for team, settings in environment.teams.items():
+        for repository in settings.repositories:
+            short = repository.rpartition(".dkr.ecr.")[2].partition("/")[2] if ".dkr.ecr." in repository else repository
+            while short.startswith(repository_name(team, "")):
+                short = short.removeprefix(repository_name(team, ""))
+            if short != repository:
+                fix = f"write {short!r}" if short else "write the part after the team"
+                what = f"{repository!r} repeats the team or the registry"
+                yield Problem(f"teams.{team}.repositories", f"{what}; {fix}")
+
+
+def _logical_ids(environment: Environment) -> Iterator[Problem]:
+    names: dict[str, Iterable[str]] = {"teams": environment.teams, "connections": environment.connections}
+    for team, settings in environment.teams.items():
+        names[f"teams.{team}.repositories"] = settings.repositories
+    if environment.ecs:
+        names["ecs.tasks"] = environment.ecs.tasks
+    for key, group in names.items():
+        first: dict[str, str] = {}
+        for name in group:
+            if (other := first.setdefault(pascal_case(name), name)) != name:
+                what = f"{other!r} and {name!r} have the same name in CloudFormation, {pascal_case(name)}"
+                yield Problem(key, f"{what}; rename one")
+
+
+class _PhysicalName(NamedTuple):
+    """A name that a resource gets on AWS."""
+
+    kind: str
+    text: str
+    longest: int
+    unique_in: tuple[str, ...]
+    key: str  # of the setting that the name belongs to
+    parts: str  # the settings that the name consists of
+
+
+def _physical_names(environment: Environment) -> Iterator[_PhysicalName]:
+    account, region = (environment.account,), (environment.account, environment.region)
+    for team, settings in environment.teams.items():
+        yield _PhysicalName(
+            "push role",
+            environment.push_role_name(team),
+            LONGEST_ROLE_NAME,
+            unique_in=account,
+            key=f"teams.{team}",
+            parts="name of the team or of the environment",
+        )
+        # The permissions use the team's name. With one team in two environments, each of them could use the other's
+        # repositories (docs/decisions/0007).
+        yield _PhysicalName(
+            "team", team, _LONGEST_TAG_VALUE, unique_in=region, key=f"teams.{team}", parts="name of the team"
+        )
+        for repository in settings.repositories:
+            yield _PhysicalName(
+                "repository",
+                repository_name(team, repository),
+                LONGEST_REPOSITORY_NAME,
+                unique_in=(environment.name,),  # the team is already unique in the Region
+                key=f"teams.{team}.repositories",
+                parts="name of the team or of the repository",
+            )
+    for connection in environment.connections:
+        yield _PhysicalName(
+            "secret",
+            environment.secret_name(connection),
+            LONGEST_SECRET_NAME,
+            unique_in=region,
+            key=f"connections.{connection}",
+            parts="connections_prefix or the ID of the connection",
+        )
+
+
+def _name_lengths(environment: Environment) -> Iterator[Problem]:
+    for name in _physical_names(environment):
+        if len(name.text) > name.longest:
+            what = f"{name.kind} {name.text!r} is longer than {name.longest} characters"
+            yield Problem(name.key, f"{what}; shorten the {name.parts} by {len(name.text) - name.longest}")
+
+
+def _teams_of_connections(environment: Environment) -> Iterator[Problem]:
+    teams = environment.teams
+    for name, connection in environment.connections.items():
+        for team in connection.teams:
+            if team not in teams:
+                fix = did_you_mean(team, teams, f"write one of {', '.join(teams)}")
+                yield Problem(f"connections.{name}.teams", f"{team!r} is not a team of this file; {fix}")
+
+
+def _ecs_tasks(environment: Environment) -> Iterator[Problem]:
+    if not environment.ecs:
+        return
+    known = [
+        repository_name(team, name) for team, settings in environment.teams.items() for name in settings.repositories
+    ]
+    for repository in environment.ecs.tasks:
+        if repository not in known:
+            fix = did_you_mean(repository, known, "write a repository of this file as <team>/<name>")
+            yield Problem(f"ecs.tasks.{repository!r}", f"{repository!r} is not a repository of this file; {fix}")
+    if not environment.workers.role_arns:
+        yield Problem("ecs", "needs the names of the workers' roles, which run the tasks; add workers.role_arns")
+
+
+def _arns(environment: Environment) -> Iterator[Problem]:
+    of_this_account: dict[str, Iterable[str]] = {
+        "break_glass_role_arns": environment.break_glass_role_arns,
+        "permissions_boundary_arn": filter(None, [environment.permissions_boundary_arn]),
+        "workers.role_arns": environment.workers.role_arns,
+    }
+    of_any_account: dict[str, Iterable[str]] = {"alerts.topic_arn": filter(None, [environment.alerts.topic_arn])}
+    for name, team in environment.teams.items():
+        of_any_account[f"teams.{name}.push.role_arns"] = team.push.role_arns
+        of_any_account[f"teams.{name}.push.user_arns"] = team.push.user_arns
+    start = f"arn:{PARTITIONS[environment.region].name}:"
+    for key, arns in {**of_this_account, **of_any_account}.items():
+        for arn in arns:
+            if not arn.startswith(start):
+                what = f"{arn!r} is not in the AWS partition of {environment.region}"
+                yield Problem(key, f"{what}; write an ARN that starts with {start}")
+            elif key in of_this_account and arn.split(":")[4] not in (environment.account, "aws"):
+                yield Problem(key, f"{arn!r} is in another account; write an ARN of account {environment.account}")
+
+
+def _worker_role_names(environment: Environment) -> Iterator[Problem]:
+    arns = defaultdict(list)
+    for arn in environment.workers.role_arns:
+        arns[arn.rpartition("/")[2]].append(arn)
+    for role, same in arns.items():
+        if len(same) > 1:
+            what = f"{len(same)} ARNs name the role {role}, but an account has one role of a name"
+            yield Problem("workers.role_arns", f"{what}; keep the ARN that `aws iam get-role` prints")
+
+
+def _topic(environment: Environment) -> Iterator[Problem]:
+    topic_arn = environment.alerts.topic_arn
+    if topic_arn and topic_arn.split(":")[3] != environment.region:
+        yield Problem("alerts.topic_arn", f"{topic_arn!r} is in another Region; write a topic of {environment.region}")
+
+
+def _secret_key(environment: Environment) -> Iterator[Problem]:
+    # The policy of the customer managed key names AWS services by hosts that end with amazonaws.com.
+    if environment.secret_key == "customer" and not environment.registry_host.endswith(".amazonaws.com"):
+        yield Problem("secret_key", f"'customer' is not tested in {environment.region}; write 'aws'")

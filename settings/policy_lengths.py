@@ -1,0 +1,81 @@
+"""Lengths of IAM policies, which grow with the settings.
+
+IAM counts the characters of a policy without white space (IAM User Guide, "IAM and AWS STS quotas"). The checks
+estimate the part that grows and compare it with the room that the fixed statements leave.
+tests/permissions/test_quotas.py compares whole policies with IAM's quotas, at the largest settings that are accepted.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from settings.environment import Environment
+from settings.problem import Problem
+
+INLINE_POLICIES_QUOTA = 10_240  # all inline policies of a role
+MANAGED_POLICY_QUOTA = 6_144
+TRUST_POLICY_QUOTA = 2_048
+
+ROOM_FOR_TEAMS = 8_000  # of INLINE_POLICIES_QUOTA, in a pull role
+ROOM_FOR_WORKERS = 5_000  # of MANAGED_POLICY_QUOTA, in each policy of the workers
+ROOM_FOR_PRINCIPALS = 1_600  # of TRUST_POLICY_QUOTA, in a push role
+
+# Characters around a name in a policy: the rest of its ARN, and quotes and commas.
+_PRINCIPAL = 8
+_PERMISSION_SET = 100  # the ARN pattern of the role that IAM Identity Center creates
+_TEAM = 75  # the ARN of the team's repositories and the value of the tag: the name occurs in both
+_SECRET = 70
+_ECS_TASK = 480  # the ARNs of two roles, of the family with and without a revision, and of a log group
+
+
+def problems(environment: Environment) -> Iterator[Problem]:
+    """Return the settings that would make a policy longer than IAM accepts."""
+    yield from _trust_policies(environment)
+    yield from _pull_policies(environment)
+    yield from _worker_policy(environment)
+    yield from _ecs_policy(environment)
+
+
+def _trust_policies(environment: Environment) -> Iterator[Problem]:
+    for name, team in environment.teams.items():
+        principals = [*team.push.role_arns, *team.push.user_arns]
+        length = sum(len(arn) + _PRINCIPAL for arn in principals)
+        length += sum(len(one) + _PERMISSION_SET + _PRINCIPAL for one in team.push.permission_sets)
+        if length > ROOM_FOR_PRINCIPALS:
+            yield Problem(
+                f"teams.{name}.push",
+                f"names too many principals for one trust policy, which has {TRUST_POLICY_QUOTA} characters at most; "
+                "name one role or permission set that all of them assume",
+            )
+
+
+def _pull_policies(environment: Environment) -> Iterator[Problem]:
+    for name, connection in environment.connections.items():
+        if _length_of_teams(connection.teams) > ROOM_FOR_TEAMS:
+            yield Problem(
+                f"connections.{name}.teams",
+                f"has too many teams for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
+                "split the teams between two connections",
+            )
+
+
+def _worker_policy(environment: Environment) -> Iterator[Problem]:
+    length = sum(len(environment.secret_name(name)) + _SECRET for name in environment.connections)
+    if environment.workers.pull_directly:
+        length += _length_of_teams({team for c in environment.connections.values() for team in c.teams})
+    if length > ROOM_FOR_WORKERS:
+        fix = "split the file into two environments, or shorten connections_prefix and the connections' IDs"
+        yield Problem("connections", f"need {_TOO_LONG}; {fix}")
+
+
+def _ecs_policy(environment: Environment) -> Iterator[Problem]:
+    if environment.ecs:
+        role_paths = 2 * len(environment.role_path)
+        length = sum(2 * len(repository) + _ECS_TASK + role_paths for repository in environment.ecs.tasks)
+        if length > ROOM_FOR_WORKERS:
+            yield Problem("ecs.tasks", f"need {_TOO_LONG}; remove some tasks, or shorten role_path")
+
+
+_TOO_LONG = f"a longer policy for the workers than the {MANAGED_POLICY_QUOTA} characters that IAM accepts"
+
+
+def _length_of_teams(teams: Iterable[str]) -> int:
+    return sum(2 * len(team) + _TEAM for team in teams)

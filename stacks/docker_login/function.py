@@ -1,0 +1,87 @@
+"""The Lambda function that refreshes one connection's docker login."""
+
+from pathlib import Path
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.acknowledgements import ANY_FUNCTION, CDK_REPEATS_DEPENDENCY, acknowledge
+from stacks.docker_login import timings
+
+_LAMBDA_FOLDER = str(Path(__file__).parents[2] / "lambda")
+
+
+class RefreshFunction(lambda_.Function):
+    """The function of lambda/refresh_docker_login. It grants its role nothing; the parent does."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        connection_id: str,
+        secret_name: str,
+        secret_arn: str,
+        registry_host: str,
+        role: iam.Role,
+        log_group: logs.ILogGroup,
+        failures: sqs.IQueue,
+    ) -> None:
+        """
+        Args:
+            scope: The parent construct.
+            construct_id: The construct's id.
+            connection_id: The Airflow connection, such as `docker_default`.
+            secret_name: The name of the connection's secret.
+            secret_arn: The ARN of the connection's secret.
+            registry_host: The registry that the login is for.
+            role: The role that the function assumes.
+            log_group: The log group for its runs.
+            failures: The queue for runs that failed after all retries.
+        """
+        super().__init__(
+            scope,
+            construct_id,
+            # The description names the secret, so that another secret makes another version of the function. A
+            # deploy's first refresh runs the published version, which must know the new secret.
+            description=f"Writes a fresh docker login into {secret_name}",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            memory_size=256,
+            timeout=Duration.minutes(timings.FUNCTION_TIMEOUT_MINUTES),
+            code=lambda_.Code.from_asset(_LAMBDA_FOLDER, exclude=["**/__pycache__"]),
+            handler="refresh_docker_login.handler.handle",
+            environment={
+                "CONNECTION_ID": connection_id,
+                "SECRET_ARN": secret_arn,
+                "REGISTRY_HOST": registry_host,
+                "NEW_RIGHTS_WAIT_SECONDS": str(timings.NEW_PERMISSIONS_WAIT_SECONDS),
+            },
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            # CDK's own grants are wider than needed.
+            role=role.without_policy_updates(),
+            # Lambda runs a failed event again, and then sends it to the queue.
+            retry_attempts=timings.FUNCTION_RETRIES,
+            max_event_age=Duration.minutes(timings.FUNCTION_MAX_EVENT_AGE_MINUTES),
+            on_failure=destinations.SqsDestination(failures),
+        )
+        acknowledge(
+            self,
+            {
+                **ANY_FUNCTION,
+                **CDK_REPEATS_DEPENDENCY,
+                "AwsSolutions-L1": "Lambda supports Python 3.13 until June 2029",
+                "CKV_AWS_116": "Failures go to a destination, which receives the error as well",
+                "CKV_AWS_173": "Lambda encrypts the variables; they hold names and no secret",
+            },
+        )
+
+    def report_failures_after(self, policy: iam.Policy) -> None:
+        """Set the failure destination after a policy, because Lambda refuses it if the role may not reach the queue."""
+        self.node.find_child("EventInvokeConfig").node.add_dependency(policy)

@@ -1,0 +1,249 @@
+"""Settings files: which ones are accepted, and the one line that refuses any other."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from settings.environment import Environment
+from settings.files import SettingsError, load_environments
+from tests.settings.edits import (
+    AWAY,
+    CHINA_USER,
+    DOCKER,
+    LONG_ID,
+    REPOSITORIES,
+    ROLE,
+    ROLES,
+    TOPIC,
+    USER,
+    USERS,
+    VALID,
+    alerts,
+    clean_up,
+    connected,
+    connections,
+    defaults,
+    edited,
+    numbered,
+    prefix,
+    pushers,
+    refresh,
+    repositories,
+    tags,
+    task,
+    teams,
+    topic,
+)
+from tests.settings.refusals import REFUSED_BY_LOADER
+from tools import ROOT
+
+
+def loaded(folder: Path, **files: str | bytes) -> list[Environment]:
+    for name, content in files.items():
+        (folder / f"{name}.toml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    return load_environments(folder)
+
+
+def refusals(folder: Path, **files: str | bytes) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        loaded(folder, **files)
+    return str(refused.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "wrong", "fix"), [pytest.param(*row, id=rule) for rule, *row in REFUSED_BY_LOADER]
+)
+def test_one_problem_is_reported_in_one_line(
+    tmp_path: Path, content: str | bytes, key: str, wrong: str, fix: str
+) -> None:
+    (line,) = refusals(tmp_path, dev=content)
+
+    assert line.startswith(f"dev.toml: {key}: ")
+    assert line == line.strip()
+    reported_wrong, _, reported_fix = line.removeprefix(f"dev.toml: {key}: ").partition("; ")
+    assert wrong in reported_wrong
+    assert fix in reported_fix
+
+
+@pytest.mark.parametrize("name", ["Dev", "1dev", "dev-", "dev--eu", "dev_eu", "dev.eu"])
+def test_a_file_name_that_cannot_be_the_name_of_an_environment_is_refused(tmp_path: Path, name: str) -> None:
+    (line,) = refusals(tmp_path, **{name: VALID})
+
+    assert line.startswith(f"{name}.toml: name: {name!r} is not the name of an environment; rename the file: use lower")
+
+
+@pytest.mark.parametrize(("folder", "what"), [(".", "has no .toml file"), ("nowhere", "is not a folder")])
+def test_a_folder_without_settings_files_is_refused(tmp_path: Path, folder: str, what: str) -> None:
+    (line,) = refusals(tmp_path / folder)
+
+    assert line == f"{tmp_path / folder}: folder: {what}; put one file per environment there, such as dev.toml"
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").mkdir()
+
+    (line,) = refusals(tmp_path)
+
+    assert line == "dev.toml: file: cannot be read (Is a directory); make it a file that you may read, or delete it"
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 9000, "a = " + "1" * 9000], ids=["nested deep", "a huge number"])
+def test_toml_that_python_cannot_read_is_refused(tmp_path: Path, text: str) -> None:
+    (line,) = refusals(tmp_path, dev=text)
+
+    assert line == "dev.toml: file: cannot be read as TOML; write it like the files in examples/"
+
+
+def test_hidden_files_and_other_file_types_are_ignored(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("About the environments.")
+    (tmp_path / ".#dev.toml").write_text("An editor's lock.")
+
+    assert [environment.name for environment in loaded(tmp_path, dev=VALID)] == ["dev"]
+
+
+def test_every_problem_of_every_file_is_reported(tmp_path: Path) -> None:
+    lines = refusals(
+        tmp_path,
+        prod=VALID.replace('"111111111111"', "1").replace("web-scraper", "Web") + "speed = 1",
+        dev="account = ?",
+        test=connected("x", "y"),
+    )
+
+    assert [line.rpartition("; ")[0].split(": ")[:2] for line in lines] == [
+        ["dev.toml", "line 1, column 11"],
+        ["prod.toml", "account"],
+        ["prod.toml", REPOSITORIES],
+        ["prod.toml", f"{DOCKER}.speed"],
+        ["test.toml", f"{DOCKER}.teams"],
+        ["test.toml", f"{DOCKER}.teams"],
+    ]
+
+
+def test_problems_in_a_file_and_between_files_are_reported_together(tmp_path: Path) -> None:
+    lines = refusals(tmp_path, dev=VALID, eu=prefix("eu").replace('teams = ["analytics"]', 'teams = ["x"]'))
+
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["eu.toml", f"{DOCKER}.teams"],
+        ["eu.toml", "teams.analytics"],
+    ]
+
+
+def test_two_environments_of_an_account_and_region_cannot_have_a_team_of_the_same_name(tmp_path: Path) -> None:
+    # Each push role would open the repositories of the other environment, whatever their names are.
+    other = 'connections_prefix = "eu"\n' + repositories("another")
+
+    (line,) = refusals(tmp_path, dev=VALID, eu=other)
+
+    what = "eu.toml: teams.analytics: team 'analytics' also belongs to dev.toml"
+    assert line == f"{what}; change the name of the team in one of the two files"
+
+
+def test_two_environments_of_an_account_and_region_cannot_have_the_same_secret(tmp_path: Path) -> None:
+    (line,) = refusals(tmp_path, dev=VALID, eu=VALID.replace("analytics", "eu-analytics"))
+
+    what = "eu.toml: connections.docker_default: secret 'airflow/connections/docker_default' also belongs to dev.toml"
+    assert line == f"{what}; change the connections_prefix or the ID of the connection in one of the two files"
+
+
+def test_two_environments_of_an_account_cannot_have_the_same_push_role_even_in_two_regions(tmp_path: Path) -> None:
+    one = VALID.replace("analytics", "b-ecr-push-c")
+    other = VALID.replace("analytics", "c").replace("eu-west-1", "us-east-1")
+
+    (line,) = refusals(tmp_path, **{"a": one, "a-ecr-push-b": other})
+
+    what = "a-ecr-push-b.toml: teams.c: push role 'a-ecr-push-b-ecr-push-c' also belongs to a.toml"
+    assert line == f"{what}; change the name of the team or of the environment in one of the two files"
+
+
+@pytest.mark.parametrize("elsewhere", [("eu-west-1", "us-east-1"), ("111111111111", "222222222222")])
+def test_environments_in_other_regions_and_accounts_may_have_the_same_names(
+    tmp_path: Path, elsewhere: tuple[str, str]
+) -> None:
+    names = [environment.name for environment in loaded(tmp_path, prod=VALID, dev=VALID.replace(*elsewhere))]
+
+    assert names == ["dev", "prod"]
+
+
+def test_the_examples_are_accepted() -> None:
+    assert [environment.name for environment in load_environments(ROOT / "examples")] == ["dev", "prod"]
+
+
+def test_the_environment_of_the_demo_is_accepted() -> None:
+    (local,) = (each for each in load_environments(ROOT / "environments") if each.name == "local")
+
+    assert (local.account, local.region, local.secret_key) == ("123456789012", "us-east-1", "customer")
+    assert {name: team.repositories for name, team in local.teams.items()} == {
+        "analytics": ("web-scraper", "churn-model"),
+        "risk": ("var",),
+    }
+
+
+ACCEPTED = {
+    "a secret's name of 512 characters": prefix("p" * 497),
+    "a push role's name of 64 characters": teams("t" * 51),
+    "a repository's name of 256 characters": repositories("r" * 246),
+    "a repository's name with separators": repositories("a/b.c_d-e", "2"),
+    "a connection's id of 250 characters": connections(LONG_ID[:-1]),
+    "a refresh every 10 minutes": refresh(10),
+    "a refresh every 180 minutes": refresh(180),
+    "one kept image": defaults("keep_images = 1"),
+    "10000 kept images": defaults("keep_images = 10000"),
+    "five tag patterns": tags("a*b*", "b", "c", "E_.-", "d" * 128),
+    "200 teams": teams(*numbered("t", 199)),
+    "490 repositories": repositories(*numbered("r", 490)),
+    "35 connections": connections(*numbered("docker_", 34)),
+    "MFA for users": pushers(USERS, USER, mfa="true"),
+    "a clean-up on Sundays": clean_up('schedule = "cron(30 2 ? * SUN *)"'),
+    "a tag with letters of other languages": clean_up("").replace('"worker"', '"große Worker"'),
+    "a large task": task("cpu_units = 4096\nmemory_mib = 30720"),
+    "a topic of another account": topic(TOPIC.replace("1111", "2222")),
+    "an empty list beside a topic": alerts(f'emails = []\ntopic_arn = "{TOPIC}"'),
+    "no alerts, for a reason": alerts('off_because = "a sandbox"'),
+    "a pushing role of another account": pushers(ROLES, AWAY),
+    "a role with a path": pushers(ROLES, ROLE.replace("ci", "team/ci")),
+    "a user in China": edited("eu-west-1", "cn-north-1").replace(USER, CHINA_USER),
+    "a file from Windows": "\ufeff" + VALID.replace("\n", "\r\n"),
+}
+
+
+@pytest.mark.parametrize("content", ACCEPTED.values(), ids=ACCEPTED.keys())
+def test_settings_that_aws_accepts_are_accepted(tmp_path: Path, content: str) -> None:
+    assert len(loaded(tmp_path, dev=content)) == 1
+
+
+SUGGESTED: dict[str, tuple[str, Callable[[str], str]]] = {
+    "a similar setting": ("acount", lambda word: edited("account =", f"{word} =")),
+    "a similar Region": ("eu-wst-1", lambda word: edited("eu-west-1", word)),
+    "a similar team": ("analytic", lambda word: connected(word)),
+    "a similar repository": ("analytics/web-scrap", lambda word: task(repository=word)),
+}
+
+
+@pytest.mark.parametrize(("typo", "write"), SUGGESTED.values(), ids=SUGGESTED.keys())
+def test_a_suggested_word_is_itself_accepted(tmp_path: Path, typo: str, write: Callable[[str], str]) -> None:
+    line = next(line for line in refusals(tmp_path, dev=write(typo)) if "did you mean" in line)
+    suggestion = line.partition("did you mean ")[2].partition("?")[0]
+
+    assert len(loaded(tmp_path, dev=write(suggestion))) == 1
+
+
+def test_following_the_messages_one_by_one_leads_to_a_file_that_is_accepted(tmp_path: Path) -> None:
+    content = 'connections_prefix = "airflow/connections"\n'
+    for _ in range(12):
+        try:
+            loaded(tmp_path, dev=content)
+            break
+        except SettingsError as error:
+            line = str(error).splitlines()[0]
+            key, added = line.split(": ")[1], line.partition("; add ")[2]
+            if added.startswith("a table ["):
+                content += added.removeprefix("a table ").partition(" with ")[0] + "\n"
+            elif "missing" in line:
+                table = key.rpartition(".")[0]
+                content = content.replace(f"[{table}]\n", f"[{table}]\n{added}\n") if table else f"{added}\n{content}"
+            else:
+                entry = {"teams.analytics.push": f'user_arns = ["{USER}"]', "alerts": 'off_because = "a sandbox"'}[key]
+                content = content.replace(f"[{key}]\n", f"[{key}]\n{entry}\n")
+    else:
+        pytest.fail(f"still refused: {line}")

@@ -1,0 +1,138 @@
+"""An upgrade from version 0.1.0: its templates are deployed first, and then today's.
+
+`version-0.1.0/` is the cloud assembly of that version for `settings/upgrade.toml`, without the metadata and the tree of
+constructs, which a deploy does not read.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import cdk
+from local.account import Account, assume, docker_login, outputs
+from local.demo import FILES, log_in, read
+from local.embedded_aws import EmbeddedAws
+
+FOLDER = Path(__file__).parent
+STACKS = ("Registry", "Access", "DockerLogin", "WorkerUpkeep", "EcsTasks")
+SECRETS = ("upgrade/connections/docker_alpha", "upgrade/connections/docker_beta")
+# Each deploy publishes a new version of a function whose code or description changed.
+REPLACED_BY_DESIGN = {"AWS::Lambda::Version"}
+
+
+@dataclass
+class Readings:
+    """What a worker read while the upgrade ran."""
+
+    logins: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """What was deployed before and after the upgrade, and what a worker read meanwhile."""
+
+    outputs_before: dict[str, str]
+    outputs_after: dict[str, str]
+    resources_before: dict[str, dict[str, str]]  # physical ids by logical id, for each resource type
+    resources_after: dict[str, dict[str, str]]
+    announced: str  # what `cdk diff` printed
+    readings: Readings
+
+
+@pytest.fixture(scope="module")
+def upgrade(
+    bootstrapped: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Upgrade:
+    """Version 0.1.0 deployed, an image pushed, and today's version deployed over it while a worker reads the logins."""
+    aws = bootstrapped
+    today = tmp_path_factory.mktemp("today") / "cdk.out"
+    with cdk.synthesizing(today, environments=FOLDER / "settings"):
+        cdk.deploy(aws, FOLDER / "version-0.1.0", "upgrade/*")
+    before = outputs(aws, "upgrade")
+    docker_login(aws, assume(aws, before["PushRoleArnBeta"], account.analyst)).push("beta/var:1", FILES)
+    resources = _resources(aws)
+    announced = cdk.diff(aws, today, "upgrade/*")
+
+    with _reading(worker_role) as readings:
+        cdk.deploy(aws, today, "upgrade/*")
+
+    return Upgrade(before, outputs(aws, "upgrade"), resources, _resources(aws), announced, readings)
+
+
+def test_a_worker_reads_a_valid_login_at_every_moment_of_the_upgrade(upgrade: Upgrade) -> None:
+    assert upgrade.readings.failures == []
+    assert upgrade.readings.logins > 100
+
+
+def test_the_upgrade_replaces_nothing_but_the_published_versions_of_functions(upgrade: Upgrade) -> None:
+    types = upgrade.resources_before.keys() | upgrade.resources_after.keys()
+    changed = {kind for kind in types if upgrade.resources_before.get(kind) != upgrade.resources_after.get(kind)}
+
+    assert changed <= REPLACED_BY_DESIGN
+
+
+def test_cloudformation_would_replace_and_remove_nothing_else_either(upgrade: Upgrade) -> None:
+    """The embedded AWS does not know for every property whether a change replaces the resource. The CDK CLI does."""
+    assert "Stack upgrade/DockerLogin" in upgrade.announced
+    replaced = re.findall(r"^\[[~+-]\] (\S+) .*(?:replace|destroy|orphan)", upgrade.announced, re.MULTILINE)
+
+    assert set(replaced) <= REPLACED_BY_DESIGN
+
+
+def test_every_output_keeps_its_name_and_value(upgrade: Upgrade) -> None:
+    assert upgrade.outputs_before.items() <= upgrade.outputs_after.items()
+
+
+def test_an_image_that_was_pushed_before_the_upgrade_is_pulled_after_it(
+    bootstrapped: EmbeddedAws, upgrade: Upgrade, worker_role: Any
+) -> None:
+    for secret in SECRETS:
+        _, connection = read(worker_role, secret)
+        assert log_in(bootstrapped, connection).pull("beta/var:1") == FILES
+
+
+@contextmanager
+def _reading(secrets_manager: Any) -> Iterator[Readings]:
+    """Read the logins in a thread, without a pause, until the body ends."""
+    readings, stop = Readings(), threading.Event()
+
+    def keep_reading() -> None:
+        while not stop.is_set():
+            for secret in SECRETS:
+                try:
+                    _, connection = read(secrets_manager, secret)
+                    assert datetime.fromisoformat(connection["extra"]["expires_at"]) > datetime.now(UTC)
+                except Exception as failure:  # Whatever it is, a task of Airflow would have failed.
+                    readings.failures.append(f"{secret}: {type(failure).__name__}")
+                else:
+                    readings.logins += 1
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=keep_reading)
+    thread.start()
+    try:
+        yield readings
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _resources(aws: EmbeddedAws) -> dict[str, dict[str, str]]:
+    """The physical id of every resource by stack and logical id, for each resource type."""
+    cloudformation = aws.client("cloudformation")
+    found: dict[str, dict[str, str]] = {}
+    for stack in STACKS:
+        for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=f"upgrade-{stack}"):
+            for resource in page["StackResourceSummaries"]:
+                ids = found.setdefault(resource["ResourceType"], {})
+                ids[f"{stack}/{resource['LogicalResourceId']}"] = resource["PhysicalResourceId"]
+    return found
