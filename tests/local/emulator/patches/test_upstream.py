@@ -50,10 +50,21 @@ def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     import ministack
     from ministack.core import iam_evaluator, lambda_runtime  # noqa: F401
-    from ministack.services import cloudwatch, ecr, eventbridge, lambda_svc, scheduler, secretsmanager, sqs, tagging  # noqa: F401
+    from ministack.services import (  # noqa: F401
+        cloudwatch,
+        ecr,
+        eventbridge,
+        iam,
+        lambda_svc,
+        scheduler,
+        secretsmanager,
+        sqs,
+        sts,
+        tagging,
+    )
 
     yield ministack
-    for service in (cloudwatch, ecr, scheduler, secretsmanager, sqs):
+    for service in (cloudwatch, ecr, iam, scheduler, secretsmanager, sqs, sts):
         service.reset()
 
 
@@ -79,7 +90,23 @@ def handlers() -> Any:
             ],
         ),
         ("cloudformation", "services.cloudformation.changesets", ["_IMPORT_LOOKUPS"]),
-        ("iam", "core.iam_evaluator", ["_resolve_condition_key"]),
+        ("iam", "core.iam_evaluator", ["_resolve_condition_key", "_role_name_from_assumed_arn"]),
+        (
+            "iam",
+            "services.iam",
+            [
+                *("_trust_policy_not_principal_error", "attach_managed_policy", "_attach_role_policy", "_error"),
+                *("_users", "_roles", "_policies", "_IAM_HANDLERS"),
+            ],
+        ),
+        (
+            "iam",
+            "services.cloudformation.provisioners",
+            [
+                *("_iam_role_create", "_iam_role_delete", "_iam_policy_require_entities"),
+                *("_iam_managed_policy_create", "_iam_managed_policy_update"),
+            ],
+        ),
         (
             "registry",
             "services.ecr",
@@ -166,7 +193,12 @@ def test_upstream_still_lacks_associations_in_templates(handlers: Any) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "properties"),
-    [("SecretsManager::Secret", {"Name": "taken"}), ("ECR::Repository", {"RepositoryName": "taken"})],
+    [
+        ("SecretsManager::Secret", {"Name": "taken"}),
+        ("ECR::Repository", {"RepositoryName": "taken"}),
+        ("IAM::Role", {"RoleName": "taken"}),
+        ("IAM::ManagedPolicy", {"ManagedPolicyName": "taken"}),
+    ],
 )
 @needs_patch("cloudformation")
 def test_upstream_still_creates_a_resource_that_exists(handlers: Any, kind: str, properties: dict[str, str]) -> None:
@@ -261,6 +293,35 @@ def test_upstream_still_returns_the_session_arn_as_principal_arn(ministack: Any)
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/session"
     context = evaluator.EvalContext(session, "AssumedRole", ACCOUNT, "ecr:PutImage", "*", REGION)
     assert evaluator._resolve_condition_key("aws:PrincipalArn", context) == session
+
+
+@needs_patch("iam")
+def test_upstream_still_accepts_a_principal_that_does_not_exist(ministack: Any) -> None:
+    nobody = {"AWS": f"arn:aws:iam::{ministack.core.responses.get_account_id()}:user/nobody"}
+    document = json.dumps({"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": nobody}})
+    status, _, _ = ministack.services.iam._create_role({"RoleName": "trusting", "AssumeRolePolicyDocument": document})
+    assert status == 200
+
+
+@needs_patch("iam")
+def test_upstream_still_attaches_an_eleventh_managed_policy(ministack: Any) -> None:
+    iam = ministack.services.iam
+    iam._create_role({"RoleName": "full"})
+    attached = [iam._attach_role_policy({"RoleName": "full", "PolicyArn": f"arn:{n}"})[0] for n in range(11)]
+    assert attached == [200] * 11
+
+
+@needs_patch("iam")
+def test_upstream_still_attaches_a_managed_policy_of_a_template_to_no_role(handlers: Any) -> None:
+    handlers["AWS::IAM::ManagedPolicy"]["create"]("Policy", {"Roles": ["absent"]}, "stack")
+
+
+@needs_patch("iam")
+def test_upstream_still_deletes_a_role_with_a_policy_that_was_attached_by_hand(ministack: Any, handlers: Any) -> None:
+    handlers["AWS::IAM::Role"]["create"]("Role", {"RoleName": "by-hand"}, "stack")
+    ministack.services.iam._attach_role_policy({"RoleName": "by-hand", "PolicyArn": "arn:any"})
+    handlers["AWS::IAM::Role"]["delete"]("by-hand", {"RoleName": "by-hand"})
+    assert "by-hand" not in ministack.services.iam._roles
 
 
 FUNCTION = {
