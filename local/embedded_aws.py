@@ -50,13 +50,18 @@ class EmbeddedAws:
         self._stopped = False
 
     @classmethod
-    def start(cls, state: Path, *, outlives_us: bool = False) -> Self:
-        """Start a fresh one. Without `outlives_us` it ends with the process that called this, however that ends."""
+    def start(cls, state: Path, *, outlives_us: bool = False, snapshot: Path | None = None) -> Self:
+        """Start a fresh one, or a copy of another one from its snapshot.
+
+        Without `outlives_us` it ends with the process that called this, however that ends.
+        """
         state = state.resolve()
         for folder in (state / "home", state / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
         certificates = write_certificates(_tls(state), REGISTRY_REGIONS)
         arguments = [] if outlives_us else ["--until-stdin-closes"]
+        if snapshot:
+            arguments.append(f"--snapshot={snapshot}")
         # The child inherits the bound socket, so that nobody can take the port in between.
         with socket.socket() as bound, (state / "server.log").open("wb") as log:
             bound.bind(("127.0.0.1", 0))
@@ -158,6 +163,10 @@ class EmbeddedAws:
     def advance_clock(self, minutes: int) -> None:
         """Let this time pass for schedules, which fire when they fall due, and for the registry's tokens."""
         self._control("POST", f"/_local/advance?minutes={minutes}")
+
+    def save_snapshot(self, file: Path) -> None:
+        """Write all that it holds to a file, from which others can start. Nothing may be running in it meanwhile."""
+        self._control("POST", "/_local/snapshot", {"file": str(file.resolve())})
 
     @contextmanager
     def fault(self, operation: str, **what: Any) -> Iterator[Callable[[], int]]:

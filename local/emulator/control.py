@@ -3,6 +3,7 @@
 - GET /_local/status answers the server's process id, the minutes its clock was advanced, and its faults.
 - POST /_local/advance?minutes=30 lets 30 minutes pass: every schedule that falls due in them fires once.
 - POST /_local/faults, with a fault as local/emulator/faults.py describes it in JSON, adds one; DELETE clears them all.
+- POST /_local/snapshot with {"file": path} writes a snapshot to that file, as local/emulator/snapshots.py describes it.
 
 Each answers the status that follows.
 """
@@ -10,12 +11,13 @@ Each answers the status that follows.
 import asyncio
 import json
 import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import ministack.app
 
-from local.emulator import faults
+from local.emulator import faults, snapshots
 from local.emulator.faults import Message, Receive, Send
 from local.emulator.patches import clock
 
@@ -52,6 +54,8 @@ async def _obey(scope: Message, receive: Receive) -> None:
             if not minutes.isdecimal():
                 raise _Refused(400, "minutes: a whole number, not negative")
             await asyncio.to_thread(clock.advance, int(minutes))
+        case "POST", "/_local/snapshot":
+            await asyncio.to_thread(snapshots.save, Path(json.loads(await _body(receive))["file"]))
         case "POST", "/_local/faults":
             try:
                 faults.add(json.loads(await _body(receive)))

@@ -52,6 +52,12 @@ def listening(group: int) -> set[str]:
     return found
 
 
+@pytest.fixture(scope="session")
+def aws(empty_aws: EmbeddedAws) -> EmbeddedAws:
+    """An embedded AWS with an empty account."""
+    return empty_aws
+
+
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[EmbeddedAws]:
     """One whose starter has ended, as `make up` leaves it behind."""

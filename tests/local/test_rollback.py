@@ -40,7 +40,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture(scope="module")
-def assembly(bootstrapped: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assembly(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cloud assembly of `fragile`, and of `broken`, whose refresh may not write."""
     settings = tmp_path_factory.mktemp("environments")
     for name in ("fragile", "broken"):
@@ -56,10 +56,10 @@ def assembly(bootstrapped: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def without_fragile(bootstrapped: EmbeddedAws, assembly: Path, account: Account) -> set[str]:
+def without_fragile(aws: EmbeddedAws, assembly: Path, account: Account) -> set[str]:
     """What was in the account before `fragile` was deployed to it, which it now is."""
-    before = _inventory(bootstrapped)
-    cdk.deploy(bootstrapped, assembly, "fragile/*")
+    before = _inventory(aws)
+    cdk.deploy(aws, assembly, "fragile/*")
     return before
 
 
