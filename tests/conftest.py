@@ -22,6 +22,44 @@ from local.embedded_aws import EmbeddedAws
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
 
+# The tests that take longest start first, so that no worker is left with one at the end. All others follow in the order
+# of their names.
+START_FIRST = (
+    "tests/local/test_rollback.py",
+    "tests/local/test_commands.py",
+    "tests/permissions/test_",
+    "tests/stacks/test_app.py",
+    "tests/local/test_deployment.py",
+    "tests/faults/test_soak.py",
+    "tests/faults/",
+)
+# Tests of these folders leave what they share as it was, one by one. All other files run whole in one worker.
+SPLIT_BY_TEST = ("tests/faults/test_ecr.py", "tests/faults/test_function.py", "tests/faults/test_secrets_manager.py")
+NEEDS_THE_EMULATOR = ("tests/local/", "tests/faults/")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "emulator: needs an embedded AWS; every test that can use one has this marker")
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need the emulator, and say in which order and in which groups the workers run the tests."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if item.nodeid.startswith(NEEDS_THE_EMULATOR) or {"deployed", "empty_aws"}.intersection(fixtures):
+            item.add_marker(pytest.mark.emulator)
+        file, _, test = item.nodeid.partition("::")
+        group = f"{file}::{test.partition('[')[0]}" if file in SPLIT_BY_TEST else file
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    found = (place for place, prefix in enumerate(START_FIRST) if item.nodeid.startswith(prefix))
+    return next(found, len(START_FIRST))
+
+
 @dataclass(frozen=True)
 class Deployed:
     """`local`, deployed once for all workers of a test run.

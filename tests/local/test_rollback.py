@@ -15,6 +15,7 @@ from local.cdk import CdkFailed
 from local.demo import FILES, log_in, read
 from local.embedded_aws import ACCOUNT, EmbeddedAws
 from tests.local.logins import places_with_a_login
+from tests.templates import synthesize
 
 SETTINGS = f"""
 account = "{ACCOUNT}"
@@ -46,8 +47,7 @@ def assembly(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Path
     for name in ("fragile", "broken"):
         (settings / f"{name}.toml").write_text(SETTINGS.replace("NAME", name))
     made = tmp_path_factory.mktemp("assembly") / "cdk.out"
-    with cdk.synthesizing(made, environments=settings):
-        pass
+    synthesize(settings, made)
     for name in ("fragile", "broken"):
         # Rights are there at once here: a refresh without one need not wait a minute for it.
         _edit(made, name, lambda template: _variables(template).update(NEW_RIGHTS_WAIT_SECONDS="1"))
