@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from local.account import WORKER_ROLE_ARN, Account, assume, outputs
 from local.deployment import start_and_deploy
@@ -42,17 +43,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "emulator: needs an embedded AWS; every test that can use one has this marker")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need the emulator, and say in which order and in which groups the workers run the tests."""
+    """Mark the tests that need the emulator, and put the longest tests first."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if item.nodeid.startswith(NEEDS_THE_EMULATOR) or {"deployed", "empty_aws"}.intersection(fixtures):
             item.add_marker(pytest.mark.emulator)
-        file, _, test = item.nodeid.partition("::")
-        group = f"{file}::{test.partition('[')[0]}" if file in SPLIT_BY_TEST else file
-        item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=_place)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Hand the tests to the workers file by file, whatever --dist says: see START_FIRST and SPLIT_BY_TEST."""
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist's scheduler is typed as Any here
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid.partition("[")[0] if file in SPLIT_BY_TEST else file
 
 
 def _place(item: pytest.Item) -> int:
