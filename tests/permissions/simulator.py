@@ -19,7 +19,7 @@ _DECISIONS = {"Allowed": True, "ImplicitlyDenied": False, "ExplicitlyDenied": Fa
 
 @dataclass(frozen=True, eq=False)
 class Situation:
-    """Everything about a request but its action. `identity` and `resource_policy` are ids of policies."""
+    """Everything about a request except its action. `identity` and `resource_policy` are ids of policies."""
 
     principal: str
     resource: str
@@ -38,7 +38,7 @@ class Question:
 
 
 def actions_of(services: Iterable[str]) -> dict[str, list[str]]:
-    """Every action of the services, with the types of resources that it knows."""
+    """Every action of the services, with the resource types that it supports."""
     return {action: details["resource_types"] for action, details in json.loads(_run([*services], "")).items()}
 
 
@@ -70,13 +70,13 @@ def _situation(account: Account, targets: dict[str, Target], request: Request) -
 
 
 def questions_of_a_trust(account: Account, role: str, caller: str, actions: Iterable[str]) -> list[Question]:
-    somebody = CALLERS[caller]
+    asking = CALLERS[caller]
     situation = Situation(
-        principal=somebody.principal,
+        principal=asking.principal,
         resource=account.principals[role].arn,
         account=ACCOUNT,
-        context=somebody.context,
-        identity=(ADMINISTRATOR,) if somebody.may_assume else (),
+        context=asking.context,
+        identity=(ADMINISTRATOR,) if asking.may_assume else (),
         resource_policy=account.trusts[role],
     )
     return [Question(situation, action) for action in actions]

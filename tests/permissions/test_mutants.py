@@ -1,4 +1,4 @@
-"""The matrix is a proof only if it notices: every policy that went wrong by one mistake must come out otherwise."""
+"""The matrix must notice every mistake: each mutant of a policy must change at least one expected decision."""
 
 from collections import defaultdict
 from itertools import zip_longest
@@ -57,4 +57,4 @@ def _mixed(numbers: list[int], requests: list[Request], expected: list[bool]) ->
 def _all_caught(mutants: list[Mutant], shown: list[bool]) -> None:
     survivors = [mutant.id for mutant, shows in zip(mutants, shown, strict=True) if not shows]
     print(f"{len(mutants)} mutants, {len(survivors)} survivors")
-    assert not survivors, "a hole in the matrix, or a needless statement:\n" + "\n".join(survivors)
+    assert not survivors, "the matrix has a gap, or a statement is not needed:\n" + "\n".join(survivors)
