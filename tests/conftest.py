@@ -37,19 +37,24 @@ START_FIRST = (
 # The tests of these files run in several workers, because they wait for timeouts. All other files run in one worker.
 SPLIT_BY_TEST = ("tests/faults/test_ecr.py", "tests/faults/test_function.py", "tests/faults/test_secrets_manager.py")
 TOGETHER = "tests/permissions/"  # these files share the synthesized account and its requests
+# These take long and test what rarely breaks alone: `make rehearse` and CI run them, `make test` does not.
+REHEARSALS = ("tests/local/test_commands.py", "tests/stacks/test_app.py::test_the_examples_pass_cdks_own_validation")
 NEEDS_THE_EMULATOR = ("tests/local/", "tests/faults/")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "emulator: needs an embedded AWS; every test that can use one has this marker")
+    config.addinivalue_line("markers", "emulator: a test that needs an embedded AWS; set by tests/conftest.py")
+    config.addinivalue_line("markers", "rehearsal: a long test that `make rehearse` runs; set by tests/conftest.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need the emulator, and put the longest tests first."""
+    """Mark the tests that need the emulator and the rehearsals, and put the longest tests first."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if item.nodeid.startswith(NEEDS_THE_EMULATOR) or {"deployed", "empty_aws"}.intersection(fixtures):
             item.add_marker(pytest.mark.emulator)
+        if item.nodeid.startswith(REHEARSALS):
+            item.add_marker(pytest.mark.rehearsal)
     items.sort(key=_place)
 
 
