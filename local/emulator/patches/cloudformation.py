@@ -3,7 +3,8 @@
 AWS (template reference of each resource type):
 - `Ref` of AWS::SecretsManager::Secret is the secret's ARN. With neither SecretString nor GenerateSecretString, the
   secret is created without a version.
-- AWS::SecretsManager::ResourcePolicy exists. Its `Ref` is the secret's ARN.
+- AWS::SecretsManager::ResourcePolicy exists. Its `Ref` is the secret's ARN. Its deletion fails while the secret is
+  scheduled for deletion, because DeleteResourcePolicy then fails.
 - Creating a secret or a repository fails if the name exists already, even if the existing one was retained from another
   stack. ImportExistingResources adopts an existing repository, whose identifier is its name. It cannot adopt a secret,
   whose identifier is its ARN.
@@ -45,11 +46,11 @@ _repository_delete = provisioners._ecr_repo_delete
 
 def create_secret(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
     name = properties.get("Name") or provisioners._physical_name(stack_name, logical_id)
-    if name in secretsmanager._secrets:
-        raise ValueError(
-            f"The operation failed because the secret {name} already exists. "
-            "(Service: SecretsManager, Status Code: 400)"
-        )
+    existing = secretsmanager._secrets.get(name)
+    if existing:
+        exists = f"The operation failed because the secret {name} already exists."
+        message = secrets_manager.NAME_IS_SCHEDULED_FOR_DELETION if existing.get("DeletedDate") else exists
+        raise ValueError(f"{message} (Service: SecretsManager, Status Code: 400)")
     _, attributes = _secret_create(logical_id, properties, stack_name)
     if "SecretString" not in properties and "GenerateSecretString" not in properties:
         secrets_manager.drop_versions(name)
@@ -64,7 +65,11 @@ def update_secret(
 
 
 def delete_secret(arn: str, properties: Properties) -> None:
-    _secret_delete(_secret_name(arn), properties)
+    name = _secret_name(arn)
+    # CloudFormation does not delete what a resource that still exists depends on. MiniStack tries it.
+    if secretsmanager._secrets.get(name, {}).get("DeletedDate") and arn in secretsmanager._resource_policies:
+        raise ValueError("The policy of the secret still exists.")
+    _secret_delete(name, properties)
 
 
 def _secret_name(arn_or_name: str) -> str:
@@ -88,8 +93,11 @@ def update_secret_policy(arn: str, old: Properties, new: Properties, stack_name:
 
 
 def delete_secret_policy(arn: str, properties: Properties) -> None:
-    # The answer does not matter: if the secret was deleted, its policy was deleted with it.
-    secretsmanager._delete_resource_policy({"SecretId": arn})
+    status, _, body = secretsmanager._delete_resource_policy({"SecretId": arn})
+    answer = json.loads(body)
+    # If the secret was deleted, its policy was deleted with it.
+    if status != 200 and answer["__type"] != "ResourceNotFoundException":
+        raise ValueError(f"{answer['message']} (Service: SecretsManager, Status Code: {status})")
 
 
 def create_repository(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:

@@ -55,6 +55,7 @@ def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         ecr,
         eventbridge,
         iam,
+        kms,
         lambda_svc,
         scheduler,
         secretsmanager,
@@ -64,7 +65,7 @@ def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     )
 
     yield ministack
-    for service in (cloudwatch, ecr, iam, scheduler, secretsmanager, sqs, sts):
+    for service in (cloudwatch, ecr, iam, kms, scheduler, secretsmanager, sqs, sts):
         service.reset()
 
 
@@ -79,7 +80,16 @@ def handlers() -> Any:
 @pytest.mark.parametrize(
     ("patch", "module", "names"),
     [
-        ("secrets_manager", "services.secretsmanager", ["_create_secret", "_put_secret_value"]),
+        (
+            "secrets_manager",
+            "services.secretsmanager",
+            [
+                *("_create_secret", "_get_secret_value", "_put_secret_value", "_update_secret", "_resolve"),
+                "_list_secret_version_ids",
+                *("_put_resource_policy", "_delete_resource_policy", "_secrets"),
+            ],
+        ),
+        ("secrets_manager", "services.kms", ["_resolve_key", "_check_key_state"]),
         (
             "cloudformation",
             "services.cloudformation.provisioners",
@@ -179,6 +189,41 @@ def test_upstream_still_overwrites_an_existing_version(ministack: Any, second: s
     assert statuses == [200, 200]
     status, _, _ = service._get_secret_value({"SecretId": "token", "VersionStage": "AWSPREVIOUS"})
     assert status == 400, "the second write kept AWSPREVIOUS"
+
+
+@needs_patch("secrets_manager")
+def test_upstream_still_removes_versions_without_labels_and_has_no_quota(ministack: Any) -> None:
+    service = ministack.services.secretsmanager
+    service._create_secret({"Name": "token"})
+    write = {"SecretId": "token", "SecretString": "same"}
+    statuses = {service._put_secret_value({**write, "ClientRequestToken": f"{n:032}"})[0] for n in range(200)}
+    assert (statuses, len(service._secrets["token"]["Versions"])) == ({200}, 2)
+
+
+@pytest.mark.parametrize("operation", ["_put_resource_policy", "_delete_resource_policy"])
+@needs_patch("secrets_manager")
+def test_upstream_still_changes_the_policy_of_a_deleted_secret(ministack: Any, operation: str) -> None:
+    service = ministack.services.secretsmanager
+    service._create_secret({"Name": "token"})
+    service._delete_secret({"SecretId": "token"})
+    assert getattr(service, operation)({"SecretId": "token", "ResourcePolicy": "{}"})[0] == 200
+
+
+@needs_patch("secrets_manager")
+def test_upstream_still_says_that_a_deleted_secret_exists(ministack: Any) -> None:
+    service = ministack.services.secretsmanager
+    service._create_secret({"Name": "token"})
+    service._delete_secret({"SecretId": "token"})
+    assert json.loads(service._create_secret({"Name": "token"})[2])["__type"] == "ResourceExistsException"
+
+
+@needs_patch("secrets_manager")
+def test_upstream_still_reads_a_secret_with_a_disabled_key(ministack: Any) -> None:
+    kms, service = ministack.services.kms, ministack.services.secretsmanager
+    key = json.loads(kms._create_key({})[2])["KeyMetadata"]["KeyId"]
+    service._create_secret({"Name": "token", "KmsKeyId": key, "SecretString": "login"})
+    kms._disable_key({"KeyId": key})
+    assert service._get_secret_value({"SecretId": "token"})[0] == 200
 
 
 @needs_patch("cloudformation")
