@@ -23,7 +23,7 @@ _OTHER_STORES = (
     ("ministack.services.eventbridge", "_rule_last_fired"),
     ("ministack.services.scheduler", "_schedule_last_fired"),
     ("ministack.services.sts", "_sessions"),
-    ("local.emulator.patches.cloudwatch", "_counted"),
+    ("local.emulator.patches.cloudwatch", "_counted_messages"),
     ("local.emulator.patches.registry", "_tokens"),
 )
 
