@@ -2,6 +2,7 @@
 
 - `GET /_local/status` returns the server's process id, the minutes by which its clock was moved, and its faults.
 - `POST /_local/advance?minutes=30` moves the clock forward by 30 minutes. Each schedule that falls due starts once.
+  Role sessions that end in that time expire, unless `&sessions=keep` is added.
 - `POST /_local/faults` adds the fault in the request's body: a JSON object with the fields of `Fault` in
   local/emulator/faults.py.
 - `DELETE /_local/faults` removes all faults.
@@ -51,10 +52,12 @@ async def _run_command(scope: Message, receive: Receive) -> None:
         case "GET", "/_local/status":
             pass
         case "POST", "/_local/advance":
-            minutes = parse_qs(scope["query_string"].decode()).get("minutes", [""])[0]
+            query = parse_qs(scope["query_string"].decode())
+            minutes = query.get("minutes", [""])[0]
             if not minutes.isdecimal():
                 raise _CommandError(400, f"minutes={minutes}: write a whole number of minutes, such as minutes=30")
-            await asyncio.to_thread(clock.advance, int(minutes))
+            keep = query.get("sessions") == ["keep"]
+            await asyncio.to_thread(clock.advance, int(minutes), sessions_expire=not keep)
         case "POST", "/_local/snapshot":
             await asyncio.to_thread(snapshots.save, Path(json.loads(await _body(receive))["file"]))
         case "POST", "/_local/faults":

@@ -14,6 +14,7 @@ from local.emulator.patches import (
     registry,
     secrets_manager,
     stack_descriptions,
+    sts,
 )
 
 
@@ -24,6 +25,7 @@ def apply() -> None:
         cloudformation,
         stack_descriptions,
         iam,
+        sts,
         lambda_runtime,
         clock,
         cloudwatch,

@@ -1,8 +1,10 @@
-"""A clock that can be moved forward, for schedules, tokens of the registry, and alarms.
+"""A clock that can be moved forward, for schedules, tokens of the registry, role sessions, and alarms.
 
 AWS:
 - A schedule starts its target when it falls due.
 - An ECR token is valid for 12 hours (API reference, GetAuthorizationToken).
+- A role's session expires, and is then refused with ExpiredToken or ExpiredTokenException. Lambda renews the sessions
+  of functions.
 
 MiniStack:
 - Uses the computer's clock, so a test would have to wait for hours.
@@ -10,7 +12,8 @@ MiniStack:
 - Remembers the last run of a deleted schedule. A new schedule of the same name would count from that run.
 
 The patch:
-- Adds a clock that local/emulator/control.py can move forward. Signatures and STS sessions use the computer's clock.
+- Adds a clock that local/emulator/control.py can move forward. Signatures use the computer's clock.
+- Lets sessions expire when the clock is moved. MiniStack's sessions of functions never expire.
 - Looks for due schedules every second, and whenever the clock is moved.
 - Forgets the last runs of deleted schedules.
 """
@@ -19,7 +22,7 @@ import threading
 import time
 from types import SimpleNamespace
 
-from ministack.services import scheduler
+from ministack.services import scheduler, sts
 
 _fire_due_schedules = scheduler._tick_schedules
 _firing = threading.Lock()
@@ -36,11 +39,22 @@ def minutes_advanced() -> int:
     return _minutes_advanced
 
 
-def advance(minutes: int) -> None:
-    """Move the clock forward. Each schedule that falls due in these minutes starts its target once."""
+def advance(minutes: int, *, sessions_expire: bool = True) -> None:
+    """Move the clock forward. Each schedule that falls due in these minutes starts its target once.
+
+    Args:
+        minutes: by how many minutes.
+        sessions_expire: whether role sessions that end in these minutes expire. On AWS, the credentials of an
+            instance are renewed in time. Here, a process that acts as an instance may hold a session that is not.
+    """
     global _minutes_advanced
     fire_due_schedules()  # MiniStack counts a cron schedule from the first time that it looks at it.
     _minutes_advanced += minutes
+    for session in list(sts._sessions.values()):
+        if (
+            sessions_expire and "Expiration" in session
+        ):  # It is on the computer's clock, as is all of MiniStack's code that reads it.
+            session["Expiration"] -= 60 * minutes
     fire_due_schedules()
 
 

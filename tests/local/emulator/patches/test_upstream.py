@@ -134,6 +134,9 @@ def handlers() -> Any:
         ),
         ("lambda_runtime", "core.lambda_runtime", ["_worker_class_for"]),
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
+        ("clock", "services.sts", ["_sessions"]),
+        ("sts", "services.sts", ["handle_request", "register_session", "_evict_expired_sessions", "_error"]),
+        ("sts", "services.iam", ["_roles"]),
         ("clock", "services.scheduler", ["_tick_schedules", "_SCHEDULE_TICK_INTERVAL", "time"]),
         ("cloudwatch", "services.cloudformation.provisioners", ["_cw_metric_alarm_record"]),
         (
@@ -367,6 +370,28 @@ def test_upstream_still_deletes_a_role_with_a_policy_that_was_attached_by_hand(m
     ministack.services.iam._attach_role_policy({"RoleName": "by-hand", "PolicyArn": "arn:any"})
     handlers["AWS::IAM::Role"]["delete"]("by-hand", {"RoleName": "by-hand"})
     assert "by-hand" not in ministack.services.iam._roles
+
+
+@needs_patch("sts")
+def test_upstream_still_returns_a_session_that_is_longer_than_the_role_allows(ministack: Any) -> None:
+    role = f"arn:aws:iam::{ministack.core.responses.get_account_id()}:role/short"
+    ministack.services.iam._create_role({"RoleName": "short", "MaxSessionDuration": "3600"})
+    query = {"Action": "AssumeRole", "RoleArn": role, "RoleSessionName": "session", "DurationSeconds": "43200"}
+    answer = asyncio.run(ministack.services.sts.handle_request("POST", "/", {}, b"", query))
+    assert answer[0] == 200
+
+
+@needs_patch("sts")
+def test_upstream_still_forgets_expired_sessions(ministack: Any) -> None:
+    sts = ministack.services.sts
+    sts.register_session("expired", {"Expiration": time.time() - 1})
+    sts.register_session("new", {"Expiration": time.time() + 1})
+    assert set(sts._sessions) == {"new"}
+
+
+@needs_patch("clock")
+def test_upstream_still_lets_a_session_expire_by_the_computers_clock(ministack: Any) -> None:
+    assert ministack.services.sts.time is ministack.core.iam_evaluator.time is time
 
 
 FUNCTION = {
