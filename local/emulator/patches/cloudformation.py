@@ -8,13 +8,17 @@ AWS (template reference of each resource type):
 - Creating a secret or a repository fails if the name exists already, even if the existing one was retained from another
   stack. ImportExistingResources adopts an existing repository, whose identifier is its name. It cannot adopt a secret,
   whose identifier is its ARN.
+- An adopted repository loses tags and a repository policy that are not in the template, in the deployment that adopts
+  it. Each update of a repository applies the whole template: tags, policies, lifecycle and mutability (the resource
+  type's public handler, and users' reports of 2026).
 - AWS::ECR::Repository has ImageTagMutabilityExclusionFilters.
 - AWS::SSM::Association exists. Its `Ref` is the association's id.
 
 MiniStack:
 - `Ref` of a secret is its name, and a secret without a value has the value ''.
 - Refuses AWS::SecretsManager::ResourcePolicy and AWS::SSM::Association.
-- Replaces an existing secret and overwrites an existing repository. It cannot import repositories.
+- Replaces an existing secret and overwrites an existing repository. It cannot import repositories. An update of a
+  repository keeps tags that are not in the template.
 - Drops the exclusion filters.
 
 The patch:
@@ -23,11 +27,12 @@ The patch:
 
 import json
 import uuid
+from contextvars import ContextVar
 from typing import Any
 
 from ministack.core.responses import get_account_id
 from ministack.services import ecr, secretsmanager
-from ministack.services.cloudformation import changesets, provisioners
+from ministack.services.cloudformation import changesets, provisioners, stacks
 from ministack.services.cloudformation.helpers import _sdk_error
 
 from local.emulator.patches import secrets_manager
@@ -42,6 +47,7 @@ _secret_delete = provisioners._sm_secret_delete
 _repository_create = provisioners._ecr_repo_create
 _repository_update = provisioners._ecr_repo_update
 _repository_delete = provisioners._ecr_repo_delete
+_with_stack_tags = stacks._with_stack_tags
 
 
 def create_secret(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
@@ -116,12 +122,29 @@ def update_repository(
 ) -> Provisioned:
     name, attributes = _repository_update(name, old, new, stack_name, logical_id)
     _set_exclusion_filters(name, new)
+    ecr._repositories[name]["tags"] = provisioners._ecr_cfn_to_api(new)["tags"]
     return name, attributes
 
 
+# The properties of the repository that MiniStack provisions next. It does not pass them to the handler of an import.
+_next_repository: ContextVar[Properties] = ContextVar("next_repository")
+
+
+def with_stack_tags(resource_type: str, properties: Properties, *of_the_stack: Any) -> Properties:
+    """Return the properties that a resource is provisioned with. MiniStack calls this just before it does that."""
+    tagged: Properties = _with_stack_tags(resource_type, properties, *of_the_stack)
+    if resource_type == "AWS::ECR::Repository":
+        _next_repository.set(tagged)
+    return tagged
+
+
 def adopt_repository(identifier: dict[str, str]) -> Provisioned:
-    repository = ecr._repositories[identifier["RepositoryName"]]
-    return identifier["RepositoryName"], {
+    name, properties = identifier["RepositoryName"], _next_repository.get()
+    repository = ecr._repositories[name]
+    repository["tags"] = provisioners._ecr_cfn_to_api(properties)["tags"]
+    if "RepositoryPolicyText" not in properties:
+        ecr._repo_policies.pop(name, None)
+    return name, {
         "Arn": repository["repositoryArn"],
         "RepositoryUri": repository["repositoryUri"],
     }
@@ -163,6 +186,7 @@ def _repository_import_problem(name: str) -> Any:
 def apply() -> None:
     # MiniStack's update of a secret calls this name when it replaces a secret.
     provisioners._sm_secret_create = create_secret
+    stacks._with_stack_tags = with_stack_tags
 
     provisioners._RESOURCE_HANDLERS.update(
         {

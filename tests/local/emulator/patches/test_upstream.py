@@ -49,7 +49,7 @@ def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("STATE_DIR", str(tmp_path))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     import ministack
-    from ministack.core import iam_evaluator, lambda_runtime  # noqa: F401
+    from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # noqa: F401
     from ministack.services import (  # noqa: F401
         cloudwatch,
         ecr,
@@ -96,9 +96,10 @@ def handlers() -> Any:
             [
                 *("_sm_secret_create", "_sm_secret_update", "_sm_secret_delete"),
                 *("_ecr_repo_create", "_ecr_repo_update", "_ecr_repo_delete"),
-                "_RESOURCE_HANDLERS",
+                *("_RESOURCE_HANDLERS", "_ecr_cfn_to_api"),
             ],
         ),
+        ("cloudformation", "services.cloudformation.stacks", ["_with_stack_tags"]),
         ("cloudformation", "services.cloudformation.changesets", ["_IMPORT_LOOKUPS"]),
         ("iam", "core.iam_evaluator", ["_resolve_condition_key", "_role_name_from_assumed_arn"]),
         (
@@ -134,6 +135,7 @@ def handlers() -> Any:
         ),
         ("lambda_runtime", "core.lambda_runtime", ["_worker_class_for"]),
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
+        ("iam_actions", "core.iam_actions", ["_lambda_action", "extract_resource_arn"]),
         ("clock", "services.sts", ["_sessions"]),
         ("sts", "services.sts", ["handle_request", "register_session", "_evict_expired_sessions", "_error"]),
         ("sts", "services.iam", ["_roles"]),
@@ -261,6 +263,16 @@ def test_upstream_still_cannot_import_a_repository(handlers: Any) -> None:
 
 
 @needs_patch("cloudformation")
+def test_upstream_still_keeps_foreign_tags_of_a_repository_that_is_updated(ministack: Any, handlers: Any) -> None:
+    handlers["AWS::ECR::Repository"]["create"]("Images", {"RepositoryName": "images"}, "stack")
+    repository = ministack.services.ecr._repositories["images"]
+    repository["tags"] = [{"Key": "foreign", "Value": "yes"}]
+    update = {"RepositoryName": "images", "Tags": [{"Key": "team", "Value": "analytics"}]}
+    handlers["AWS::ECR::Repository"]["update"]("images", {"RepositoryName": "images"}, update, "stack")
+    assert {"Key": "foreign", "Value": "yes"} in repository["tags"]
+
+
+@needs_patch("cloudformation")
 def test_upstream_still_drops_the_exclusion_filters_in_a_template(ministack: Any, handlers: Any) -> None:
     properties = {
         "RepositoryName": "images",
@@ -370,6 +382,21 @@ def test_upstream_still_deletes_a_role_with_a_policy_that_was_attached_by_hand(m
     ministack.services.iam._attach_role_policy({"RoleName": "by-hand", "PolicyArn": "arn:any"})
     handlers["AWS::IAM::Role"]["delete"]("by-hand", {"RoleName": "by-hand"})
     assert "by-hand" not in ministack.services.iam._roles
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@needs_patch("iam_actions")
+def test_upstream_still_asks_for_the_wrong_permission_on_concurrency(ministack: Any, method: str) -> None:
+    path = "/2019-09-30/functions/f/concurrency"
+    assert ministack.core.iam_actions._lambda_action(method, path) == "PutFunctionConcurrency"
+
+
+@pytest.mark.parametrize("request_", [{"repositoryNames": ["images"]}, {"resourceArn": "arn:images"}, {}])
+@needs_patch("iam_actions")
+def test_upstream_still_checks_requests_about_a_repository_on_all_resources(ministack: Any, request_: Any) -> None:
+    body = json.dumps(request_).encode()
+    arn = ministack.core.iam_actions.extract_resource_arn("ecr", "POST", "/", {}, body, {}, REGION, ACCOUNT)
+    assert arn == "*"
 
 
 @needs_patch("sts")
