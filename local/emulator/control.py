@@ -3,6 +3,8 @@
 - `GET /_local/status` returns the server's process id, the minutes by which its clock was moved, and its faults.
 - `POST /_local/advance?minutes=30` moves the clock forward by 30 minutes. Each schedule that falls due starts once.
   Role sessions that end in that time expire, unless `&sessions=keep` is added.
+- `POST /_local/schedules?start=at-once` makes rate schedules that are created from now on start at once, as AWS does.
+  `start=later` starts them after their first interval, which is the default.
 - `POST /_local/faults` adds the fault in the request's body: a JSON object with the fields of `Fault` in
   local/emulator/faults.py.
 - `DELETE /_local/faults` removes all faults.
@@ -60,6 +62,11 @@ async def _run_command(scope: Message, receive: Receive) -> None:
             await asyncio.to_thread(clock.advance, int(minutes), sessions_expire=not keep)
         case "POST", "/_local/snapshot":
             await asyncio.to_thread(snapshots.save, Path(json.loads(await _body(receive))["file"]))
+        case "POST", "/_local/schedules":
+            start = parse_qs(scope["query_string"].decode()).get("start", [""])[0]
+            if start not in ("at-once", "later"):
+                raise _CommandError(400, f"start={start}: write start=at-once or start=later")
+            clock.rate_schedules_start_at_once = start == "at-once"
         case "POST", "/_local/faults":
             try:
                 faults.add(json.loads(await _body(receive)))
@@ -68,7 +75,7 @@ async def _run_command(scope: Message, receive: Receive) -> None:
         case "DELETE", "/_local/faults":
             faults.clear()
         case method, path:
-            commands = "GET status, POST advance, POST faults, DELETE faults"
+            commands = "GET status, POST advance, POST schedules, POST faults, DELETE faults"
             raise _CommandError(404, f"{method} {path} is not a command. Commands below /_local/: {commands}")
 
 

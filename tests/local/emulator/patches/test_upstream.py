@@ -483,6 +483,22 @@ def test_upstream_still_uses_the_computers_clock(ministack: Any) -> None:
 
 
 @needs_patch("clock")
+def test_upstream_still_starts_a_rate_schedule_after_its_first_interval(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler, started = ministack.services.scheduler, []
+    monkeypatch.setattr(ministack.services.eventbridge, "_invoke_target", lambda *_: started.append("once"))
+    target = {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:none", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/none"}
+    flexible = {"Mode": "OFF"}
+    scheduler._create_schedule(
+        "hourly", {"ScheduleExpression": "rate(1 hour)", "FlexibleTimeWindow": flexible, "Target": target}
+    )
+    scheduler._tick_schedules()
+    scheduler._schedule_last_fired.clear()
+    assert started == []
+
+
+@needs_patch("clock")
 def test_upstream_still_remembers_the_runs_of_a_deleted_schedule(ministack: Any) -> None:
     scheduler = ministack.services.scheduler
     target = {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:none", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/none"}
