@@ -3,6 +3,7 @@
 The build fetches nothing: the theme brings its own files and uses the fonts of the reader's system.
 """
 
+import html
 import re
 from typing import Any
 
@@ -26,17 +27,22 @@ html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
 
+# Up to this number of characters, code stays on one line.
+SHORT = 14
+
 
 def name_that_breaks(word: re.Match[str]) -> str:
     """Let a long name break after punctuation, before a capital and before a placeholder."""
     name = word[1]
-    if len(name) > 12:
+    if len(html.unescape(name)) > SHORT:
         name = re.sub(r"(?<=[._/:@])(?=[A-Za-z]{4}|&)|(?<=[a-z])(?=[A-Z])|(?<=\w)(?=&lt;)", "<wbr>", name)
     return f'<span class="pre">{name}</span>'
 
 
 def keep_together(code: re.Match[str]) -> str:
-    """Keep an option, such as `--role-name`, and a placeholder, such as `<role-name>`, on one line."""
+    """Keep short code on one line, and elsewhere each option (`--role-name`) and each placeholder (`<role-name>`)."""
+    if code[1] == "code" and len(html.unescape(re.sub("<.*?>", "", code[0]))) <= SHORT:
+        return f'<span class="together">{code[0]}</span>'
     return re.sub(r"(?<![\w-])--?[a-z][\w-]*|&lt;[\w -]+&gt;", r'<span class="together">\g<0></span>', code[0])
 
 
