@@ -112,7 +112,7 @@ Editors with Taplo or Tombi use this line to complete settings, to show their de
 Each problem is one line with the file, the setting, what is wrong and how to fix it.
 Nothing is deployed while there is a problem.
 
-```text
+```output
 dev.toml: account: '1111' is not the ID of an AWS account; write its 12 digits in quotes
 ```
 
