@@ -72,7 +72,8 @@ def _no_repeats(entries: tuple[T, ...]) -> tuple[T, ...]:
 
 _NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
 _NAME_ADVICE = "use lower-case letters, digits and single hyphens, and start with a letter"
-_ECR_PART = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+# ECR API reference, "InitiateLayerUpload", repositoryName.
+_ECR_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _SECRET_PART = r"[A-Za-z0-9_+=.@-]+"
 _IAM_CHARACTER = r"[A-Za-z0-9+=,.@_-]"
 _IAM_PATH = rf"(?:{_IAM_CHARACTER}+/)*"
@@ -98,7 +99,7 @@ RepositoryName = Annotated[
     Pattern(
         f"{_ECR_PART}(?:/{_ECR_PART})*",
         "the name of an ECR repository",
-        "use lower-case letters and digits with one of ._-/ between them",
+        "use lower-case letters and digits with one of ._-/ between them, or __ or several hyphens",
     ),
 ]
 ImageTagPattern = Annotated[

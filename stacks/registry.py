@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags
+from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags, Token
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
@@ -64,7 +64,8 @@ class Repository(ecr.Repository):
         super().__init__(
             scope,
             construct_id,
-            repository_name=repository_name,
+            # CDK refuses `--` and `__`, which ECR accepts since February 2026. It does not check a token.
+            repository_name=Token.as_string(Token.as_any(repository_name)),
             image_scan_on_push=True,
             image_tag_mutability=(
                 ecr.TagMutability.IMMUTABLE_WITH_EXCLUSION if mutable_tags else ecr.TagMutability.IMMUTABLE

@@ -165,8 +165,10 @@ FORMS: list[Refusal] = [
     ("a team with an underscore", teams("a_b"), "teams.a_b", "'a_b'", "single hyphens"),
     ("a team that starts with a digit", teams("3d"), "teams.3d", "'3d'", "start with a letter"),
     ("a repository in capitals", repositories("Var"), REPOSITORIES, "'Var'", "lower-case"),
-    ("a repository with two hyphens", repositories("a--b"), REPOSITORIES, "'a--b'", "one of ._-/ between"),
-    ("a repository that starts with a slash", repositories("/a"), REPOSITORIES, "'/a'", "between"),
+    *(
+        (f"{name} for a repository", repositories(name), REPOSITORIES, f"'{name}'", "with one of ._-/ between them")
+        for name in ("/a", "a/", "a//b", "a..b", "a___b", "a._b", "a-_b", "-a", "a__", "a b")
+    ),
     ("a connection without docker_", edited("docker_default", "ecr"), "connections.ecr", "'ecr'", "write docker_"),
     (
         "a connection with a hyphen",

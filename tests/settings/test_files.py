@@ -184,6 +184,7 @@ ACCEPTED = {
     "a push role's name of 64 characters": teams("t" * 51),
     "a repository's name of 256 characters": repositories("r" * 246),
     "a repository's name with separators": repositories("a/b.c_d-e", "2"),
+    "repositories' names with two underscores or hyphens": repositories("a__b", "c--d", "e---f/g__h"),
     "a connection's id of 250 characters": connections(LONG_ID[:-1]),
     "a refresh every 10 minutes": refresh(10),
     "a refresh every 180 minutes": refresh(180),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.conftest import PLAIN, RICH
+from tests.stacks.conftest import PLAIN, RICH, of_type
 from tests.templates import Template, Templates, synthesize
 from tools import ROOT
 
@@ -124,7 +124,8 @@ def test_no_names_in_the_settings_make_constructs_collide(tmp_path: Path) -> Non
         'account = "111111111111"\nregion = "eu-west-1"\nalerts.off_because = "a test"\n'
         '[connections.docker_x]\nteams = ["x"]\n'
         + "".join(
-            f'[teams.{name}]\nrepositories = ["r"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+            f'[teams.{name}]\nrepositories = ["r", "a__b", "c--d"]\n'
+            'push.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
             for name in names
         )
     )
@@ -132,6 +133,8 @@ def test_no_names_in_the_settings_make_constructs_collide(tmp_path: Path) -> Non
     templates = synthesize(tmp_path, tmp_path / "cdk.out")
 
     assert len(templates["odd-Access"]["Outputs"]) == len(names)
+    repositories = {r["RepositoryName"] for r in of_type(templates["odd-Registry"], "AWS::ECR::Repository")}
+    assert repositories == {f"{team}/{name}" for team in names for name in ("r", "a__b", "c--d")}
 
 
 def test_the_largest_number_of_connections_fits_into_a_template(tmp_path: Path) -> None:
