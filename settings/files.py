@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from settings.consistency import problems_between, problems_in
 from settings.environment import Environment
 from settings.problem import Problem, did_you_mean
+from settings.toml_slips import problem_in
 
 
 class SettingsError(Exception):
@@ -50,7 +51,8 @@ def load_environments(folder: Path) -> list[Environment]:
 
 def _load(file: Path) -> Environment | list[Problem]:
     try:
-        settings = tomllib.loads(file.read_text("utf-8-sig"))
+        text = file.read_text("utf-8-sig")
+        settings = tomllib.loads(text)
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
         return [Problem("file", f"{what}; make it a file that you may read, or delete it")]
@@ -58,8 +60,7 @@ def _load(file: Path) -> Environment | list[Problem]:
         line = error.object.count(b"\n", 0, error.start) + 1
         return [Problem(f"line {line}", "is not UTF-8; save the file as UTF-8")]
     except tomllib.TOMLDecodeError as error:
-        what, _, place = str(error).removesuffix(")").rpartition(" (at ")
-        return [Problem(place, f"is not TOML: {what}; put text in quotes, and write each key and table once")]
+        return [problem_in(text, error)]
     except (RecursionError, ValueError):  # nested too deep for Python, or a number with thousands of digits
         return [Problem("file", "cannot be read as TOML; write it like the files in examples/")]
     if not settings:

@@ -70,11 +70,6 @@ FILES: list[Refusal] = [
     ("a file has settings", "", "file", "has no settings", "delete the file"),
     ("a file has more than comments", "# later\n", "file", "has no settings", "copy them"),
     ("a file is UTF-8", VALID.encode() + "# für".encode("latin-1"), "line 14", "is not UTF-8", "save the file"),
-    ("a file is TOML", top('account = "1'), "line 1, column 13", "is not TOML", "text in quotes"),
-    ("a file is complete", end("[workers]\nrole_arns = ["), "end of document", "is not TOML", "quotes"),
-    ("a table appears once", end("[teams.analytics]"), "line 15, column 17", "is not TOML", "each key and table once"),
-    ("a key appears once", top('region = "eu-west-1"'), "line 3, column 21", "is not TOML", "each key and table once"),
-    ("an account with a leading 0 is text", "account = 011111111111", "line 1, column 12", "is not TOML", "quotes"),
 ]
 """The file cannot be read."""
 
