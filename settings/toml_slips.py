@@ -7,12 +7,10 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from typing import get_args
+from typing import get_args, get_origin
 
-from pydantic import BaseModel
-
-from settings.environment import Environment
 from settings.problem import Problem
+from settings.tables import tables
 
 _LONGEST_SHOWN = 80  # characters of a line
 _MOST_REPAIRS = 3  # of one line: `require_mfa: True,` has three slips
@@ -329,14 +327,13 @@ def _entries(text: str) -> str:
     return ", ".join(f'"{entry}"' for part in text.split(",") if (entry := part.strip().strip("\"'")))
 
 
-def _keys_of(kind: type, table: type[BaseModel] = Environment) -> set[str]:
+def _keys_of(kind: type) -> set[str]:
     """Return the names of the settings of a type: bool, int or tuple."""
     keys = set()
-    for key, field in table.model_fields.items():
-        types = (field.annotation, *get_args(field.annotation))
-        if any(getattr(each, "__origin__", each) is kind or type(each) is kind for each in types):
-            keys.add(key)
-        for each in types:
-            if isinstance(each, type) and issubclass(each, BaseModel):
-                keys |= _keys_of(kind, each)
+    for _, table in tables():
+        for key, field in table.model_fields.items():
+            annotation = field.annotation
+            # int, a list as tuple[str, ...], or numbers as Literal[256, 512]
+            if kind in (annotation, get_origin(annotation), *map(type, get_args(annotation))):
+                keys.add(key)
     return keys
