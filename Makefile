@@ -3,8 +3,8 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down settings bootstrap diff deploy destroy unit test lint check soak e2e bench docs generate lock \
-	set-up set-up-to-deploy
+.PHONY: help demo up down settings bootstrap diff deploy destroy unit test rehearse lint check soak e2e bench docs \
+	generate lock set-up set-up-to-deploy
 
 help:
 	@echo "Try it, without an AWS account"
@@ -21,8 +21,9 @@ help:
 	@echo "  CDK_OPTIONS='...'        Options for the CDK CLI, with any of the last four"
 	@echo
 	@echo "Develop"
-	@echo "  make unit                Run the tests that need no embedded AWS"
-	@echo "  make test                Run the linters and all tests"
+	@echo "  make unit                Run the tests that need no AWS emulator"
+	@echo "  make test                Run the linters, the unit tests and the tests on the AWS emulator"
+	@echo "  make rehearse            Run the long tests of make demo, make up and of CDK's validation"
 	@echo "  make lint                Check style, formatting, types and imports"
 	@echo "  make check               Scan the templates (cfn-lint, cdk-nag, checkov) and build the docs"
 	@echo "  make soak                Refresh 500 times with random faults; takes minutes"
@@ -65,10 +66,13 @@ bootstrap: set-up-to-deploy
 	@$(CDK) bootstrap $(CDK_OPTIONS) "$(TARGET)"
 
 unit: set-up
-	@$(PYTHON) -m pytest -q -n 2 -m "not emulator"
+	@$(PYTHON) -m pytest -q -n 2 -m "not emulator and not rehearsal"
 
 test: lint
-	@$(PYTHON) -m pytest -q -n 3 --dist loadfile --durations=10
+	@$(PYTHON) -m pytest -q -n 3 -m "not rehearsal" --durations=10
+
+rehearse: set-up
+	@$(PYTHON) -m pytest -q -n 2 -m rehearsal --durations=5
 
 lint: set-up
 	@$(PYTHON) -m ruff check --quiet .

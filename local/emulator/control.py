@@ -5,6 +5,7 @@
 - `POST /_local/faults` adds the fault in the request's body: a JSON object with the fields of `Fault` in
   local/emulator/faults.py.
 - `DELETE /_local/faults` removes all faults.
+- `POST /_local/snapshot` with `{"file": "<path>"}` writes a snapshot to that file (local/emulator/snapshots.py).
 
 Each command answers with the new status. An error has the HTTP status 400 or 404, and a message in JSON.
 """
@@ -12,12 +13,13 @@ Each command answers with the new status. An error has the HTTP status 400 or 40
 import asyncio
 import json
 import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import ministack.app
 
-from local.emulator import faults
+from local.emulator import faults, snapshots
 from local.emulator.faults import Message, Receive, Send
 from local.emulator.patches import clock
 
@@ -53,6 +55,8 @@ async def _run_command(scope: Message, receive: Receive) -> None:
             if not minutes.isdecimal():
                 raise _CommandError(400, f"minutes={minutes}: write a whole number of minutes, such as minutes=30")
             await asyncio.to_thread(clock.advance, int(minutes))
+        case "POST", "/_local/snapshot":
+            await asyncio.to_thread(snapshots.save, Path(json.loads(await _body(receive))["file"]))
         case "POST", "/_local/faults":
             try:
                 faults.add(json.loads(await _body(receive)))

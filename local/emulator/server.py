@@ -9,23 +9,27 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.core import lambda_runtime
 
-from local.emulator import control, patches
+from local.emulator import control, patches, snapshots
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--socket", type=int, required=True, help="file descriptor of the bound socket")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when the parent process ends")
+    parser.add_argument("--snapshot", type=Path, help="file of a snapshot to start from")
     arguments = parser.parse_args()
 
     if arguments.until_stdin_closes:
         threading.Thread(target=_kill_group_when_stdin_closes, daemon=True).start()
     patches.apply()
+    if arguments.snapshot:
+        snapshots.load(arguments.snapshot)
     asyncio.run(_serve(arguments.socket))
 
 

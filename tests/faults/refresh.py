@@ -1,4 +1,4 @@
-"""The deployed refresh as those meet it who start it, who read the login, and who look at its log."""
+"""The deployed refresh function: how tests start it, read the login that it writes, and look at its log."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ FILES = {"marker": "opened"}
 
 @dataclass(frozen=True)
 class Login:
-    """A version of the secret, and a digest of its password: what tells two logins apart and may be printed."""
+    """A version of the secret and a digest of its password. Unlike the password, both may be printed."""
 
     version: str
     password_digest: str
@@ -28,20 +28,20 @@ class Login:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run answered and logged.
+    """The answer and the log lines of a run.
 
     Attributes:
-        error: the error's message, None for a run that ended well.
-        reasons: what its error lines say of this connection.
-        texts: all of its answer and its lines; not for printing, as it may hold what it must not.
+        error: the message of its error; None for a run that succeeded.
+        reasons: the reasons in its error lines for this connection.
+        texts: its whole answer and log. Do not print it: a faulty function could put a token there.
     """
 
     error: str | None
     reasons: list[str]
     texts: dict[str, str] = field(repr=False)
 
-    def tells(self) -> str:
-        """The one reason that its error and its log give; neither may hold a token."""
+    def reason(self) -> str:
+        """The one reason that both its error and its log give. Neither may hold a token."""
         leaks = places_with_a_login(self.texts)
         assert leaks == []
         assert self.reasons == [self.error]
@@ -61,11 +61,11 @@ class Refresh:
         ]
 
     def push_an_image(self) -> None:
-        """The image that every login must open."""
+        """Push the image that every login must be able to pull."""
         docker_login(self.aws, ROOT_CREDENTIALS).push(IMAGE, FILES)
 
     def run(self, event: object = None) -> Run:
-        """Start it and wait for its end."""
+        """Start the function and wait for its end."""
         started = int(time.time() * 1000)
         answer = self._lambda.invoke(FunctionName=self.function, Payload=json.dumps(event or {}))
         text = answer["Payload"].read().decode()
@@ -74,31 +74,31 @@ class Refresh:
         return Run(error, reasons(lines), {"its answer": text, "its log": "\n".join(lines)})
 
     def lines(self, since: int) -> list[str]:
-        """What its runs have logged since then, in ms since the epoch."""
+        """The log lines of its runs since a time, in ms since the epoch."""
         pages = self.aws.client("logs").get_paginator("filter_log_events")
         found = pages.paginate(logGroupName=self.log_group, startTime=since)
         return [event["message"] for page in found for event in page["events"]]
 
     def login(self) -> Login:
-        """Read the login as a worker does, and pull with it."""
+        """Read the login as an Airflow worker does, and pull with it."""
         version, connection = read(self._worker, self.secret)
         opened = log_in(self.aws, connection).pull(IMAGE)
         assert opened == FILES
         return Login(version, hashlib.sha256(connection["password"].encode()).hexdigest())
 
     def versions(self) -> set[str]:
-        """The versions that have a stage: the current one and the one before."""
+        """The versions that have a stage: the current and the previous one."""
         described = self.aws.client("secretsmanager").describe_secret(SecretId=self.secret)
         return set(described["VersionIdsToStages"])
 
     def variables(self) -> dict[str, str]:
-        """The environment variables that it is deployed with."""
+        """The environment variables of the deployed function."""
         configuration = self._lambda.get_function_configuration(FunctionName=self.function)
         variables: dict[str, str] = configuration["Environment"]["Variables"]
         return variables
 
     def failure_queue(self) -> str:
-        """The URL of the queue that is told of runs that failed for good."""
+        """The URL of the queue for runs that failed after all retries."""
         on_latest = {"FunctionName": self.function, "Qualifier": "$LATEST"}
         configuration = self._lambda.get_function_event_invoke_config(**on_latest)
         arn = configuration["DestinationConfig"]["OnFailure"]["Destination"]
@@ -106,9 +106,9 @@ class Refresh:
         return url
 
     def processes(self) -> set[int]:
-        """The processes that run what the schedule starts, or wait for a next event."""
+        """The processes of the version that the schedule starts, running or waiting for the next event."""
         mine = {
-            f"AWS_ENDPOINT_URL={self.aws.endpoint_url}",  # Another embedded AWS gives its function the same name.
+            f"AWS_ENDPOINT_URL={self.aws.endpoint_url}",  # The function of another embedded AWS may have the same name.
             f"AWS_LAMBDA_FUNCTION_NAME={self.function}",
             "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
         }
@@ -117,14 +117,14 @@ class Refresh:
             try:
                 environment = set((process / "environ").read_text(errors="replace").split("\0"))
             except OSError:
-                continue  # It ended, or is not ours to look at.
+                continue  # The process has ended, or belongs to another user.
             if mine <= environment:
                 found.add(int(process.name))
         return found
 
     @contextmanager
     def configured(self, *, variables: dict[str, str] | None = None, **settings: Any) -> Iterator[None]:
-        """Deployed with other settings, or with further environment variables, until the end of the body."""
+        """Change settings or add environment variables of the function until the end of the body."""
         before = self._lambda.get_function_configuration(FunctionName=self.function)
         own = self.variables()
         self._configure(Environment={"Variables": {**own, **(variables or {})}}, **settings)
@@ -135,7 +135,7 @@ class Refresh:
 
     @contextmanager
     def denied(self, action: str) -> Iterator[None]:
-        """Without a right of the function's role, until the end of the body."""
+        """Take a permission from the function's role until the end of the body."""
         policy = {"RoleName": self.pull_role, "PolicyName": "Deny"}
         deny = {"Effect": "Deny", "Action": action, "Resource": "*"}
         iam = self.aws.client("iam")
@@ -147,7 +147,7 @@ class Refresh:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Stopped as the runbook has it, until the end of the body."""
+        """Stop the function as the runbook describes, until the end of the body."""
         self._lambda.put_function_concurrency(FunctionName=self.function, ReservedConcurrentExecutions=0)
         try:
             yield
@@ -161,7 +161,7 @@ class Refresh:
 
 @contextmanager
 def schedules_off(aws: EmbeddedAws, *, but: str = "") -> Iterator[None]:
-    """Let no schedule start anything until the end of the body, but that of one function."""
+    """Disable every schedule until the end of the body, except that of one function."""
     scheduler = aws.client("scheduler")
     enabled = [s for s in scheduler.list_schedules()["Schedules"] if s["State"] == "ENABLED"]
     others = [s["Name"] for s in enabled if not s["Target"]["Arn"].endswith(f":function:{but}")]
@@ -180,23 +180,23 @@ def schedules_off(aws: EmbeddedAws, *, but: str = "") -> Iterator[None]:
 
 
 def reasons(lines: list[str]) -> list[str]:
-    """Why runs failed, by the lines that name the connection; the runtime client adds one of its own."""
+    """The reasons in the lines that name the connection. The runtime client's own line is left out."""
     parsed = (json.loads(line) for line in lines if line.startswith("{"))
     return [line["reason"] for line in parsed if line.get("connection") == "docker_default" and "reason" in line]
 
 
 def expect_failure(refresh: Refresh, reason: str) -> None:
-    """A run fails and says so, in its answer and in one line of its log, and tells no token; the login stays."""
+    """Assert that a run fails with this reason in its answer and in one log line, and keeps the login."""
     before = refresh.login()
 
     run = refresh.run()
 
-    assert run.tells() == reason
+    assert run.reason() == reason
     assert refresh.login() == before
 
 
 def expect_success(refresh: Refresh, event: object = None) -> None:
-    """A run writes one fresh login, over the one before, which it keeps as the previous version."""
+    """Assert that a run writes one new login and keeps the one before as the previous version."""
     before, earlier = refresh.login(), refresh.versions()
 
     run = refresh.run(event)

@@ -1,7 +1,7 @@
-"""Days of refreshes, many of which fail, while workers read the login and use it at once.
+"""Days of refreshes with random faults, while Airflow workers read the login and use it at once.
 
-`make soak` runs 500 of them, ten days. SOAK_REFRESHES sets another number, more than the 24 that a login is good for;
-SOAK_SEED repeats a run that failed.
+`make soak` runs 500 refreshes, which are ten days of the clock. SOAK_REFRESHES sets another number. It must be
+more than 24, the number of refreshes for which a login is valid. SOAK_SEED repeats a run that failed.
 """
 
 import base64
@@ -32,7 +32,7 @@ READERS = 2
 MINT, WRITE = "GetAuthorizationToken", "PutSecretValue"
 THROTTLED = error("ThrottlingException", "Rate exceeded")
 DENIED = error("AccessDeniedException", "not now")
-# Each with its weight and whether the run ends well. Most are quick: botocore does not try those again.
+# Each fault with its weight, and whether the run succeeds. Most are quick, because botocore does not retry them.
 FAULTS: dict[str, tuple[int, bool, dict[str, Any] | None]] = {
     "none": (40, True, None),
     "minting is denied": (8, False, {"operation": MINT, **DENIED}),
@@ -51,7 +51,7 @@ FAULTS: dict[str, tuple[int, bool, dict[str, Any] | None]] = {
 
 
 class Readers:
-    """Threads that read the login as a worker, again and again, and ask the registry at once whether it opens."""
+    """Threads that read the login as an Airflow worker does, and ask the registry at once whether it is valid."""
 
     def __init__(self, aws: EmbeddedAws, account: Account, secret: str) -> None:
         self._aws, self._secret = aws, secret
@@ -75,12 +75,12 @@ class Readers:
 
     def _read_on(self) -> None:
         secrets, registry = self._aws.client("secretsmanager", self._worker), Registry(self._aws)
-        while not self._end.wait(0.02):  # for the refreshes' sake, which share the processor
+        while not self._end.wait(0.02):  # leaves processor time to the refreshes
             try:
                 _, connection = read(secrets, self._secret)
                 status = registry.status(connection)
                 failure = None if status == 200 else f"the registry answered {status}"
-            except Exception as caught:  # whatever it is: a read that failed
+            except Exception as caught:  # every exception is a failed read
                 failure = type(caught).__name__
             with self._counted:
                 self.reads += 1
@@ -89,7 +89,7 @@ class Readers:
 
 
 class Registry:
-    """What docker asks first: whether a login is good."""
+    """Docker's first request: whether a login is valid."""
 
     def __init__(self, aws: EmbeddedAws) -> None:
         self._url = f"{aws.endpoint_url}/v2/"
@@ -103,7 +103,7 @@ class Registry:
 
 @pytest.fixture
 def unscheduled(aws: EmbeddedAws, refresh: Refresh) -> Iterator[None]:
-    """No run but those of the test. In the end the schedule runs once, for all that it missed."""
+    """No runs but those of the test. At the end the schedule runs once for all the times that it missed."""
     with schedules_off(aws):
         yield
         last = refresh.login()
@@ -111,12 +111,12 @@ def unscheduled(aws: EmbeddedAws, refresh: Refresh) -> Iterator[None]:
     eventually(lambda: refresh.login() != last)
 
 
-def test_each_read_in_days_full_of_faults_finds_a_login_that_opens_the_registry(
+def test_each_read_during_days_of_faults_finds_a_valid_login(
     aws: EmbeddedAws, account: Account, worker: Any, refresh: Refresh, unscheduled: None
 ) -> None:
-    seed = int(os.environ.get("SOAK_SEED", random.randrange(2**32)))  # noqa: S311  # nothing is to be kept from anyone
+    seed = int(os.environ.get("SOAK_SEED", random.randrange(2**32)))  # noqa: S311  # not for security
     again = f"SOAK_SEED={seed} SOAK_REFRESHES={REFRESHES} repeats it"
-    chance, told, struck = random.Random(seed), {}, Counter[str]()  # noqa: S311
+    chance, texts, runs_by_fault = random.Random(seed), {}, Counter[str]()  # noqa: S311
     _, first = read(worker, refresh.secret)
     readers, started = Readers(aws, account, refresh.secret), time.time()
 
@@ -129,20 +129,20 @@ def test_each_read_in_days_full_of_faults_finds_a_login_that_opens_the_registry(
                 if fault:
                     faults.enter_context(aws.fault(**fault))
                 run = refresh.run()
-            struck[name] += 1
-            told[f"refresh {number}"] = json.dumps(run.texts)
+            runs_by_fault[name] += 1
+            texts[f"refresh {number}"] = json.dumps(run.texts)
             assert (run.error is None) == writes, f"refresh {number}, {name}: {run.error}; {again}"
 
     took = time.time() - started
-    faults_by_kind = ", ".join(f"{name} {times}" for name, times in sorted(struck.items()) if name != "none")
+    faults_by_kind = ", ".join(f"{name} {times}" for name, times in sorted(runs_by_fault.items()) if name != "none")
     print(
         f"\n{REFRESHES} refreshes in {took:.0f} s, {REFRESHES * MINUTES_BETWEEN / 60 / 24:.1f} days of the clock, "
-        f"{REFRESHES - struck['none']} with a fault ({faults_by_kind}); "
+        f"{REFRESHES - runs_by_fault['none']} with a fault ({faults_by_kind}); "
         f"{readers.reads} reads, {len(readers.failed)} failed; seed {seed}"
     )
-    leaks = places_with_a_login(told)
+    leaks = places_with_a_login(texts)
     assert leaks == []
     assert readers.failed == [], again
     assert readers.reads > REFRESHES, again
-    assert Registry(aws).status(first) == 403, "a login expires, or this would show nothing"
+    assert Registry(aws).status(first) == 403, "the first login must have expired, or this test shows nothing"
     expect_success(refresh)

@@ -52,6 +52,12 @@ def listening(group: int) -> set[str]:
     return found
 
 
+@pytest.fixture(scope="session")
+def aws(empty_aws: EmbeddedAws) -> EmbeddedAws:
+    """An embedded AWS with an empty account."""
+    return empty_aws
+
+
 @pytest.fixture
 def kept_running(tmp_path: Path) -> Iterator[EmbeddedAws]:
     """An embedded AWS that still runs after the process that started it has ended, as after `make up`."""

@@ -15,6 +15,7 @@ from local.cdk import CdkFailed
 from local.demo import FILES, log_in, read
 from local.embedded_aws import ACCOUNT, EmbeddedAws
 from tests.local.logins import places_with_a_login
+from tests.templates import synthesize
 
 SETTINGS = f"""
 account = "{ACCOUNT}"
@@ -40,14 +41,13 @@ Edit = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture(scope="module")
-def assembly(bootstrapped: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assembly(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cloud assembly of `fragile`, and of `broken`, whose refresh lacks the permission to write the secret."""
     settings = tmp_path_factory.mktemp("environments")
     for name in ("fragile", "broken"):
         (settings / f"{name}.toml").write_text(SETTINGS.replace("NAME", name))
     made = tmp_path_factory.mktemp("assembly") / "cdk.out"
-    with cdk.synthesizing(made, environments=settings):
-        pass
+    synthesize(settings, made)
     for name in ("fragile", "broken"):
         # New permissions apply at once here: a refresh that lacks one need not wait a minute for it.
         _edit(made, name, lambda template: _variables(template).update(NEW_RIGHTS_WAIT_SECONDS="1"))
@@ -56,10 +56,10 @@ def assembly(bootstrapped: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def without_fragile(bootstrapped: EmbeddedAws, assembly: Path, account: Account) -> set[str]:
+def without_fragile(aws: EmbeddedAws, assembly: Path, account: Account) -> set[str]:
     """Deploy `fragile`, and return what was in the account before."""
-    before = _inventory(bootstrapped)
-    cdk.deploy(bootstrapped, assembly, "fragile/*")
+    before = _inventory(aws)
+    cdk.deploy(aws, assembly, "fragile/*")
     return before
 
 

@@ -13,7 +13,7 @@ BREAK_GLASS = f"arn:aws:iam::{ACCOUNT}:role/BreakGlass"
 DEPLOY = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 
-# Two teams whose names begin alike, each with a connection; pushers of every kind.
+# Two teams whose names begin alike, each with a connection. They push in every way that settings offer.
 SETTINGS = f"""
 account = "{ACCOUNT}"
 region = "{REGION}"
@@ -40,7 +40,7 @@ image_tag = "1"
 [alerts]
 emails = ["ops@example.com"]
 """
-# A second environment of the same account, whose workers also pull by themselves and whose role is made here.
+# A second environment of the same account. Its workers also pull directly, and its stack creates the worker role.
 SETTINGS_DIRECT = f"""
 account = "{ACCOUNT}"
 region = "{REGION}"
@@ -61,36 +61,43 @@ Document = dict[str, Any]
 
 
 class Unresolved(Exception):
-    """A policy holds what only a deploy would know: nothing can be said of it."""
+    """A policy holds a value that only a deploy knows, so it cannot be evaluated."""
 
 
 @dataclass
 class Principal:
-    """Somebody who asks. `arn` is what aws:PrincipalArn says; `caller` is the session's own, where there is one."""
+    """A principal that makes requests.
+
+    Attributes:
+        arn: the value of aws:PrincipalArn; empty if requests do not have that key.
+        caller: the ARN of the session, or of the principal itself if it has no session.
+        policies: the ids of its identity policies.
+        context: the context keys that an AWS service adds about the account that it acts for.
+    """
 
     arn: str
     caller: str
-    policies: list[str] = field(default_factory=list)  # ids of identity policies
-    context: dict[str, str] = field(default_factory=dict)  # what AWS's services tell of whom they act for
+    policies: list[str] = field(default_factory=list)
+    context: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Account:
-    """What the templates make. Resources go by their construct paths, such as env/DockerLogin/DockerDefault/Secret."""
+    """What the templates create. Keys are construct paths, such as env/DockerLogin/DockerDefault/Secret."""
 
-    policies: dict[str, tuple[str, Document]]  # by id: kind (as evaluate.mjs has it) and document
+    policies: dict[str, tuple[str, Document]]  # by id: kind (as in evaluate.mjs) and document
     principals: dict[str, Principal]
     arns: dict[str, str]
-    resource_policies: dict[str, str]  # a resource to the id of its policy
-    trusts: dict[str, str]  # a role to the id of its trust policy
+    resource_policies: dict[str, str]  # by resource: the id of its policy
+    trusts: dict[str, str]  # by role: the id of its trust policy
 
 
 ADMINISTRATOR = "an administrator's policy"
 OPEN_KEY = "a key policy that leaves it all to IAM"
-ALL_BUT_OURS = (ADMINISTRATOR, OPEN_KEY)  # the policies that no template makes
-# A right often takes two policies: the resource's and one's own. To see the resource's by itself, its askers also come
-# in these two shapes: as if their own policies allowed everything, and as if they allowed nothing.
-HAD_IT_ALL, HAD_IT_NOTHING = ", had it every right", ", had it no right"
+ALL_BUT_OURS = (ADMINISTRATOR, OPEN_KEY)  # the policies that no template creates
+# A permission often needs two policies: that of the resource and that of the principal. To test a resource's policy by
+# itself, principals also ask as if their own policies allowed everything, and as if they allowed nothing.
+WITH_EVERY_PERMISSION, WITHOUT_PERMISSIONS = ", with every permission of its own", ", without permissions of its own"
 
 
 def role(arn: str, *policies: str) -> Principal:
@@ -99,7 +106,7 @@ def role(arn: str, *policies: str) -> Principal:
 
 
 def account_of(templates: Templates) -> Account:
-    """Read synthesized templates, by stack name; beside what they make, the account has those who were there before."""
+    """Read synthesized templates, by stack name. The account also has principals that no template creates."""
     allow_all = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     leave_to_iam = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"AWS": ROOT}}
     account = Account(
@@ -112,14 +119,16 @@ def account_of(templates: Templates) -> Account:
             "break glass": role(BREAK_GLASS, ADMINISTRATOR),
             "deploy": role(DEPLOY, ADMINISTRATOR),
             "root": Principal(ROOT, ROOT, [ADMINISTRATOR]),
-            "stranger": role(f"arn:aws:iam::{ACCOUNT}:role/stranger", ADMINISTRATOR),
-            "foreigner": role(f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/administrator", ADMINISTRATOR),
-            "somebody nameless": Principal("", ROOT, [ADMINISTRATOR]),
-            "alarms": Principal("", "cloudwatch.amazonaws.com", context={"aws:SourceAccount": ACCOUNT}),
-            "alarms of another account": Principal(
+            "another administrator": role(f"arn:aws:iam::{ACCOUNT}:role/another-administrator", ADMINISTRATOR),
+            "administrator of another account": role(
+                f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/administrator", ADMINISTRATOR
+            ),
+            "principal without an ARN": Principal("", ROOT, [ADMINISTRATOR]),
+            "CloudWatch": Principal("", "cloudwatch.amazonaws.com", context={"aws:SourceAccount": ACCOUNT}),
+            "CloudWatch for another account": Principal(
                 "", "cloudwatch.amazonaws.com", context={"aws:SourceAccount": FOREIGN_ACCOUNT}
             ),
-            "alarms of nobody": Principal("", "cloudwatch.amazonaws.com"),
+            "CloudWatch for no account": Principal("", "cloudwatch.amazonaws.com"),
             "EventBridge": Principal("", "events.amazonaws.com", context={"aws:SourceAccount": ACCOUNT}),
         },
         arns={},
@@ -129,10 +138,10 @@ def account_of(templates: Templates) -> Account:
     for template in templates.values():
         _read(account, template["Resources"])
     for name in ("worker", *(name for name in account.trusts if name.endswith(("/PullRole", "/Workers/Role")))):
-        account.principals[name + HAD_IT_ALL] = role(account.principals[name].arn, ADMINISTRATOR)
-        account.principals[name + HAD_IT_NOTHING] = role(account.principals[name].arn)
-    for name in ("break glass", "deploy"):  # they have it all
-        account.principals[name + HAD_IT_NOTHING] = role(account.principals[name].arn)
+        account.principals[name + WITH_EVERY_PERMISSION] = role(account.principals[name].arn, ADMINISTRATOR)
+        account.principals[name + WITHOUT_PERMISSIONS] = role(account.principals[name].arn)
+    for name in ("break glass", "deploy"):  # their own policies already allow everything
+        account.principals[name + WITHOUT_PERMISSIONS] = role(account.principals[name].arn)
     return account
 
 
@@ -153,7 +162,7 @@ def _read(account: Account, resources: dict[str, Any]) -> None:
 
         match resource["Type"]:
             case "AWS::IAM::Role":
-                assert not properties.get("ManagedPolicyArns"), f"{path} has a policy that no template shows"
+                assert not properties.get("ManagedPolicyArns"), f"{path} has a managed policy that is not in a template"
                 for inline in properties.get("Policies", []):
                     policy_id = keep(f"{path}/{inline['PolicyName']}", "identity", inline["PolicyDocument"])
                     account.principals[path].policies.append(policy_id)
@@ -175,8 +184,8 @@ def _read(account: Account, resources: dict[str, Any]) -> None:
                 [topic] = [paths[reference["Ref"]] for reference in properties["Topics"]]
                 account.resource_policies[topic] = keep(path, "resource", properties["PolicyDocument"])
             case kind:
-                # The first refresh carries copies of policies, to run again when they change.
-                assert kind == "Custom::Trigger" or "Statement" not in str(properties), f"nobody looks at {path}"
+                # The first refresh has copies of policies as a property, so that it runs again when they change.
+                assert kind == "Custom::Trigger" or "Statement" not in str(properties), f"not read: {path}"
 
 
 def path_of(resource: dict[str, Any]) -> str:
@@ -186,7 +195,7 @@ def path_of(resource: dict[str, Any]) -> str:
 
 
 def _physical(path: str, resource: dict[str, Any]) -> dict[str, str]:
-    """What Ref and Fn::GetAtt Arn of a resource would be; what is not listed here cannot be referred to."""
+    """The values of Ref and Fn::GetAtt Arn of a resource. Types that are not listed cannot be referred to."""
     properties, made_up = resource.get("Properties", {}), path.replace("/", "-")
 
     def arn(service: str, rest: str, region: str = REGION) -> str:
@@ -222,14 +231,14 @@ def _physical(path: str, resource: dict[str, Any]) -> dict[str, str]:
         case "AWS::Scheduler::Schedule":
             return {"Arn": arn("scheduler", f"schedule/default/{made_up}")}
         case kind:
-            return {"Arn": f"no ARN is needed of {kind}"}
+            return {"Arn": f"no ARN is known for {kind}"}
 
 
 def resolve(value: Any, physical: dict[str, dict[str, str]]) -> Any:
-    """The value with its intrinsics replaced by what a deploy would put there.
+    """The value with its intrinsic functions replaced by the values that a deploy puts there.
 
     Raises:
-        Unresolved: an intrinsic that this does not know.
+        Unresolved: this function does not know an intrinsic function in it.
     """
     match value:
         case list():

@@ -1,4 +1,4 @@
-"""Who tries to assume a role, as its trust policy would see them."""
+"""Callers that try to assume a role, as a trust policy sees them."""
 
 from dataclasses import dataclass, field
 
@@ -9,13 +9,13 @@ from tests.permissions.account import ACCOUNT, FOREIGN_ACCOUNT, REGION, ROOT
 class Caller:
     principal: str
     context: dict[str, str] = field(default_factory=dict)
-    may_assume: bool = True  # as far as the caller's own policies go; services have none
+    may_assume: bool = True  # whether the caller's own policies allow it; a service has no policies
 
 
 def _role(path_and_name: str, account: str = ACCOUNT, *, may_assume: bool = True) -> Caller:
     name = path_and_name.rsplit("/", 1)[-1]
     arn = f"arn:aws:iam::{account}:role/{path_and_name}"
-    # A role's session does not say whether there was MFA.
+    # The session of a role does not have the key aws:MultiFactorAuthPresent.
     return Caller(f"arn:aws:sts::{account}:assumed-role/{name}/session", {"aws:PrincipalArn": arn}, may_assume)
 
 
@@ -56,22 +56,24 @@ CALLERS = {
         f"{_SSO}/eu-west-1/AWSReservedSSO_DataAnalyst_Admin_0123456789abcdef"
     ),
     "the permission set MyDataAnalyst": _role(f"{_SSO}/eu-west-1/AWSReservedSSO_MyDataAnalyst_0123456789abcdef"),
-    "a role that calls itself an analyst's": _role("AWSReservedSSO_DataAnalyst_0123456789abcdef"),
+    "a role with the name of an analyst's role": _role("AWSReservedSSO_DataAnalyst_0123456789abcdef"),
     "an analyst of another account": _role(
         f"{_SSO}/eu-west-1/AWSReservedSSO_DataAnalyst_0123456789abcdef", FOREIGN_ACCOUNT
     ),
     "ana with MFA": _user("ana", mfa="true"),
     "ana without MFA": _user("ana", mfa="false"),
-    "ana by an access key, which tells nothing of MFA": _user("ana"),
+    "ana with an access key, without the MFA key": _user("ana"),
     "bob with MFA": _user("bob", mfa="true"),
     "ana of another account, with MFA": _user("ana", mfa="true", account=FOREIGN_ACCOUNT),
     "a worker": _role("airflow-worker"),
     "break glass": _role("BreakGlass"),
-    "a stranger": _role("stranger"),
-    # Nobody's words but Scheduler's are AWS's own; should somebody ever speak them, it is not enough.
-    "a stranger who speaks as Scheduler does": Caller(_role("stranger").principal, _scheduler().context),
-    "a stranger who speaks as ECS does": Caller(_role("stranger").principal, _ecs().context),
-    "somebody of the account who tells no name": Caller(ROOT),
+    "another administrator": _role("another-administrator"),
+    # Only AWS sets these keys for Scheduler and ECS. If another principal could set them, a role must still refuse it.
+    "another administrator who claims to be Scheduler": Caller(
+        _role("another-administrator").principal, _scheduler().context
+    ),
+    "another administrator who claims to be ECS": Caller(_role("another-administrator").principal, _ecs().context),
+    "a principal of the account without an ARN": Caller(ROOT),
     "root": Caller(ROOT, {"aws:PrincipalArn": ROOT}),
     "Lambda": _service("lambda"),
     "EC2": _service("ec2"),
@@ -79,9 +81,9 @@ CALLERS = {
     "Scheduler, for a schedule of ours": _scheduler(),
     "Scheduler, for a schedule of another group": _scheduler(group="another"),
     "Scheduler, for a schedule of another account": _scheduler(FOREIGN_ACCOUNT),
-    "Scheduler, for nobody in particular": _service("scheduler"),
+    "Scheduler, for no account": _service("scheduler"),
     "ECS, for a task of ours": _ecs(),
     "ECS, for a task of another account": _ecs(FOREIGN_ACCOUNT),
     "ECS, for a task of another region": _ecs(region="eu-central-1"),
-    "ECS, for nobody in particular": _service("ecs-tasks"),
+    "ECS, for no account": _service("ecs-tasks"),
 }

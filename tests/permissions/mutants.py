@@ -1,4 +1,4 @@
-"""Policies that went wrong by one mistake each, made from the real ones."""
+"""Mutants of the policies: copies of the real ones with one mistake each."""
 
 import copy
 import re
@@ -11,7 +11,7 @@ from tests.permissions.account import ACCOUNT, ALL_BUT_OURS, FOREIGN_ACCOUNT, Ac
 
 Statement = dict[str, Any]
 
-# What AWS's managed policies of these names allow, by their most telling statement.
+# AWS managed policies, each by one statement that is typical of it.
 MANAGED = {
     "AdministratorAccess": "*",
     "AmazonEC2ContainerRegistryFullAccess": "ecr:*",
@@ -22,18 +22,18 @@ MANAGED = {
     "AWSLambdaBasicExecutionRole": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
     "IAMFullAccess": "iam:*",
 }
-SOMEBODY_ELSE = f"arn:aws:iam::{ACCOUNT}:role/stranger"
-# With a key that is absent these say yes by themselves: IfExists changes nothing.
+ANOTHER_ADMINISTRATOR = f"arn:aws:iam::{ACCOUNT}:role/another-administrator"
+# Negated operators match when the key is missing, so IfExists does not change them.
 NEGATED = re.compile("Not")
 
 
 @dataclass(frozen=True, eq=False)
 class Mutant:
-    policy: str  # the id of the policy that went wrong
+    policy: str  # the id of the policy with the mistake
     kind: str
     mistake: str
     document: Document
-    before: Statement | None  # the statement before and after: what the mistake can bear on
+    before: Statement | None  # the statement before and after the mistake
     after: Statement | None
 
     @property
@@ -42,14 +42,18 @@ class Mutant:
 
 
 def mutants_of(account: Account, actions: dict[str, list[str]]) -> Iterator[Mutant]:
-    """Every mutant of every policy that the templates make; `actions` are AWS's, with the resources that they know."""
+    """Every mutant of every policy that the templates create.
+
+    Args:
+        actions: the actions of AWS, with the resource types that they support.
+    """
     for policy, (kind, document) in account.policies.items():
         if policy in ALL_BUT_OURS:
             continue
-        # An action that knows no resource is never asked of a resource's policy.
+        # The matrix never asks a resource's policy about an action without a resource type,
         known = [action for action, types in actions.items() if types or kind == "identity"]
         for index, statement in enumerate(document["Statement"]):
-            # Nor one of such resources as the statement does not name.
+            # nor a statement about actions on other types of resources than its own.
             types = {each for action in listed(statement["Action"]) for each in actions.get(action, [])}
             nearby = [a for a in known if statement.get("Resource", "*") == "*" or types.intersection(actions[a])]
             for mistake, changed in _mistakes(statement, kind, nearby):
@@ -66,7 +70,7 @@ def mutants_of(account: Account, actions: dict[str, list[str]]) -> Iterator[Muta
 
 def _mistakes(statement: Statement, kind: str, known: list[str]) -> Iterator[tuple[str, Statement | None]]:
     yield "removed", None
-    yield "effect turned round", {**statement, "Effect": "Deny" if statement["Effect"] == "Allow" else "Allow"}
+    yield "effect reversed", {**statement, "Effect": "Deny" if statement["Effect"] == "Allow" else "Allow"}
     yield from _actions(statement, known)
     if kind == "identity":
         yield from _resources(statement)
@@ -85,7 +89,7 @@ def _actions(statement: Statement, known: list[str]) -> Iterator[tuple[str, Stat
         service, _, name = action.partition(":")
         first_word = re.match("[A-Z][a-z]+", name)
         for wider in (f"{service}:{first_word[0] if first_word else ''}*", f"{service}:*", "*"):
-            # A wildcard that adds no action that AWS has today is no mistake that could show.
+            # A wildcard that adds no action of today's AWS cannot be noticed.
             if any(fnmatchcase(other, wider) for other in known if other not in actions):
                 yield f"{wider} for {action}", {**statement, "Action": [*(a for a in actions if a != action), wider]}
 
@@ -156,21 +160,21 @@ def _condition_values(
         elif "Equals" in operator and not key.lower().startswith("aws:principalarn"):
             yield f"{key} any", with_condition(operator.replace("Equals", "Like"), [*others, "*"])
     if key == "aws:PrincipalArn":
-        yield f"{key} also a stranger's", with_condition(operator, [*values, SOMEBODY_ELSE])
+        yield f"{key} with another administrator's", with_condition(operator, [*values, ANOTHER_ADMINISTRATOR])
         for one in values if "Like" not in operator else []:
-            yield f"{key} {one} gone wrong", with_condition(operator, [*(v for v in values if v != one), f"{one}x"])
+            yield f"{key} {one} misspelled", with_condition(operator, [*(v for v in values if v != one), f"{one}x"])
 
 
 def _principals(statement: Statement) -> Iterator[tuple[str, Statement]]:
     principal = statement["Principal"]
     if principal not in ("*", {"AWS": "*"}):
-        yield "open to everybody", {**statement, "Principal": {"AWS": "*"}}
-        yield "another account let in", {**statement, "Principal": {"AWS": f"arn:aws:iam::{FOREIGN_ACCOUNT}:root"}}
+        yield "open to every principal", {**statement, "Principal": {"AWS": "*"}}
+        yield "open to another account", {**statement, "Principal": {"AWS": f"arn:aws:iam::{FOREIGN_ACCOUNT}:root"}}
         if "Service" in principal:
             yield "another service", {**statement, "Principal": {"Service": "events.amazonaws.com"}}
-            yield "the account let in", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+            yield "open to the account", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
         elif not principal["AWS"].endswith(":root"):
-            yield "the whole account let in", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+            yield "open to the whole account", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
 
 
 def listed(value: Any) -> list[Any]:

@@ -1,11 +1,11 @@
-"""What is asked of the account: every action of eleven services, on what is ours and on what only looks like it."""
+"""The requests of the matrix: every action of eleven services, on our resources and on resources with similar names."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.permissions.account import ACCOUNT, ADMINISTRATOR, OPEN_KEY, REGION, Account
 
-# Of these every action is asked for.
+# The matrix asks for every action of these services.
 SERVICES = ("ecr", "ecs", "iam", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sns", "sqs", "sts")
 CONNECTIONS = {
     "default": "env/DockerLogin/DockerDefault",
@@ -19,10 +19,10 @@ HTTP = {"aws:SecureTransport": "false"}
 
 @dataclass(frozen=True)
 class Target:
-    """Something to ask for: a resource, and what else AWS would tell the policies of the request."""
+    """A resource, its policy and the context keys that a request for it has."""
 
     arn: str
-    resource_type: str  # as the service authorization reference names it; "" for actions that know no resources
+    resource_type: str  # as in the service authorization reference; "" for actions without a resource
     policy: str | None = None
     context: dict[str, str] = field(default_factory=lambda: HTTPS)
 
@@ -35,9 +35,9 @@ class Request:
 
 
 def targets_of(account: Account) -> dict[str, Target]:
-    """Everything that can be asked for, by a name that the table of expected rights uses."""
+    """All targets, by the names that the table of expected permissions uses."""
     return {
-        "nothing in particular": Target("*", ""),
+        "no specific resource": Target("*", ""),
         **_repositories(),
         **_secrets(account),
         **_keys(account),
@@ -49,7 +49,7 @@ def targets_of(account: Account) -> dict[str, Target]:
 
 
 def _repositories() -> dict[str, Target]:
-    """For each team: its repository, and what only looks like it."""
+    """For each team: its repository, and repositories with similar names or tags."""
 
     def repository(name: str, team: str | None, region: str = REGION, context: dict[str, str] = HTTPS) -> Target:
         tag = {"aws:ResourceTag/team": team} if team else {}
@@ -60,9 +60,9 @@ def _repositories() -> dict[str, Target]:
         found |= {
             f"{team}/app": repository(f"{team}/app", team),
             f"{team}/app over http": repository(f"{team}/app", team, context=HTTP),
-            # docker's requests reach the registry with a token; whether IAM is told how they came is not documented.
-            f"{team}/app, transport untold": repository(f"{team}/app", team, context={}),
-            f"{team}/app elsewhere": repository(f"{team}/app", team, region="eu-central-1"),
+            # It is not documented whether IAM gets aws:SecureTransport for requests that docker makes with a token.
+            f"{team}/app, transport unknown": repository(f"{team}/app", team, context={}),
+            f"{team}/app in another region": repository(f"{team}/app", team, region="eu-central-1"),
             f"{team}/other": repository(f"{team}/other", team),
             f"{team}/mistagged": repository(f"{team}/mistagged", "risk"),
             f"{team}/untagged": repository(f"{team}/untagged", None),
@@ -75,20 +75,20 @@ def _repositories() -> dict[str, Target]:
 def _secrets(account: Account) -> dict[str, Target]:
     found = {}
     for folder in ("airflow", "direct"):
-        # Beside ours, but of nobody here: an administrator's, by hand.
+        # A secret that an administrator created by hand in the same folder.
         other = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{folder}/connections/docker_hub-AbCdEf"
         found[f"another secret in {folder}/connections"] = Target(other, "Secret")
     for name, path in CONNECTIONS.items():
         secret, policy = account.arns[f"{path}/Secret"], account.resource_policies[f"{path}/Secret"]
         found[f"secret of {name}"] = Target(secret, "Secret", policy)
-        found[f"secret of {name}, had it no policy"] = Target(secret, "Secret")
+        found[f"secret of {name}, without its policy"] = Target(secret, "Secret")
         found[f"secret of {name} over http"] = Target(secret, "Secret", policy, HTTP)
-        found[f"secret of {name}, transport untold"] = Target(secret, "Secret", policy, {})
+        found[f"secret of {name}, transport unknown"] = Target(secret, "Secret", policy, {})
     return found
 
 
 def _keys(account: Account) -> dict[str, Target]:
-    """The key as each asks for it; and the same where the key's policy leaves it to the asker's."""
+    """Each use of the key, and the same use of a key whose policy leaves the decision to IAM."""
     ours, other = account.arns["env/DockerLogin/Key"], f"arn:aws:kms:{REGION}:{ACCOUNT}:key/other"
     default, x = (f"airflow/connections/docker_{name}" for name in ("default", "x"))
     asked: dict[str, tuple[str | None, str | None]] = {
@@ -97,7 +97,7 @@ def _keys(account: Account) -> dict[str, Target]:
     }
     for name, named in (("default", default), ("x", x)):
         asked[f"for the secret of {name}"] = ("secretsmanager", named)
-        asked[f"for a secret named longer than that of {name}"] = ("secretsmanager", f"{named}-longer")
+        asked[f"for a secret with a longer name than that of {name}"] = ("secretsmanager", f"{named}-longer")
         asked[f"for the secret of {name}, through another service"] = ("s3", named)
         asked[f"for the secret of {name}, directly"] = (None, named)
     found = {}
@@ -131,36 +131,38 @@ def _logs(account: Account) -> dict[str, Target]:
         **{f"log of the task {task}": account.arns[f"{path}/Log"] for task, path in TASKS.items()},
         "another log": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:other:*",
         **{
-            f"longer named than the log of {name}": account.arns[f"{path}/Log"].replace(":*", "-longer:*")
+            f"log with a longer name than the log of {name}": account.arns[f"{path}/Log"].replace(":*", "-longer:*")
             for name, path in CONNECTIONS.items()
         },
         **{
-            f"longer named than the log of the task {task}": account.arns[f"{path}/Log"].replace(":*", "-longer:*")
+            f"log with a longer name than the log of the task {task}": account.arns[f"{path}/Log"].replace(
+                ":*", "-longer:*"
+            )
             for task, path in TASKS.items()
         },
         **{
-            f"longer named than the log of first refreshes of {env}": account.arns[
+            f"log with a longer name than the log of first refreshes of {env}": account.arns[
                 f"{env}/DockerLogin/FirstRefreshLog"
             ].replace(":*", "-longer:*")
             for env in ("env", "direct")
         },
     }
-    # The ARN of a group ends with :*, which its streams match.
+    # The ARN of a log group ends with :*, which also matches its streams.
     streams = {name: Target(f"{arn.removesuffix('*')}log-stream:stream", "log-stream") for name, arn in groups.items()}
     whole = {f"{name}, the group": Target(arn.removesuffix("*"), "log-group") for name, arn in groups.items()}
     return streams | whole
 
 
 def _tasks(account: Account) -> dict[str, Target]:
-    """Task definitions, tasks, and the roles that are handed to them; each also in the wrong place."""
+    """Task definitions, tasks, and the roles that are passed to them. Each also in a wrong cluster or service."""
     ours, other = account.arns["env/EcsTasks/Cluster"], f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/env-airflow-x"
     clusters = {"our cluster": (ours, {"ecs:cluster": ours}), "another cluster": (other, {"ecs:cluster": other})}
-    clusters["a cluster untold"] = (other, {})
+    clusters["an unknown cluster"] = (other, {})
     families = {task: account.arns[f"{path}/TaskDefinition"].removesuffix(":1") for task, path in TASKS.items()}
     families["another task"] = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/env-analytics-app-x"
     found = {}
-    for cluster, (cluster_arn, told) in clusters.items():
-        context = {**HTTPS, **told}
+    for cluster, (cluster_arn, keys) in clusters.items():
+        context = {**HTTPS, **keys}
         for task, family in families.items():
             for arn in (family, f"{family}:7"):
                 what = f"{task}{' by revision' if arn != family else ''}"
@@ -176,9 +178,9 @@ def _tasks(account: Account) -> dict[str, Target]:
     }
     roles["any other role"] = f"arn:aws:iam::{ACCOUNT}:role/administrator"
     for role, arn in roles.items():
-        for service, name in (("ECS", "ecs-tasks"), ("Lambda", "lambda"), ("nobody", None)):
-            told = {"iam:PassedToService": f"{name}.amazonaws.com"} if name else {}
-            found[f"{role}, handed to {service}"] = Target(arn, "role", None, {**HTTPS, **told})
+        for service, name in (("ECS", "ecs-tasks"), ("Lambda", "lambda"), ("no service", None)):
+            keys = {"iam:PassedToService": f"{name}.amazonaws.com"} if name else {}
+            found[f"{role}, passed to {service}"] = Target(arn, "role", None, {**HTTPS, **keys})
     return found
 
 
@@ -187,18 +189,21 @@ def _others(account: Account) -> dict[str, Target]:
         return Target(account.arns[path], "queue", account.resource_policies[path], context)
 
     queues: dict[str, Target] = {}
-    for name, path in (("failures", "env/DockerLogin/Failures"), ("failures of direct", "direct/DockerLogin/Failures")):
+    for name, path in (
+        ("failure queue", "env/DockerLogin/Failures"),
+        ("failure queue of direct", "direct/DockerLogin/Failures"),
+    ):
         queues |= {
             name: queue(path),
             f"{name} over http": queue(path, HTTP),
-            f"{name}, transport untold": queue(path, {}),
+            f"{name}, transport unknown": queue(path, {}),
         }
     topic, topic_policy = (part["env/DockerLogin/Alarms/Topic"] for part in (account.arns, account.resource_policies))
     return {
         **queues,
-        "topic of alerts": Target(topic, "topic", topic_policy),
-        "topic of alerts over http": Target(topic, "topic", topic_policy, HTTP),
-        "topic of alerts, transport untold": Target(topic, "topic", topic_policy, {}),
+        "alert topic": Target(topic, "topic", topic_policy),
+        "alert topic over http": Target(topic, "topic", topic_policy, HTTP),
+        "alert topic, transport unknown": Target(topic, "topic", topic_policy, {}),
         "another topic": Target(f"arn:aws:sns:{REGION}:{ACCOUNT}:other", "topic"),
         "another queue": Target(f"arn:aws:sqs:{REGION}:{ACCOUNT}:other", "queue"),
         "schedule of default": Target(account.arns[f"{CONNECTIONS['default']}/Schedule/Schedule"], "schedule"),
@@ -213,12 +218,12 @@ def _others(account: Account) -> dict[str, Target]:
 def requests_of(
     account: Account, targets: dict[str, Target], resource_types: dict[str, list[str]]
 ) -> Iterator[Request]:
-    """Everybody asks for every action on everything that the action knows.
+    """Every principal asks for every action on every target of a resource type that the action supports.
 
-    Those who may do all that no resource's policy forbids are asked only about resources of ours that have one.
+    Principals whose own policies allow everything ask only for our resources that have a policy.
     """
-    for principal, somebody in account.principals.items():
-        unlimited = somebody.policies == [ADMINISTRATOR]
+    for principal, asking in account.principals.items():
+        unlimited = asking.policies == [ADMINISTRATOR]
         for action, types in resource_types.items():
             for name, target in targets.items():
                 if unlimited and target.policy in (None, OPEN_KEY):

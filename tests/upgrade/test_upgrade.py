@@ -49,11 +49,8 @@ class Upgrade:
 
 
 @pytest.fixture(scope="module")
-def upgrade(
-    bootstrapped: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Upgrade:
+def upgrade(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factory: pytest.TempPathFactory) -> Upgrade:
     """Version 0.1.0 deployed, an image pushed, and today's version deployed over it while a worker reads the logins."""
-    aws = bootstrapped
     today = tmp_path_factory.mktemp("today") / "cdk.out"
     with cdk.synthesizing(today, environments=FOLDER / "settings"):
         cdk.deploy(aws, FOLDER / "version-0.1.0", "upgrade/*")
@@ -93,11 +90,11 @@ def test_every_output_keeps_its_name_and_value(upgrade: Upgrade) -> None:
 
 
 def test_an_image_that_was_pushed_before_the_upgrade_is_pulled_after_it(
-    bootstrapped: EmbeddedAws, upgrade: Upgrade, worker_role: Any
+    aws: EmbeddedAws, upgrade: Upgrade, worker_role: Any
 ) -> None:
     for secret in SECRETS:
         _, connection = read(worker_role, secret)
-        assert log_in(bootstrapped, connection).pull("beta/var:1") == FILES
+        assert log_in(aws, connection).pull("beta/var:1") == FILES
 
 
 @contextmanager
