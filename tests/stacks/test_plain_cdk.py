@@ -59,8 +59,8 @@ def test_list_shows_the_stacks_of_all_environments(assembly: Path) -> None:
     assert sorted(listed) == sorted(f"{environment}/{stack}" for environment in ("dev", "plain") for stack in STACKS)
 
 
-def test_diff_compares_the_stacks_that_it_names_and_no_others(bootstrapped: EmbeddedAws, assembly: Path) -> None:
-    diff = partial(run, assembly, "diff", "--method", "template", **bootstrapped.client_environment())
+def test_diff_compares_the_stacks_that_it_names_and_no_others(aws: EmbeddedAws, assembly: Path) -> None:
+    diff = partial(run, assembly, "diff", "--method", "template", **aws.client_environment())
 
     assert "Number of stacks with differences: 0" in diff()
     printed = diff("plain/*")
