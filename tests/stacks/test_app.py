@@ -150,6 +150,39 @@ def test_no_names_in_the_settings_make_constructs_collide(tmp_path: Path) -> Non
     assert repositories == {f"{team}/{name}" for team in names for name in ("r", "a__b", "c--d")}
 
 
+def test_no_physical_names_of_two_environments_of_an_account_meet(tmp_path: Path) -> None:
+    # The checks of the settings refuse the names that could meet. All others contain the environment's name.
+    environments = ["a", "a-b", "a-airflow", "a-registry", "a-ecr-push"]
+    for position, name in enumerate(environments):
+        text = RICH.replace("analytics", f"analytics-{position}").replace("[teams.risk]", f"[teams.risk-{position}]")
+        text = text.replace('"risk"', f'"risk-{position}"').replace('"risk/', f'"risk-{position}/')
+        (tmp_path / f"{name}.toml").write_text(f'connections_prefix = "{name}"\n{text}')
+
+    templates = synthesize(tmp_path, tmp_path / "cdk.out")
+
+    keys = (
+        "RoleName",
+        "RepositoryName",
+        "ClusterName",
+        "Family",
+        "AssociationName",
+        "DashboardName",
+        "AlarmName",
+        "Name",
+    )
+    names = [
+        (resource["Type"], key, resource["Properties"][key])
+        for template in templates.values()
+        for resource in template["Resources"].values()
+        for key in keys
+        if isinstance(resource.get("Properties", {}).get(key), str)
+        if resource["Type"] not in ("AWS::SSM::Association", "AWS::IAM::Policy") or key == "AssociationName"
+    ]
+    assert len(templates) == 5 * len(environments)
+    assert len(names) > 50
+    assert len(set(names)) == len(names)
+
+
 def test_the_largest_number_of_connections_fits_into_a_template(tmp_path: Path) -> None:
     teams = [f"team-{number}" for number in range(10)]
     (tmp_path / "full.toml").write_text(
