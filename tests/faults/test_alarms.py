@@ -87,7 +87,7 @@ def test_the_dashboard_has_the_name_of_the_output(aws: EmbeddedAws, local: dict[
         "Minutes since the last success",
         "Successes",
         "Failures",
-        "Duration, slowest run",
+        "Duration of the slowest run",
         "Latest runs",
         "Failure queue",
         "Pulls from analytics, per hour",
