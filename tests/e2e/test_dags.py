@@ -1,4 +1,4 @@
-"""The example DAGs: Airflow accepts them without a warning, and the clean-up removes the right images."""
+"""Tests of the example DAGs: Airflow imports them without a warning, and the clean-up removes the right images."""
 
 import hashlib
 import io
