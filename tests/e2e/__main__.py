@@ -73,7 +73,7 @@ def run_inside(options: list[str]) -> int:
 
 
 def remove_groups(name: str) -> None:
-    """Remove the control groups below this name when their last process has ended. Print groups that stay."""
+    """Remove the control groups below this name when their last process ends. Print groups that cannot be removed."""
     ours = [Path(folder) for folder, _, _ in os.walk(CGROUPS) if name in Path(folder).parts]
     deadline = time.monotonic() + 10
     for folder in sorted(ours, key=lambda path: -len(path.parts)):

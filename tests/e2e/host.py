@@ -47,7 +47,7 @@ def trust(aws: EmbeddedAws) -> None:
 
 
 def relay(port: int) -> None:
-    """Forward connections from ADDRESS:443 to this port on loopback, without a change of their bytes or of TLS."""
+    """Forward connections from ADDRESS:443 to this port on loopback. The bytes, including TLS, do not change."""
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -105,7 +105,7 @@ class Registry:
 
 @pytest.fixture
 def unscheduled(aws: EmbeddedAws, refresh: Refresh) -> Iterator[None]:
-    """Disable the schedules during the test, and wait at the end for the one run that the schedule makes up."""
+    """Disable the schedules during the test. At the end, wait for the single run that replaces all missed runs."""
     with schedules_off(aws):
         yield
         last = refresh.login()

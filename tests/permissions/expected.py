@@ -45,7 +45,7 @@ PUBLISH = {"sns:Publish"}
 
 # The actions on a secret that every administrator may do. They read the secret's metadata, but not its value.
 READ_METADATA = {
-    "secretsmanager:CreateSecret",  # fails, because the name is taken
+    "secretsmanager:CreateSecret",  # This action fails, because a secret with the name exists.
     "secretsmanager:DescribeSecret",
     "secretsmanager:GetResourcePolicy",
     "secretsmanager:ListSecretVersionIds",

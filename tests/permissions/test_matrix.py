@@ -15,7 +15,7 @@ NEEDS_NO_PERMISSION = "sts:GetCallerIdentity"
 
 
 def is_expected(request: Request) -> bool:
-    """Whether the table allows the request."""
+    """Return whether the table allows the request."""
     if request.action == NEEDS_NO_PERMISSION:
         return True
     allowed = EXPECTED[request.principal].get(request.target, set())
@@ -73,7 +73,7 @@ ASSUME_A_ROLE = (
 
 @dataclass(frozen=True)
 class Attempt:
-    """A caller tries to assume a role."""
+    """An attempt of a caller to assume a role."""
 
     role: str
     caller: str
