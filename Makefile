@@ -105,7 +105,7 @@ docs:
 
 generate: set-up
 	@$(PYTHON) -m settings.reference
-	@$(PYTHON) -m tests.permissions.page
+	@$(PYTHON) -m tests.permissions.permission_table
 
 lock: set-up
 	@python3 -m tools.lock
