@@ -9,7 +9,7 @@ from tests.faults.refresh import Refresh, Worker
 
 @pytest.fixture
 def refresh(aws: EmbeddedAws, local: dict[str, str], account: Account) -> Refresh:
-    """The deployed function. Its secret holds a login that can pull an image."""
+    """The deployed refresh function. Its secret contains a docker login that can pull an image."""
     deployed = Refresh(aws, local, Worker(aws, account))
     deployed.push_an_image()
     return deployed
