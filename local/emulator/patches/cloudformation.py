@@ -31,7 +31,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ministack.core.responses import get_account_id
-from ministack.services import ecr, secretsmanager
+from ministack.services import cloudformation, ecr, secretsmanager
 from ministack.services.cloudformation import changesets, provisioners, stacks
 from ministack.services.cloudformation.helpers import _sdk_error
 
@@ -72,10 +72,21 @@ def update_secret(
 
 def delete_secret(arn: str, properties: Properties) -> None:
     name = _secret_name(arn)
-    # CloudFormation does not delete what a resource that still exists depends on. MiniStack tries it.
-    if secretsmanager._secrets.get(name, {}).get("DeletedDate") and arn in secretsmanager._resource_policies:
-        raise ValueError("The policy of the secret still exists.")
+    # CloudFormation does not delete a resource on which a resource that failed to delete depends. MiniStack tries it.
+    if _policy_failed_to_delete(arn):
+        raise ValueError("The policy of the secret failed to delete.")
     _secret_delete(name, properties)
+
+
+def _policy_failed_to_delete(secret_arn: str) -> bool:
+    """Return whether a stack could not delete the policy of a secret, and does not retain it."""
+    return any(
+        found["ResourceType"] == "AWS::SecretsManager::ResourcePolicy"
+        and found["PhysicalResourceId"] == secret_arn
+        and found["ResourceStatus"] == "DELETE_FAILED"
+        for stack in cloudformation._stacks.values()
+        for found in stack.get("_resources", {}).values()
+    )
 
 
 def _secret_name(arn_or_name: str) -> str:

@@ -209,8 +209,18 @@ def test_a_stack_cannot_be_deleted_while_its_secret_is_scheduled_for_deletion(aw
     secrets.delete_secret(SecretId="doomed/token")
     destroy(aws, "doomed", ends="DELETE_FAILED")
     assert secrets.describe_secret(SecretId="doomed/token")["DeletedDate"]
+    assert policy_of(aws, "doomed/token") == policy
     secrets.restore_secret(SecretId="doomed/token")
     destroy(aws, "doomed")
+
+
+def test_a_stack_that_retains_the_policy_deletes_a_secret_that_is_scheduled_for_deletion(aws: EmbeddedAws) -> None:
+    policy = policy_that_denies("secretsmanager:GetSecretValue")
+    deploy(aws, "retains", Secret=a_secret("retains/token"), Policy=a_policy(policy))
+    aws.client("secretsmanager").delete_secret(SecretId="retains/token")
+    destroy(aws, "retains", ends="DELETE_FAILED")
+    destroy(aws, "retains", retain=["Policy"])
+    assert "ResourceNotFound" in refused(aws.client("secretsmanager").describe_secret, SecretId="retains/token")
 
 
 def test_the_name_of_a_secret_that_is_scheduled_for_deletion_is_in_use(aws: EmbeddedAws) -> None:
