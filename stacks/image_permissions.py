@@ -1,7 +1,7 @@
 """IAM statements for images in ECR.
 
-A statement contains one ARN per team, `repository/<team>/*`. The length of a policy therefore does not depend on the
-number of repositories.
+A statement about the images of a team contains the ARN `repository/<team>/*`. Therefore, the length of a policy does
+not depend on the number of repositories.
 """
 
 from collections.abc import Iterable, Sequence
@@ -65,7 +65,7 @@ def log_in() -> iam.PolicyStatement:
 
 
 def wildcard_reasons(stack: Stack, teams: Iterable[str]) -> dict[str, str]:
-    """Return a dict of each cdk-nag finding about a wildcard in these statements to the reason why it is acceptable."""
+    """Return a dict of cdk-nag finding to the reason why it is acceptable, for the wildcards in these statements."""
     repositories = "The prefix and the tag match exactly the team's repositories, and the policy is short"
     return {
         **{f"AwsSolutions-IAM5[Resource::{arn}]": repositories for arn in _repository_arns(stack, teams)},

@@ -63,7 +63,7 @@ class Alarms(Construct):
                 alarm_description="A docker login was not refreshed after all retries. "
                 "The failure queue contains the error. " + self._what_to_do("refresh-failed"),
                 # The metric counts the messages that arrive, not the messages in the queue. Therefore, the alarm ends
-                # while old messages are still in the queue, and it fires again at a new failure.
+                # while old messages are still in the queue, and the alarm fires again after a new failure.
                 metric=failures.metric_number_of_messages_sent(
                     period=Duration.minutes(timings.FAILURE_PERIOD_MINUTES), statistic="Sum"
                 ),

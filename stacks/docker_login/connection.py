@@ -26,7 +26,7 @@ class DockerLogin(Construct):
         pull_role: The function's role. A login has the permissions of the role that created it.
         function: The function that refreshes the login.
         log_group: The log group of the function.
-        first_refresh: The refresh that a deploy runs.
+        first_refresh: The refresh that a deployment runs.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class DockerLogin(Construct):
             connection_id: The Airflow connection, such as `docker_default`.
             secret_name: The name under which Airflow looks up the connection.
             registry_host: The registry that the login is for.
-            teams: The teams whose images the login pulls.
+            teams: The teams whose images the login can pull.
             refresh_every_minutes: The interval of the schedule.
             role_path: The path of the roles in IAM.
             key: The customer managed key that encrypts the secret. If None, the AWS managed key encrypts the secret.

@@ -90,7 +90,7 @@ class SecretKey(kms.Key):
                 ]
             ),
             enable_key_rotation=True,
-            # Everything that the key encrypts can be created again.
+            # The key encrypts only docker logins, and a refresh can create a docker login again.
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=Duration.days(7),
         )
@@ -115,7 +115,8 @@ class SecretKey(kms.Key):
         secret = connection_id if connection_id == "*" else f"{connection_id}-??????"
         return {
             "StringEquals": {"kms:ViaService": f"secretsmanager.{self._region}.amazonaws.com"},
-            # Source of SecretARN in the encryption context: AWS Secrets Manager User Guide, "Secret encryption".
+            # Secrets Manager puts the secret's ARN into the encryption context (AWS Secrets Manager User Guide, "Secret
+            # encryption").
             "StringLike": {"kms:EncryptionContext:SecretARN": f"{self._secret_arn_prefix}{secret}"},
         }
 

@@ -49,7 +49,10 @@ FUNCTION_MAX_EVENT_AGE_MINUTES = 15
 DUE_TO_DONE_MINUTES = (
     SCHEDULE_WINDOW_MINUTES + SCHEDULE_MAX_EVENT_AGE_MINUTES + FUNCTION_MAX_EVENT_AGE_MINUTES + FUNCTION_TIMEOUT_MINUTES
 )
-"""The maximum time from the scheduled time of a refresh until it ends or its message is in the failure queue."""
+"""The maximum time from the scheduled time of a refresh until its end.
+
+A refresh ends with a success, or with a message in the failure queue.
+"""
 
 # The first refresh, which a deployment runs
 

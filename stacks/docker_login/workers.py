@@ -60,7 +60,7 @@ class WorkerRoles(Construct):
 
 
 class WorkerPolicy(iam.ManagedPolicy):
-    """The permissions to read the secrets of the connections and to pull images of `pull_teams` without a login."""
+    """The permissions to read the connections' secrets, and to pull images of `pull_teams` without a docker login."""
 
     def __init__(
         self,
