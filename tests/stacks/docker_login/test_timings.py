@@ -8,9 +8,9 @@ from annotated_types import Ge, Le
 from settings.environment import Connection
 from stacks.docker_login import timings
 
-_limits: list[Any] = Connection.model_fields["refresh_every_minutes"].metadata
-SHORTEST: int = next(limit.ge for limit in _limits if isinstance(limit, Ge))
-LONGEST: int = next(limit.le for limit in _limits if isinstance(limit, Le))
+_limits: dict[type, Any] = {type(each): each for each in Connection.model_fields["refresh_every_minutes"].metadata}
+SHORTEST: int = _limits[Ge].ge
+LONGEST: int = _limits[Le].le
 
 
 def test_the_calls_of_a_run_end_before_the_timeout_of_the_function() -> None:
