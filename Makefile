@@ -3,8 +3,8 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down bootstrap diff deploy destroy unit test rehearse lint check soak e2e bench docs generate lock \
-	set-up set-up-to-deploy
+.PHONY: help demo up down settings bootstrap diff deploy destroy unit test rehearse lint check soak e2e bench docs \
+	generate lock set-up set-up-to-deploy
 
 help:
 	@echo "Try it, without an AWS account"
@@ -13,11 +13,12 @@ help:
 	@echo "  make down                Stop it"
 	@echo
 	@echo "Deploy environments/<name>.toml, with the AWS credentials of your shell"
+	@echo "  make settings ENV=prod   Check all settings files, and print what one means; without credentials"
 	@echo "  make bootstrap ENV=prod  Prepare the AWS account and region for the CDK, once"
 	@echo "  make diff ENV=prod       Show what a deployment would change"
 	@echo "  make deploy ENV=prod     Deploy"
 	@echo "  make destroy ENV=prod    Remove the deployment; repositories and their images stay"
-	@echo "  CDK_OPTIONS='...'        Options for the CDK CLI, with any of these four"
+	@echo "  CDK_OPTIONS='...'        Options for the CDK CLI, with any of the last four"
 	@echo
 	@echo "Develop"
 	@echo "  make unit                Run the tests that need no AWS emulator"
@@ -46,6 +47,10 @@ ifneq ($(filter bootstrap diff deploy destroy,$(MAKECMDGOALS)),)
     $(error environments/$(ENV).toml does not exist. Copy a file from examples/ and edit it)
   endif
 endif
+
+# Without ENV, it prints a line for each environment.
+settings: set-up-to-deploy
+	@$(PYTHON) -m settings $(if $(ENV),'$(ENV)')
 
 diff destroy: set-up-to-deploy
 	@$(CDK) $@ $(CDK_OPTIONS) '$(ENV)/*'
@@ -100,7 +105,7 @@ docs:
 
 generate: set-up
 	@$(PYTHON) -m settings.reference
-	@$(PYTHON) -m tests.permissions.page
+	@$(PYTHON) -m tests.permissions.permission_table
 
 lock: set-up
 	@python3 -m tools.lock

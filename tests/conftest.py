@@ -1,6 +1,7 @@
-"""For every test: an embedded AWS, with or without `local` deployed, and the order in which files run.
+"""Fixtures for all tests: an AWS emulator with an empty account or with `local` deployed. Also the order of the tests.
 
-The tests on an embedded AWS share what it holds. Each names its own resources, and leaves the rest as it was.
+The tests of one worker share an emulator. Each test creates resources with unique names, and leaves all other resources
+unchanged.
 """
 
 import fcntl
@@ -19,12 +20,13 @@ from local.account import WORKER_ROLE_ARN, Account, assume, outputs
 from local.deployment import start_and_deploy
 from local.embedded_aws import EmbeddedAws
 
-# Node 20, which jsii no longer supports, does run it; make says the same.
+# jsii works on Node.js 20, but prints a warning, because it no longer supports this version. The Makefile sets the same
+# variable.
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
 
-# The tests that take longest start first, so that no worker has to finish a long one alone. The others follow in the
-# order of their names.
+# The longest tests start first, so that no worker runs a long test at the end while the others are idle. All other
+# tests follow in the order of their names.
 START_FIRST = (
     "tests/upgrade/",
     "tests/local/test_rollback.py",
@@ -35,21 +37,27 @@ START_FIRST = (
     "tests/faults/test_soak.py",
     "tests/faults/",
 )
-# The tests of these files run in several workers, because they wait for timeouts. All other files run in one worker.
+# The tests of each of these files run in several workers, because they wait for timeouts. The tests of every other file
+# run in one worker.
 SPLIT_BY_TEST = ("tests/faults/test_ecr.py", "tests/faults/test_function.py", "tests/faults/test_secrets_manager.py")
-TOGETHER = "tests/permissions/"  # these files share the synthesized account and its requests
-# These take long and test what rarely breaks alone: `make rehearse` and CI run them, `make test` does not.
+TOGETHER = "tests/permissions/"  # All these files run in one worker, because they share the synthesized account.
+# `make rehearse` and CI run these tests, but `make test` does not. They take long, and other tests usually fail too
+# when one of these tests fails.
 REHEARSALS = ("tests/local/test_commands.py", "tests/stacks/test_app.py::test_the_examples_pass_cdks_own_validation")
 NEEDS_THE_EMULATOR = ("tests/local/", "tests/faults/")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "emulator: a test that needs an embedded AWS; set by tests/conftest.py")
-    config.addinivalue_line("markers", "rehearsal: a long test that `make rehearse` runs; set by tests/conftest.py")
+    config.addinivalue_line(
+        "markers", "emulator: a test that needs the AWS emulator; tests/conftest.py sets this marker"
+    )
+    config.addinivalue_line(
+        "markers", "rehearsal: a long test that `make rehearse` runs; tests/conftest.py sets this marker"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need the emulator and the rehearsals, and put the longest tests first."""
+    """Set the markers `emulator` and `rehearsal`, and sort the tests so that the longest tests run first."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if item.nodeid.startswith(NEEDS_THE_EMULATOR) or {"deployed", "empty_aws"}.intersection(fixtures):
@@ -60,16 +68,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Hand the tests to the workers file by file and in their order, whatever --dist says.
+    """Return a scheduler that gives a worker one file at a time, in sorted order. The option --dist has no effect.
 
-    --dist loadfile would start with the files that have most tests. --dist loadgroup of pytest-xdist 3.8 does not see
-    groups under pytest 9.2.
+    `--dist loadfile` would start with the files that have the most tests. `--dist loadgroup` of pytest-xdist 3.8
+    ignores the groups under pytest 9.2.
     """
     config.option.loadscopereorder = False
     return ByFile(config, log)
 
 
-class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist's scheduler is typed as Any here
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         if file in SPLIT_BY_TEST:
@@ -84,12 +92,12 @@ def _place(item: pytest.Item) -> int:
 
 @dataclass(frozen=True)
 class Deployed:
-    """`local`, deployed once for all workers of a test run.
+    """The environment `local`, deployed once for all workers of a test run. The emulator of this deployment has ended.
 
     Attributes:
-        snapshot: what the embedded AWS holds after the deploy.
-        state: the folder of the embedded AWS that was deployed to. It has ended.
-        account: the credentials of its principals.
+        snapshot: the snapshot of the emulator after the deployment.
+        state: the folder with the emulator's files.
+        account: the credentials of the principals in the emulator's account.
     """
 
     snapshot: Path
@@ -99,7 +107,7 @@ class Deployed:
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
-    """`local` as the first worker that needs it has deployed it. The others wait for that."""
+    """The deployed environment `local`. The first worker that needs it deploys it, and the other workers wait."""
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
     state, snapshot, credentials = (shared / f"deployed{suffix}" for suffix in ("", ".snapshot", ".json"))
@@ -114,7 +122,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Let one process at a time run the body."""
+    """Hold a file lock, so that only one process at a time runs the `with` block."""
     with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -122,21 +130,21 @@ def locked(file: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def empty_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
-    """An embedded AWS with an empty account."""
+    """An emulator with an empty account."""
     with EmbeddedAws.start(tmp_path_factory.mktemp("embedded-aws")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def aws(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
-    """An embedded AWS with `local` deployed: a copy for this worker."""
+    """An emulator with `local` deployed. Each worker has its own copy."""
     with EmbeddedAws.start(tmp_path_factory.mktemp("embedded-aws"), snapshot=deployed.snapshot) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def account(deployed: Deployed) -> Account:
-    """Its principals, as `make demo` creates them."""
+    """The credentials of the principals in the account with `local`. `make demo` creates the same principals."""
     return deployed.account
 
 
@@ -148,11 +156,11 @@ def local(aws: EmbeddedAws) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def worker_role(aws: EmbeddedAws, account: Account) -> Any:
-    """Secrets Manager as an Airflow worker may use it; its session lasts as long as the tests."""
+    """A Secrets Manager client with the permissions of an Airflow worker. All tests share its session."""
     return aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))
 
 
 @pytest.fixture
 def worker(aws: EmbeddedAws, account: Account) -> Any:
-    """Secrets Manager as an Airflow worker may use it."""
+    """A Secrets Manager client with the permissions of an Airflow worker, in a new session."""
     return aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))

@@ -1,9 +1,10 @@
-"""Snapshots of the embedded AWS: everything that it holds in a file, from which another one starts.
+"""Snapshots of the AWS emulator: files with the whole state of an emulator, from which another emulator can start.
 
-Tests deploy once and then start from copies. A copy answers on another port and has certificates of its own.
+The tests deploy once, and each test worker then starts a copy of this emulator. A copy has another port and other
+certificates.
 
-MiniStack can persist its state (PERSIST_STATE), but drops sessions and the last runs of schedules, and does not know
-what the patches hold.
+MiniStack can also save its state (PERSIST_STATE). But it does not save sessions, the last runs of schedules, and the
+state of the patches.
 """
 
 import importlib
@@ -18,7 +19,7 @@ from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
 
 from local.emulator.patches import clock
 
-# What is kept elsewhere than in MiniStack's own kinds of stores.
+# State that is not in a store of MiniStack's classes AccountScopedDict and AccountRegionScopedDict.
 _OTHER_STORES = (
     ("ministack.services.eventbridge", "_rule_last_fired"),
     ("ministack.services.scheduler", "_schedule_last_fired"),
@@ -29,32 +30,32 @@ _OTHER_STORES = (
 
 
 def save(file: Path) -> None:
-    """Write a snapshot. Nothing may be running meanwhile: no deploy, no function."""
+    """Write a snapshot. No deployment and no function may run meanwhile."""
     stores = {(module, name): _contents(module, name) for module, name in _stores()}
     pickled = pickle.dumps((clock.minutes_advanced(), stores))
     file.write_bytes(pickle.dumps((_gateway(), pickled)))
 
 
 def load(file: Path) -> None:
-    """Hold what a snapshot holds. For a server that has not served any request.
+    """Replace the emulator's state with a snapshot. The server must not have served any request before.
 
     Raises:
-        ValueError: this server's port has another number of digits than that of the snapshot.
+        ValueError: the number of digits in the server's port and in the snapshot's port differ.
     """
     gateway, pickled = pickle.loads(file.read_bytes())  # noqa: S301  # the tests wrote it
     if len(gateway) != len(_gateway()):
         raise ValueError(f"a snapshot of {gateway.decode()} cannot move to {_gateway().decode()}: the lengths differ")
-    # URLs of queues hold the port. A replacement of the same length leaves the pickle intact.
+    # The URLs of queues contain the port. The pickle stays valid because the replacement has the same length.
     minutes, stores = pickle.loads(pickled.replace(gateway, _gateway()))  # noqa: S301
     for (module, name), contents in stores.items():
-        # In place: other modules hold the same store.
+        # The store is changed in place, because other modules refer to the same object.
         _contents(module, name).clear()
         _contents(module, name).update(contents)
     clock._minutes_advanced = minutes
 
 
 def _stores() -> Iterator[tuple[str, str]]:
-    """The module and name of each store. A service that nobody has called is not imported and holds nothing."""
+    """Yield the module and the name of each store. A service without requests is not imported and has no state."""
     for module_name, module in list(sys.modules.items()):
         if module_name.startswith("ministack.services."):
             for name, value in vars(module).items():

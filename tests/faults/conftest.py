@@ -10,7 +10,7 @@ from tests.faults.refresh import Refresh
 
 @pytest.fixture
 def refresh(aws: EmbeddedAws, local: dict[str, str], worker: Any) -> Refresh:
-    """The deployed function. Its secret holds a login that can pull an image."""
+    """The deployed refresh function. Its secret contains a docker login that can pull an image."""
     deployed = Refresh(aws, local, worker)
     deployed.push_an_image()
     return deployed

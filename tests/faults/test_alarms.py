@@ -1,4 +1,4 @@
-"""The deployed alarms on the metrics of the deployed function: what they send, and when."""
+"""Tests of the deployed alarms: when the alarms change their state, and which messages they send."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from tools import ROOT
 
 @pytest.fixture(scope="module")
 def mailbox(aws: EmbeddedAws, local: dict[str, str]) -> str:
-    """A queue that gets what the alert topic sends by e-mail."""
+    """A queue that receives the messages of the alert topic."""
     [topic] = {topic for alarm in _alarms(aws).values() for topic in alarm["AlarmActions"]}
     sqs = aws.client("sqs")
     let_in = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
@@ -25,7 +25,7 @@ def mailbox(aws: EmbeddedAws, local: dict[str, str]) -> str:
     return url
 
 
-def test_an_alarm_fires_at_once_after_a_failure_but_not_after_one_missed_run(
+def test_one_failed_run_fires_only_the_alarm_for_failed_refreshes(
     aws: EmbeddedAws, refresh: Refresh, mailbox: str
 ) -> None:
     _succeed(refresh)
@@ -44,7 +44,7 @@ def test_an_alarm_fires_at_once_after_a_failure_but_not_after_one_missed_run(
     assert _mails(aws, mailbox) == [("RefreshFailed", "OK")]
 
 
-def test_alarms_fire_90_minutes_and_8_hours_after_the_last_success_until_the_next_one(
+def test_two_alarms_fire_90_minutes_and_8_hours_after_the_last_success_and_end_at_the_next_success(
     aws: EmbeddedAws, refresh: Refresh, mailbox: str
 ) -> None:
     with schedules_off(aws):
@@ -96,13 +96,13 @@ def test_the_dashboard_has_the_name_of_the_output(aws: EmbeddedAws, local: dict[
 
 
 def _succeed(refresh: Refresh) -> None:
-    """Run the function successfully. Runs that a schedule started before may run at the same time."""
+    """Invoke the function and assert that the run succeeds. An earlier run of the schedule may still be running."""
     error = refresh.run().error
     assert error is None
 
 
 def _alarms(aws: EmbeddedAws) -> dict[str, dict[str, Any]]:
-    """The alarms of `local`, by kind."""
+    """Return the alarms of `local`: kind to alarm."""
     found = aws.client("cloudwatch").describe_alarms(AlarmNamePrefix="local-")["MetricAlarms"]
     return {_kind(alarm["AlarmName"]): alarm for alarm in found}
 
@@ -113,7 +113,7 @@ def _kind(alarm_name: str) -> str:
 
 
 def _states(aws: EmbeddedAws) -> dict[str, str]:
-    # When it gets metric data, the embedded AWS evaluates every alarm.
+    # The emulator evaluates every alarm when it receives metric data.
     aws.client("cloudwatch").put_metric_data(Namespace="tests", MetricData=[{"MetricName": "look", "Value": 1}])
     return {kind: alarm["StateValue"] for kind, alarm in _alarms(aws).items()}
 

@@ -1,4 +1,4 @@
-"""ECR fails while the function gets a token: the login before stays, and nothing but a login replaces it."""
+"""Tests of failed ECR requests: the function keeps the current docker login and never writes an invalid one."""
 
 import socket
 from collections.abc import Iterator
@@ -49,7 +49,9 @@ def test_a_run_reports_a_lasting_fault_after_three_attempts(
 REFUSED = {
     "the signature is refused": error("InvalidSignatureException", "The request signature we calculated …", 403),
     "the session of the role has expired": error("ExpiredTokenException", "The security token has expired", 403),
-    "the account may not use ECR": error("AccessDeniedException", "with an explicit deny in a service control policy"),
+    "a service control policy denies the request": error(
+        "AccessDeniedException", "with an explicit deny in a service control policy"
+    ),
 }
 
 
@@ -105,7 +107,7 @@ def test_an_unreachable_endpoint_is_reported(refresh: Refresh) -> None:
 
 @contextmanager
 def a_closed_port() -> Iterator[int]:
-    """A loopback port that is bound, but on which no process listens."""
+    """Yield a loopback port that is bound, but on which no process listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The function itself fails: it starts twice, it is killed during a run, or its clock is wrong."""
+"""Tests of unusual runs: the function runs twice, its process is killed during a run, or its clock is wrong."""
 
 import importlib.util
 import os
@@ -19,7 +19,7 @@ from tests.local.emulator.patches.support import eventually
 from tests.refresh_docker_login.conftest import Context
 from tools import ROOT
 
-# Longer than any run. The call continues when the fault is cleared.
+# The delay is longer than any run. A delayed request continues when the fault is removed.
 HANGS = {"delay_seconds": 600}
 looks_at_processes = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads Linux's /proc")
 
@@ -52,7 +52,7 @@ def test_a_run_that_is_killed_before_it_writes_keeps_the_login(aws: EmbeddedAws,
         with aws.fault("PutSecretValue", **HANGS):
             run = refresh.run()
             processes = refresh.processes()
-        # This message is the runtime's, not the function's.
+        # The Lambda runtime writes this message.
         assert run.error == "Task timed out after 3.00 seconds"
         assert processes == set()
         assert refresh.login() == before
@@ -62,7 +62,7 @@ def test_a_run_that_is_killed_before_it_writes_keeps_the_login(aws: EmbeddedAws,
 
 
 @looks_at_processes
-def test_a_run_that_is_killed_before_the_answer_to_its_write_has_written(aws: EmbeddedAws, refresh: Refresh) -> None:
+def test_a_run_that_is_killed_after_its_write_has_written_a_login(aws: EmbeddedAws, refresh: Refresh) -> None:
     earlier = refresh.versions()
     with refresh.configured(Timeout=3):
         with aws.fault("PutSecretValue", after=True, **HANGS):
@@ -78,13 +78,13 @@ def test_a_run_that_is_killed_before_the_answer_to_its_write_has_written(aws: Em
 @looks_at_processes
 def test_a_run_that_is_out_of_memory_keeps_the_login(aws: EmbeddedAws, refresh: Refresh) -> None:
     before = refresh.login()
-    # A changed setting makes Lambda start a new process, which is then the only one.
+    # After a change of a setting, Lambda starts a new process. No other process of the function runs then.
     with refresh.configured(Timeout=60), ThreadPoolExecutor() as threads:
         with aws.fault("PutSecretValue", **HANGS) as hits:
             running = threads.submit(refresh.run)
             eventually(lambda: hits() == 1)
             [process] = refresh.processes()
-            os.kill(process, signal.SIGKILL)  # as Linux does when memory is short
+            os.kill(process, signal.SIGKILL)  # Linux sends the same signal when memory runs out.
             run = running.result()
         assert run.error is not None
         assert "Runtime exited" in run.error
@@ -94,7 +94,7 @@ def test_a_run_that_is_out_of_memory_keeps_the_login(aws: EmbeddedAws, refresh: 
 
 
 class ThirteenHoursAhead(datetime):
-    """A clock for which every token of ECR has expired."""
+    """A clock that is 13 hours ahead. It shows ECR's tokens as expired, because they are valid for 12 hours."""
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> Self:
@@ -105,8 +105,8 @@ class ThirteenHoursAhead(datetime):
 def in_process(
     aws: EmbeddedAws, local: dict[str, str], refresh: Refresh, monkeypatch: pytest.MonkeyPatch
 ) -> ModuleType:
-    """The function's module with the credentials of its role, so that a test can change its clock."""
-    # MiniStack lets the account's root assume the roles of services, and so those of Lambda.
+    """The function's module in the test's process, with the pull role's credentials. A test can change its clock."""
+    # In MiniStack, the account's root user may assume every role that a service such as Lambda may assume.
     role = assume(aws, local["PullRoleArnDockerDefault"], ROOT_CREDENTIALS)
     variables = {
         **aws.client_environment(),
@@ -117,7 +117,7 @@ def in_process(
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    # Under its own name: the unit tests import the module with other clients.
+    # The module gets another name here, because the unit tests import it with other clients.
     spec = importlib.util.spec_from_file_location("in_process", ROOT / "lambda/refresh_docker_login/handler.py")
     assert spec is not None
     assert spec.loader is not None
@@ -126,7 +126,7 @@ def in_process(
     return module
 
 
-def test_a_clock_that_is_ahead_refuses_a_fresh_login_and_writes_nothing(
+def test_a_function_whose_clock_is_13_hours_ahead_refuses_a_fresh_login(
     refresh: Refresh, in_process: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = refresh.login()
@@ -141,7 +141,7 @@ def test_a_clock_that_is_ahead_refuses_a_fresh_login_and_writes_nothing(
     assert in_process.handle({}, Context())["version_id"] == refresh.login().version != before.version
 
 
-def test_a_clock_that_is_so_wrong_that_its_signature_is_refused_is_reported(
+def test_a_run_reports_that_ecr_refuses_its_signature_when_its_clock_is_wrong(
     refresh: Refresh, in_process: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = refresh.login()

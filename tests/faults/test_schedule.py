@@ -1,4 +1,4 @@
-"""A scheduled run fails: Lambda retries it twice, then sends it to the failure queue."""
+"""Tests of failed scheduled runs: Lambda retries a run twice, and then sends a message to the failure queue."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ REASON = "PutSecretValue failed: AccessDeniedException"
 
 @pytest.fixture
 def failures(aws: EmbeddedAws, refresh: Refresh) -> Iterator[str]:
-    """The URL of the empty failure queue. No schedule starts another function meanwhile."""
+    """The URL of the empty failure queue. The schedules of the other functions are disabled during the test."""
     with schedules_off(aws, but=refresh.function):
         url = refresh.failure_queue()
         received(aws, url)

@@ -1,4 +1,4 @@
-"""Secrets Manager fails while the function writes a login: the write happens completely and once, or not at all."""
+"""Tests of failed Secrets Manager requests: the function writes a docker login completely and once, or not at all."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ PASSING = {
     "it answers 500": error("InternalServiceError", status=500),
     "it answers 503 from a proxy": {"status": 503, "body": "<html>Service Unavailable</html>"},
     "it cuts the connection": {"cut": True},
-    # The first attempt has written. Its retry has the same request token, and so writes no second version.
+    # The first attempt writes a version. The retry has the same ClientRequestToken, so it writes no second version.
     "it writes and the answer is cut": {"after": True, "cut": True},
     "it writes and answers 500": {"after": True, **error("InternalServiceError", status=500)},
     "it writes and answers after the function's timeout of 5 s": {"after": True, "delay_seconds": 30},
@@ -53,7 +53,7 @@ def test_a_run_reports_a_lasting_fault_after_three_attempts(
 
 
 REFUSED = {
-    "the secret is gone": error("ResourceNotFoundException", "Secrets Manager can't find the specified secret."),
+    "the secret does not exist": error("ResourceNotFoundException", "Secrets Manager can't find the specified secret."),
     "the key may not be used": error("AccessDeniedException", "Access to KMS is not allowed"),
     "the key is disabled": error("EncryptionFailure", "KMSInvalidStateException"),
     "the session of the role has expired": error("ExpiredTokenException", "The security token has expired"),
@@ -74,7 +74,7 @@ def test_a_missing_permission_to_write_is_reported(refresh: Refresh) -> None:
     expect_success(refresh)
 
 
-def test_a_secret_that_is_scheduled_for_deletion_is_reported_and_keeps_its_login_when_restored(
+def test_a_secret_that_is_scheduled_for_deletion_is_reported_and_has_its_login_after_it_is_restored(
     aws: EmbeddedAws, refresh: Refresh, account: Account
 ) -> None:
     before = refresh.login()
@@ -92,7 +92,7 @@ def test_a_secret_that_is_scheduled_for_deletion_is_reported_and_keeps_its_login
     expect_success(refresh)
 
 
-def test_a_write_whose_answers_are_all_lost_is_reported_although_it_has_written(
+def test_a_run_that_receives_no_answer_to_its_write_fails_although_the_login_is_written(
     aws: EmbeddedAws, refresh: Refresh
 ) -> None:
     earlier = refresh.versions()

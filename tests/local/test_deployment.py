@@ -1,4 +1,4 @@
-"""The environment `local`, deployed by the real CDK CLI: what a deploy creates, and what a second deploy changes."""
+"""Tests of the environment `local`, which the CDK CLI deploys: the results of a first and of a second deployment."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def test_everything_that_the_demo_claims_is_true_after_a_deploy(
 
 
 def test_a_second_deploy_changes_nothing(aws: EmbeddedAws, local: dict[str, str], tmp_path: Path) -> None:
-    # Synthesize again: other tests have run the function's code in its folder since the first deploy.
+    # Synthesize again, because other tests have run the function's code in its folder since the first deployment.
     with cdk.synthesizing(tmp_path / "cdk.out"):
         pass
 
@@ -104,5 +104,5 @@ def _logs(aws: EmbeddedAws) -> dict[str, str]:
 
 
 def _text_files(folder: Path) -> list[Path]:
-    """Return every file except compiled code and the sources of functions."""
+    """Return every file in the folder, except compiled code and the code of functions."""
     return [file for file in folder.rglob("*") if file.is_file() and file.suffix not in {".pyc", ".js", ".zip"}]

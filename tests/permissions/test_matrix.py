@@ -1,4 +1,4 @@
-"""Least privilege: each principal may do exactly what the table in expected.py allows, of all actions."""
+"""Tests of least privilege: of all actions, each principal may do exactly those in the table of expected.py."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from tests.permissions.callers import CALLERS
 from tests.permissions.expected import ASSUMED_BY, EVERYTHING, EXPECTED
 from tests.permissions.requests import Request, Target
 
-# AWS allows this to every principal, whatever the policies say (API reference, GetCallerIdentity).
+# AWS allows this action to every principal, even if a policy denies the action (API reference, GetCallerIdentity).
 NEEDS_NO_PERMISSION = "sts:GetCallerIdentity"
 
 
 def is_expected(request: Request) -> bool:
-    """Whether the table allows the request."""
+    """Return whether the table allows the request."""
     if request.action == NEEDS_NO_PERMISSION:
         return True
     allowed = EXPECTED[request.principal].get(request.target, set())
@@ -42,13 +42,13 @@ def test_each_principal_may_do_exactly_what_the_table_says(
 def test_actions_that_the_same_statements_name_get_the_same_decision(
     account: Account, targets: dict[str, Target], requests: list[Request]
 ) -> None:
-    """The matrix and the mutants ask such questions once. A sample of them, each asked by itself, confirms it."""
+    """evaluate.mjs decides such requests once. This test decides a sample of requests separately."""
     sample = simulator.questions_of(account, targets, requests[::50])
 
     assert simulator.decide(account, sample, one_by_one=True) == [is_expected(request) for request in requests[::50]]
 
 
-def test_the_matrix_asks_for_everything_that_the_table_lists(requests: list[Request]) -> None:
+def test_the_matrix_has_a_request_for_everything_that_the_table_lists(requests: list[Request]) -> None:
     asked = {(request.principal, request.target, request.action) for request in requests}
     listed = {
         (principal, target, action)
@@ -73,7 +73,7 @@ ASSUME_A_ROLE = (
 
 @dataclass(frozen=True)
 class Attempt:
-    """A caller tries to assume a role."""
+    """An attempt of a caller to assume a role."""
 
     role: str
     caller: str
@@ -88,7 +88,7 @@ def attempts_of(account: Account) -> Iterator[Attempt]:
 
 
 def questions_of(account: Account, attempts: Iterable[Attempt]) -> list[simulator.Question]:
-    """The attempts as questions. They come role by role and caller by caller."""
+    """Return a question for each attempt. The attempts must be grouped by role and caller."""
     return [
         question
         for (role, caller), group in groupby(attempts, key=lambda attempt: (attempt.role, attempt.caller))
@@ -106,7 +106,7 @@ def test_each_role_is_assumed_by_exactly_the_callers_of_the_table(account: Accou
     decisions = simulator.decide(account, questions_of(account, attempts))
 
     wrong = [
-        f"{attempt.caller} {'may' if allowed else 'may not'} {attempt.action} of {attempt.role}"
+        f"{attempt.caller} {'may' if allowed else 'may not'} {attempt.action} on {attempt.role}"
         for attempt, allowed in zip(attempts, decisions, strict=True)
         if allowed != is_expected_attempt(attempt)
     ]
@@ -115,4 +115,4 @@ def test_each_role_is_assumed_by_exactly_the_callers_of_the_table(account: Accou
 
 
 def _report(wrong: Iterable[str]) -> str:
-    return "not as in tests/permissions/expected.py:\n" + "\n".join(wrong)
+    return "these decisions differ from tests/permissions/expected.py:\n" + "\n".join(wrong)

@@ -1,4 +1,4 @@
-"""The matrix must notice every mistake: each mutant of a policy must change at least one expected decision."""
+"""Tests that the matrix notices every mistake: each mutant of a policy must change at least one expected decision."""
 
 from collections import defaultdict
 from itertools import zip_longest
@@ -29,7 +29,7 @@ def test_the_matrix_catches_every_mutant(
     assert len(mutants) > 1_000
 
 
-def test_the_callers_catch_every_mutant_of_a_trust(account: Account, actions: dict[str, list[str]]) -> None:
+def test_the_callers_catch_every_mutant_of_a_trust_policy(account: Account, actions: dict[str, list[str]]) -> None:
     mutants = [mutant for mutant in mutants_of(account, actions) if mutant.kind == "trust"]
     attempts = list(matrix.attempts_of(account))
     expected = [matrix.is_expected_attempt(attempt) for attempt in attempts]
@@ -44,10 +44,11 @@ def test_the_callers_catch_every_mutant_of_a_trust(account: Account, actions: di
 
 
 def _mixed(numbers: list[int], requests: list[Request], expected: list[bool]) -> list[int]:
-    """The requests in an order in which a mistake shows soon.
+    """Return the numbers of the requests in an order that catches most mutants after few requests.
 
-    A mutant is asked until it is caught. What must be allowed takes turns with what must be denied: a lost permission
-    shows in the one, an excess permission in the other.
+    The simulator decides the requests of a mutant in this order until the mutant is caught. Requests that must be
+    allowed catch a missing permission. Requests that must be denied catch an additional permission. The two kinds
+    alternate.
     """
     mixed = sorted(numbers, key=lambda number: crc32(repr(requests[number]).encode()))
     allowed, denied = ([number for number in mixed if expected[number] == must] for must in (True, False))
@@ -57,4 +58,4 @@ def _mixed(numbers: list[int], requests: list[Request], expected: list[bool]) ->
 def _all_caught(mutants: list[Mutant], shown: list[bool]) -> None:
     survivors = [mutant.id for mutant, shows in zip(mutants, shown, strict=True) if not shows]
     print(f"{len(mutants)} mutants, {len(survivors)} survivors")
-    assert not survivors, "the matrix has a gap, or a statement is not needed:\n" + "\n".join(survivors)
+    assert not survivors, "the matrix lacks a request, or a statement is not needed:\n" + "\n".join(survivors)

@@ -33,7 +33,7 @@ def test_make_alone_explains_every_target(checkout: Path) -> None:
     targets = set(phony[1].replace("\\\n", " ").split()) - {"help", "set-up-to-deploy"}
     explained = re.findall(r"^  make (\S+)( ENV=prod)?  +[A-Z]", make(checkout).stdout, re.MULTILINE)
     assert {target for target, _ in explained} == targets
-    assert {target for target, environment in explained if environment} == set(DEPLOYING)
+    assert {target for target, environment in explained if environment} == {*DEPLOYING, "settings"}
 
 
 @pytest.mark.parametrize("target", DEPLOYING)
@@ -42,6 +42,21 @@ def test_deploying_sets_up_what_deploying_needs_only(checkout: Path, target: str
     assert commands[0] == "python3 -m tools.set_up deploy"
     assert len(commands) == 2
     assert commands[1].startswith(f"node_modules/.bin/cdk {target} ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ([], ".venv/bin/python -m settings"),
+        (["ENV=prod"], ".venv/bin/python -m settings 'prod'"),
+        (["ENV=local"], ".venv/bin/python -m settings 'local'"),
+    ],
+)
+def test_settings_are_checked_for_one_environment_or_for_all(
+    checkout: Path, arguments: list[str], command: str
+) -> None:
+    commands = make(checkout, "--dry-run", "settings", *arguments).stdout.splitlines()
+    assert [line.strip() for line in commands] == ["python3 -m tools.set_up deploy", command]
 
 
 @pytest.mark.parametrize(

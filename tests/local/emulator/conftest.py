@@ -1,4 +1,4 @@
-"""The emulator's own tests need nothing deployed."""
+"""The emulator for the tests in this folder, which need no deployment."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from local.embedded_aws import EmbeddedAws
 
 @pytest.fixture(scope="session")
 def aws(empty_aws: EmbeddedAws) -> EmbeddedAws:
-    """An embedded AWS with an empty account."""
+    """An emulator with an empty account."""
     return empty_aws

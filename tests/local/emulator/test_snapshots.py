@@ -1,4 +1,4 @@
-"""A copy of an embedded AWS behaves like the original, and neither notices what happens in the other."""
+"""Tests of snapshots: a copy of an AWS emulator behaves like the original, and neither changes the other."""
 
 from collections.abc import Iterator
 
@@ -12,26 +12,24 @@ from tests.conftest import Deployed
 
 @pytest.fixture(scope="module")
 def copy(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
-    """An embedded AWS that starts from the snapshot of another one, to which `local` was deployed."""
+    """An emulator that starts from a snapshot of another emulator, in which `local` is deployed."""
     with EmbeddedAws.start(tmp_path_factory.mktemp("copy"), snapshot=deployed.snapshot) as running:
         yield running
 
 
 def test_a_copy_shows_everything_that_the_demo_claims(copy: EmbeddedAws, deployed: Deployed) -> None:
-    # Secret, function, schedule, registry, permissions and alarms.
+    # The claims cover the secret, the function, the schedule, the registry, the permissions and the alarms.
     assert len(list(claims(copy, deployed.account))) == 8
 
 
-def test_a_queue_of_a_copy_is_at_the_address_of_the_copy(copy: EmbeddedAws) -> None:
+def test_the_url_of_a_queue_in_a_copy_has_the_port_of_the_copy(copy: EmbeddedAws) -> None:
     [url] = copy.client("sqs").list_queues()["QueueUrls"]
     assert url == outputs(copy)["FailureQueueUrl"]
     assert f":{copy.port}/" in url
     copy.client("sqs").get_queue_attributes(QueueUrl=url)
 
 
-def test_a_copy_of_a_copy_holds_what_the_first_copy_held_and_changes_nothing_in_it(
-    copy: EmbeddedAws, deployed: Deployed
-) -> None:
+def test_a_copy_of_a_copy_has_its_content_and_changes_nothing_in_it(copy: EmbeddedAws, deployed: Deployed) -> None:
     files = {"marker": "of the copy"}
     docker_login(copy, ROOT_CREDENTIALS).push("analytics/web-scraper:copied", files)
     session = assume(copy, WORKER_ROLE_ARN, deployed.account.operator)

@@ -1,4 +1,4 @@
-"""Write the permission table of docs/security.md from the table that the matrix proves. `make generate` runs it."""
+"""Write the permission table in docs/security.md from the table in expected.py. `make generate` runs this module."""
 
 from itertools import groupby
 
@@ -6,45 +6,47 @@ from tests.permissions.expected import ADMINISTER_KEY, ASSUMED_BY, EVERYTHING, E
 from tools import ROOT
 
 PAGE = ROOT / "docs" / "security.md"
-BEGIN, END = "<!-- made by make generate from tests/permissions/expected.py -->\n", "<!-- end of what is made -->\n"
+BEGIN = "<!-- `make generate` writes this table from tests/permissions/expected.py -->\n"
+END = "<!-- end of the generated table -->\n"
 
-# One principal of each kind. The matrix asks the same of the others, with other names.
+# One principal of each kind. The matrix also tests the other principals of the same kind.
 WHO = {
     "env/Access/PushRoles/Analytics": "push role of the team analytics",
-    "env/DockerLogin/DockerDefault/PullRole": "pull role of default: its function, and the docker login",
-    "env/DockerLogin/DockerDefault/Schedule/Role": "schedule of default",
-    "env/DockerLogin/FirstRefreshProvider/Role": "CDK's function that runs first refreshes in a deploy",
+    "env/DockerLogin/DockerDefault/PullRole": "pull role of docker_default, for its function and its docker login",
+    "env/DockerLogin/DockerDefault/Schedule/Role": "role of the schedule of docker_default",
+    "env/DockerLogin/FirstRefreshProvider/Role": "role of the CDK's function that invokes the first refresh",
     "worker": "Airflow worker",
-    "direct/DockerLogin/Workers/Role": "Airflow worker in an environment with pull_directly",
-    "env/EcsTasks/AnalyticsApp/ExecutionRole": "execution role of analytics/app as a task on Fargate",
-    "env/EcsTasks/AnalyticsApp/TaskRole": "task role of analytics/app on Fargate",
+    "direct/DockerLogin/Workers/Role": "Airflow worker, in an environment with pull_directly",
+    "env/EcsTasks/AnalyticsApp/ExecutionRole": "execution role of the Fargate task analytics/app",
+    "env/EcsTasks/AnalyticsApp/TaskRole": "task role of the Fargate task analytics/app",
     "another administrator": "any other administrator of the account",
-    "break glass": "break-glass role, an administrator",
-    "deploy": "CloudFormation's role, an administrator",
-    "root": "the account's root",
-    "administrator of another account": "an administrator of another account",
+    "break glass": "break-glass role that is an administrator",
+    "deploy": "CloudFormation's role, which is an administrator",
+    "root": "root user of the account",
+    "administrator of another account": "administrator of another account",
     "CloudWatch": "CloudWatch, for an alarm of the account",
 }
-# Targets that only the matrix needs.
+# Parts of the names of targets that only the matrix needs. The table omits these targets.
 PROBES = (
     "transport unknown",
     "over http",
     "without its policy",
     "open key",
     "with a longer name",
-    "of x",
-    "of direct, ",
+    "docker_x",
+    "through no service",
     "/other",
     "analytics-x/",
 )
+# The names that docs/security.md explains above the table.
 SHORT = {
-    frozenset(ADMINISTER_KEY): "key administration, without use and grants",
-    frozenset(READ_METADATA): "read its metadata",
+    frozenset(ADMINISTER_KEY): "change the key's settings",
+    frozenset(READ_METADATA): "describe the secret",
 }
 
 
 def table() -> str:
-    """The permissions of each principal, and who may assume each role, in Markdown."""
+    """Return the permissions of each principal and the callers that may assume each role, as Markdown tables."""
     lines = ["| Principal | Allowed actions | Resource |", "|---|---|---|"]
     for principal, name in WHO.items():
         permissions = {
@@ -74,12 +76,12 @@ def _listed(actions: frozenset[str]) -> str:
     return ", ".join([*found, *(f"`{action}`" for action in sorted(actions))])
 
 
-def written() -> str:
-    """The page with the current table."""
+def page_with_table() -> str:
+    """Return docs/security.md with the current table."""
     before, rest = PAGE.read_text().split(BEGIN)
     _, after = rest.split(END)
     return before + BEGIN + table() + END + after
 
 
 if __name__ == "__main__":
-    PAGE.write_text(written())
+    PAGE.write_text(page_with_table())
