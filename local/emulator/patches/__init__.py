@@ -10,10 +10,12 @@ from local.emulator.patches import (
     cloudformation,
     cloudwatch,
     iam,
+    iam_actions,
     lambda_runtime,
     registry,
     secrets_manager,
     stack_descriptions,
+    sts,
 )
 
 
@@ -24,6 +26,8 @@ def apply() -> None:
         cloudformation,
         stack_descriptions,
         iam,
+        iam_actions,
+        sts,
         lambda_runtime,
         clock,
         cloudwatch,
