@@ -4,7 +4,7 @@ CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .PHONY: help demo up down bootstrap diff deploy destroy unit test lint check soak e2e bench docs generate lock \
-	set-up set-up-to-deploy
+	set-up set-up-to-deploy cdk-options
 
 help:
 	@echo "Try it, without an AWS account"
@@ -104,5 +104,9 @@ lock: set-up
 set-up:
 	@python3 -m tools.set_up dev
 
-set-up-to-deploy:
+# Refuses options of the CDK CLI that break the promise of a deployment.
+cdk-options:
+	@python3 -m tools.cdk_options '$(MAKECMDGOALS)' $(CDK_OPTIONS)
+
+set-up-to-deploy: cdk-options
 	@python3 -m tools.set_up deploy
