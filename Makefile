@@ -18,6 +18,7 @@ help:
 	@echo "  make deploy ENV=prod     Deploy"
 	@echo "  make destroy ENV=prod    Remove the deployment; repositories and their images stay"
 	@echo "  CDK_OPTIONS='...'        Options for the CDK CLI, with any of these four"
+	@echo "  PREFLIGHT=off            Deploy without asking AWS first what would stop the deployment"
 	@echo
 	@echo "Develop"
 	@echo "  make unit                Run the tests that need no embedded AWS"
@@ -39,8 +40,8 @@ demo up down: set-up
 ifneq ($(filter bootstrap diff deploy destroy,$(MAKECMDGOALS)),)
   ifeq ($(ENV),)
     $(error ENV is missing. Example: make deploy ENV=prod, for environments/prod.toml)
-  else ifeq ($(ENV),local)
-    $(error ENV=local is for the embedded AWS. Use make demo or make up)
+  else ifeq ($(ENV)$(filter https://127.0.0.1:%,$(AWS_ENDPOINT_URL)),local)
+    $(error ENV=local is for the embedded AWS. Use make demo or make up, or point AWS_ENDPOINT_URL at it)
   else ifneq ($(wildcard environments/$(ENV).toml),environments/$(ENV).toml)
     $(error environments/$(ENV).toml does not exist. Copy a file from examples/ and edit it)
   endif
@@ -50,7 +51,9 @@ diff destroy: set-up-to-deploy
 	@$(CDK) $@ $(CDK_OPTIONS) '$(ENV)/*'
 
 # A repository that an earlier deployment left behind becomes part of the stack again.
+# PREFLIGHT=off skips the questions to AWS.
 deploy: set-up-to-deploy
+	@$(if $(filter off,$(PREFLIGHT)),,$(PYTHON) -m ops.preflight $(ENV) $(CDK_OPTIONS))
 	@$(CDK) deploy --import-existing-resources $(CDK_OPTIONS) '$(ENV)/*'
 
 # The account and region, in the form that `cdk bootstrap` expects.

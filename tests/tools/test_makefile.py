@@ -27,7 +27,7 @@ def checkout(tmp_path: Path) -> Path:
 def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run make without an `ENV` of the shell, with more environment variables, and return what it printed."""
     command = ["env", "-u", "ENV", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "make", *arguments]
-    environment = {**os.environ, "HOME": str(folder), **variables}
+    environment = {**os.environ, "AWS_ENDPOINT_URL": "", "HOME": str(folder), **variables}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
 
 
@@ -44,15 +44,30 @@ def test_make_alone_explains_every_target(checkout: Path) -> None:
 def test_deploying_sets_up_what_deploying_needs_only(checkout: Path, target: str) -> None:
     commands = make(checkout, "--dry-run", target, "ENV=prod").stdout.splitlines()
     assert commands[:2] == [f"python3 -m tools.cdk_options '{target}' ", "python3 -m tools.set_up deploy"]
-    assert len(commands) == 3
-    assert commands[2].startswith(f"node_modules/.bin/cdk {target} ")
+    assert len(commands) == (4 if target == "deploy" else 3)
+    assert commands[-1].startswith(f"node_modules/.bin/cdk {target} ")
+
+
+def test_a_deployment_asks_aws_first_what_would_stop_it(checkout: Path) -> None:
+    asked = ".venv/bin/python -m ops.preflight prod --profile admin"
+    options = "CDK_OPTIONS=--profile admin"
+    assert make(checkout, "--dry-run", "deploy", "ENV=prod", options).stdout.splitlines()[2] == asked
+    assert asked not in make(checkout, "--dry-run", "deploy", "ENV=prod", options, "PREFLIGHT=off").stdout
+
+
+@pytest.mark.parametrize("target", DEPLOYING)
+def test_local_can_be_deployed_to_an_embedded_aws_that_runs(checkout: Path, target: str) -> None:
+    made = make(checkout, "--dry-run", target, "ENV=local", AWS_ENDPOINT_URL="https://127.0.0.1:4566")
+    assert made.returncode == 0
+    refused = make(checkout, "--dry-run", target, "ENV=local", AWS_ENDPOINT_URL="https://vpce.amazonaws.com")
+    assert refused.returncode == 2
 
 
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
         ("", "ENV is missing. Example: make deploy ENV=prod, for environments/prod.toml"),
-        ("ENV=local", "ENV=local is for the embedded AWS. Use make demo or make up"),
+        ("ENV=local", "ENV=local is for the embedded AWS. Use make demo or make up, or point AWS_ENDPOINT_URL at it"),
         ("ENV=stage", "environments/stage.toml does not exist. Copy a file from examples/ and edit it"),
         ("ENV=*", "environments/*.toml does not exist. Copy a file from examples/ and edit it"),
     ],

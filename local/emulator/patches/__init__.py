@@ -5,9 +5,18 @@ what MiniStack does instead, and what the patch does. Patches are applied in the
 tests/local/emulator/patches/test_upstream.py fails when MiniStack no longer needs a patch.
 """
 
-from local.emulator.patches import clock, cloudformation, cloudwatch, iam, lambda_runtime, registry, secrets_manager
+from local.emulator.patches import (
+    clock,
+    cloudformation,
+    cloudwatch,
+    iam,
+    lambda_runtime,
+    registry,
+    secrets_manager,
+    stack_resources,
+)
 
 
 def apply() -> None:
-    for patch in (secrets_manager, registry, cloudformation, iam, lambda_runtime, clock, cloudwatch):
+    for patch in (secrets_manager, registry, cloudformation, stack_resources, iam, lambda_runtime, clock, cloudwatch):
         patch.apply()
