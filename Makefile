@@ -3,8 +3,8 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down bootstrap diff deploy destroy unit test lint check soak e2e bench docs generate lock \
-	set-up set-up-to-deploy cdk-options
+.PHONY: help demo up down settings bootstrap diff deploy destroy unit test rehearse lint check soak e2e bench docs \
+	generate lock set-up set-up-to-deploy cdk-options
 
 help:
 	@echo "Try it, without an AWS account"
@@ -13,16 +13,18 @@ help:
 	@echo "  make down                Stop it"
 	@echo
 	@echo "Deploy environments/<name>.toml, with the AWS credentials of your shell"
+	@echo "  make settings ENV=prod   Check all settings files, and print what one means; without credentials"
 	@echo "  make bootstrap ENV=prod  Prepare the AWS account and region for the CDK, once"
 	@echo "  make diff ENV=prod       Show what a deployment would change"
 	@echo "  make deploy ENV=prod     Deploy"
 	@echo "  make destroy ENV=prod    Remove the deployment; repositories and their images stay"
-	@echo "  CDK_OPTIONS='...'        Options for the CDK CLI, with any of these four"
+	@echo "  CDK_OPTIONS='...'        Options for the CDK CLI, with any of the last four"
 	@echo "  PREFLIGHT=off            Deploy without asking AWS first what would stop the deployment"
 	@echo
 	@echo "Develop"
-	@echo "  make unit                Run the tests that need no embedded AWS"
-	@echo "  make test                Run the linters and all tests"
+	@echo "  make unit                Run the tests that need no AWS emulator"
+	@echo "  make test                Run the linters, the unit tests and the tests on the AWS emulator"
+	@echo "  make rehearse            Run the long tests of make demo, make up and of CDK's validation"
 	@echo "  make lint                Check style, formatting, types and imports"
 	@echo "  make check               Scan the templates (cfn-lint, cdk-nag, checkov) and build the docs"
 	@echo "  make soak                Refresh 500 times with random faults; takes minutes"
@@ -47,6 +49,10 @@ ifneq ($(filter bootstrap diff deploy destroy,$(MAKECMDGOALS)),)
   endif
 endif
 
+# Without ENV, it prints a line for each environment.
+settings: set-up-to-deploy
+	@$(PYTHON) -m settings $(if $(ENV),'$(ENV)')
+
 diff destroy: set-up-to-deploy
 	@$(CDK) $@ $(CDK_OPTIONS) '$(ENV)/*'
 
@@ -63,10 +69,13 @@ bootstrap: set-up-to-deploy
 	@$(CDK) bootstrap $(CDK_OPTIONS) "$(TARGET)"
 
 unit: set-up
-	@$(PYTHON) -m pytest -q -n 2 -m "not emulator"
+	@$(PYTHON) -m pytest -q -n 2 -m "not emulator and not rehearsal"
 
 test: lint
-	@$(PYTHON) -m pytest -q -n 3 --dist loadfile --durations=10
+	@$(PYTHON) -m pytest -q -n 3 -m "not rehearsal" --durations=10
+
+rehearse: set-up
+	@$(PYTHON) -m pytest -q -n 2 -m rehearsal --durations=5
 
 lint: set-up
 	@$(PYTHON) -m ruff check --quiet .
@@ -99,7 +108,7 @@ docs:
 
 generate: set-up
 	@$(PYTHON) -m settings.reference
-	@$(PYTHON) -m tests.permissions.page
+	@$(PYTHON) -m tests.permissions.permission_table
 
 lock: set-up
 	@python3 -m tools.lock

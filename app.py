@@ -19,6 +19,7 @@ import aws_cdk as cdk
 
 from settings.environment import Environment
 from settings.files import SettingsError, load_environments
+from settings.warnings import warnings_about
 from stacks.access import AccessStack
 from stacks.docker_login.stack import DockerLoginStack
 from stacks.fargate.stack import EcsTasksStack
@@ -75,6 +76,8 @@ def main() -> None:
         environments = load_environments(Path(app.node.try_get_context("environments") or "environments"))
     except SettingsError as error:
         sys.exit(str(error))
+    for warning in warnings_about(environments):
+        print(warning, file=sys.stderr)
     for environment in environments:
         add_stage(app, environment)
     app.synth()

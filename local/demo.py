@@ -1,4 +1,4 @@
-"""`make demo`: deploy to an embedded AWS, check what each user can do, and print one claim for each check."""
+"""`make demo`: deploy to an AWS emulator, check what each user can do, and print one claim for each check."""
 
 import json
 import os
@@ -25,13 +25,13 @@ WAIT_SECONDS = 20
 
 INTRODUCTION = """\
 airflow-ecr-login keeps Apache Airflow logged in to Amazon ECR, so that its tasks can pull private
-images. This demo starts an embedded AWS, which is an emulator on this computer. It deploys the
-project there, checks what each user can do, and removes everything at the end.
+images. This demo starts an AWS emulator on this computer. It deploys the project to the emulator,
+checks what each user can do, and removes everything at the end.
 You need no AWS account.
 """
 NEXT_STEPS = """\
 What to try next:
-  make up            start an embedded AWS that keeps running, and use it with the AWS CLI and boto3
+  make up            start an emulator that keeps running, and use it with the AWS CLI and boto3
   docs/deploy.md     how to deploy to your own AWS account"""
 
 
@@ -40,7 +40,7 @@ class ClaimFailed(Exception):
 
 
 def main() -> None:
-    """Run the demo in a folder of its own, so that several demos can run at once, and stop everything at the end."""
+    """Run the demo in a separate folder, so that several demos can run at once, and stop everything at the end."""
     remove_state_of_failed_demos()
     state = ROOT / ".local" / f"demo-{os.getpid()}"
     print(INTRODUCTION)
@@ -49,7 +49,7 @@ def main() -> None:
     try:
         aws, account = start_and_deploy(state)
         with aws:
-            print("\n2. Check what each user can do, with real calls to the embedded AWS")
+            print("\n2. Check what each user can do, with real calls to the emulator")
             count = print_claims(claims(aws, account))
     except (KeyboardInterrupt, BrokenPipeError):
         shutil.rmtree(state, ignore_errors=True)
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def print_claims(texts: Iterator[str]) -> int:
-    """Print claims as they come, the first line of each with a tick; returns their number."""
+    """Print each claim when it is proven, with a tick before its first line. Return the number of claims."""
     count = 0
     for text in texts:
         print("  ✓ " + text.replace("\n", "\n    "), flush=True)
@@ -72,7 +72,7 @@ def print_claims(texts: Iterator[str]) -> int:
 
 
 def remove_state_of_failed_demos() -> None:
-    """Remove the folders of demos that have ended; a demo removes its own folder only if it passed."""
+    """Remove the folders of demos that have ended. A demo that failed does not remove its folder."""
     for state in (ROOT / ".local").glob("demo-*"):
         try:
             os.kill(int(state.name.removeprefix("demo-")), 0)
@@ -81,7 +81,7 @@ def remove_state_of_failed_demos() -> None:
 
 
 def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
-    """Check one claim after the other; yields the text of each claim once it is proven.
+    """Check one claim after the other. Yield the text of a claim when it is proven.
 
     Raises:
         ClaimFailed: a claim is not true.
@@ -105,7 +105,7 @@ def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
     yield (
         "An Airflow worker read the connection docker_default, and found a docker login in it.\n"
         f"Registry {connection['host']}, user {connection['login']}, expires {expires_at:%Y-%m-%d %H:%M} UTC.\n"
-        "A Lambda function got the login from ECR during the deploy, and saved it in Secrets Manager."
+        "A Lambda function got the login from ECR during the deployment, and saved it in Secrets Manager."
     )
 
     refusal = refused(lambda: read(aws.client("secretsmanager", account.other_admin), secret_name))
@@ -113,7 +113,10 @@ def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
 
     docker = log_in(aws, connection)
     expect(docker.pull(IMAGE) == FILES, "the pulled image is not the image that was pushed")
-    yield f"The worker logged in to the registry with it, and pulled {IMAGE}.\nAirflow's DockerOperator does the same."
+    yield (
+        f"The worker logged in to the registry with this login, and pulled {IMAGE}.\n"
+        "Airflow's DockerOperator does the same."
+    )
 
     refusal = refused(lambda: docker.push("analytics/web-scraper:2", FILES))
     yield (
@@ -123,8 +126,8 @@ def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
 
     aws.advance_clock(minutes=30)
     newer_version, newer = wait_for_newer(airflow, secret_name, version)
-    expect(newer["password"] != connection["password"], "the new version holds the same login")
-    expect(log_in(aws, newer).pull(IMAGE) == FILES, "the new login does not pull")
+    expect(newer["password"] != connection["password"], "the new version contains the same login")
+    expect(log_in(aws, newer).pull(IMAGE) == FILES, "the new login cannot pull the image")
     expect(docker.pull(IMAGE) == FILES, "the old login stopped working")
     yield (
         "The clock moved forward by 30 minutes, and the schedule replaced the login.\n"
@@ -148,7 +151,7 @@ def claims(aws: EmbeddedAws, account: Account) -> Iterator[str]:
 
 
 def read(secrets_manager: Any, secret_name: str) -> tuple[str, dict[str, Any]]:
-    """Read a secret as Airflow's Secrets Manager backend does; returns the current version id and the connection."""
+    """Read a secret as Airflow's Secrets Manager backend does. Return the current version id and the connection."""
     value = secrets_manager.get_secret_value(SecretId=secret_name)
     return value["VersionId"], json.loads(value["SecretString"])
 
@@ -159,7 +162,7 @@ def log_in(aws: EmbeddedAws, connection: dict[str, Any]) -> RegistryClient:
 
 
 def wait_for_newer(secrets_manager: Any, secret_name: str, version: str) -> tuple[str, dict[str, Any]]:
-    """Wait until the secret's current version is not this one; returns the new version id and its connection."""
+    """Wait until the secret has another current version. Return the new version id and its connection."""
 
     def newer() -> tuple[str, dict[str, Any]] | None:
         current, connection = read(secrets_manager, secret_name)
@@ -169,7 +172,7 @@ def wait_for_newer(secrets_manager: Any, secret_name: str, version: str) -> tupl
 
 
 def wait_for_alarm(aws: EmbeddedAws) -> str:
-    """Wait until an alarm for a login that is not refreshed fires; returns its name."""
+    """Wait until the alarm for a login that is not refreshed fires. Return the alarm's name."""
 
     def firing() -> str | None:
         alarms = aws.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
@@ -182,7 +185,7 @@ def wait_for(look: Callable[[], T | None], otherwise: str) -> T:
     """Call `look` until it returns a value, and return that value.
 
     Raises:
-        ClaimFailed: with the message `otherwise`, after 20 seconds without a value.
+        ClaimFailed: `look` returned no value for 20 seconds. The message starts with `otherwise`.
     """
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
@@ -193,15 +196,15 @@ def wait_for(look: Callable[[], T | None], otherwise: str) -> T:
 
 
 def refused(attempt: Callable[[], object]) -> str:
-    """Make an attempt that must be refused because a permission is missing; returns the refusal in one sentence.
+    """Make an attempt that must be refused because a permission is missing. Return the refusal in one sentence.
 
     Raises:
-        ClaimFailed: the attempt was allowed, or refused for another reason.
+        ClaimFailed: the attempt was allowed, or it was refused for another reason.
     """
     try:
         attempt()
     except (RegistryRefused, ClientError) as refusal:
-        # The registry and the API both use IAM's words.
+        # The registry and the API return the same error message of IAM.
         found = re.search(
             r"not authorized to perform: (\S+) on resource: arn(?::[^:]*){4}:(repository/|secret:)(\S+)", str(refusal)
         )

@@ -56,22 +56,25 @@ class EmbeddedAws:
         self._stopped = False
 
     @classmethod
-    def start(cls, state: Path, *, keep_running: bool = False) -> Self:
-        """Start an embedded AWS with an empty account.
+    def start(cls, state: Path, *, keep_running: bool = False, snapshot: Path | None = None) -> Self:
+        """Start an emulator with an empty account, or with the content of a snapshot.
 
         Args:
-            state: the folder for everything that it writes.
-            keep_running: whether it keeps running when the calling process ends. By default, it ends in the same
-                moment, even if the calling process is killed.
+            state: the folder for everything that the emulator writes.
+            keep_running: whether the emulator keeps running when the calling process ends. By default, the emulator
+                ends in the same moment, even if the calling process is killed.
+            snapshot: a file that `save_snapshot` wrote.
 
         Raises:
-            EmbeddedAwsError: it did not start. The message holds the end of its log.
+            EmbeddedAwsError: the emulator did not start. The message contains the end of the log.
         """
         state = state.resolve()
         for folder in (state / "home", state / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
         certificates = write_certificates(_tls(state), REGISTRY_REGIONS)
         arguments = [] if keep_running else ["--until-stdin-closes"]
+        if snapshot:
+            arguments.append(f"--snapshot={snapshot}")
         # The server inherits the bound socket, so no other process can take the port in between.
         with socket.socket() as bound, (state / "server.log").open("wb") as log:
             bound.bind(("127.0.0.1", 0))
@@ -180,6 +183,10 @@ class EmbeddedAws:
     def advance_clock(self, minutes: int) -> None:
         """Move the clock forward for schedules, docker logins and alarms. Each schedule that falls due starts once."""
         self._control("POST", f"/_local/advance?minutes={minutes}")
+
+    def save_snapshot(self, file: Path) -> None:
+        """Write all that it holds to a file, from which others can start. Nothing may be running in it meanwhile."""
+        self._control("POST", "/_local/snapshot", {"file": str(file.resolve())})
 
     @contextmanager
     def fault(self, operation: str, **fields: Any) -> Iterator[Callable[[], int]]:

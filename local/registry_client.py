@@ -1,6 +1,6 @@
 """Push and pull images over the registry's HTTP API as docker does, under the real ECR host name.
 
-A docker client would connect to the real registry of that name. This client connects to the embedded AWS.
+A docker client would connect to the real registry with this host name. This client connects to the AWS emulator.
 """
 
 import gzip
@@ -24,7 +24,7 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
 class RegistryRefused(Exception):
-    """The registry answered with an error. The message holds the HTTP status and the registry's own message."""
+    """The registry answered with an error. The message contains the HTTP status and the registry's error message."""
 
     def __init__(self, response: requests.Response) -> None:
         self.status = response.status_code
@@ -36,12 +36,12 @@ class RegistryRefused(Exception):
 
 
 class RegistryClient:
-    """A client with a login for one registry, whose host name it resolves to a port on loopback."""
+    """A client with a docker login for one registry. It connects to a port on loopback, not to the registry's host."""
 
     def __init__(self, host: str, username: str, password: str, *, port: int, ca_bundle: Path) -> None:
         self._host = host
         self._registry = oras.provider.Registry(host, auth_backend="basic", tls_verify=str(ca_bundle))
-        # Use this login only: no proxies, no ~/.netrc, no ~/.docker/config.json.
+        # The client uses only this login. It ignores proxies, ~/.netrc and ~/.docker/config.json.
         self._registry.session.trust_env = False
         self._registry.auth._auth_config = {"auths": {}}
         self._registry.auth.set_basic_auth(username, password)
@@ -53,7 +53,7 @@ class RegistryClient:
 
         Args:
             image: `<repository>:<tag>`.
-            files: the text files of the layer: content by name.
+            files: a dict of name to content with the text files of the layer.
 
         Raises:
             RegistryRefused: the registry refused a request.
@@ -75,7 +75,7 @@ class RegistryClient:
         return str(answer.headers["Docker-Content-Digest"])
 
     def pull(self, image: str) -> dict[str, str]:
-        """Pull an image, and return the text files of its layers: content by name.
+        """Pull an image, and return a dict of name to content with the text files of its layers.
 
         Args:
             image: `<repository>:<tag>` or `<repository>@<digest>`.
@@ -107,7 +107,7 @@ class RegistryClient:
             try:
                 _accepted(self._registry.upload_blob(file.name, container, descriptor))
             except ValueError:
-                # oras found no upload URL in the registry's answer. The answer says why.
+                # oras found no upload URL in the registry's answer. The answer contains the reason.
                 raise RegistryRefused(self._last_answer) from None
         return descriptor
 
@@ -116,7 +116,7 @@ class RegistryClient:
 
 
 class _Loopback(HTTPAdapter):
-    """Connect to a port on loopback for every host name, as a hosts file would. TLS and HTTP keep the host name."""
+    """Connect to a port on loopback for every host name, as with a hosts file. TLS and HTTP use the real host name."""
 
     def __init__(self, port: int) -> None:
         super().__init__()

@@ -24,6 +24,8 @@ from settings.names import repository_name
 from tools import ROOT
 from tools.cdk_options import profile_of
 
+ENVIRONMENTS = ROOT / "environments"
+
 SECONDS = 12
 """How long a deployment waits for the answers to all questions."""
 
@@ -188,7 +190,7 @@ def main() -> None:
     """Print where the deployment goes and what would stop it; the exit status is 1 if anything would."""
     name, *options = sys.argv[1:]
     try:
-        environment = next(each for each in load_environments(ROOT / "environments") if each.name == name)
+        environment = next(each for each in load_environments(ENVIRONMENTS) if each.name == name)
     except SettingsError as error:
         sys.exit(str(error))
     endpoint = os.environ.get("AWS_ENDPOINT_URL")

@@ -1,16 +1,32 @@
 """The templates that are scanned: of every environment, with and without the acknowledgements of the stacks."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import aws_cdk as cdk
 
 from app import add_stage, create_app
+from settings.environment import Environment
 from settings.files import load_environments
 from tools import ROOT
 
-_ENVIRONMENTS = (ROOT / "environments", ROOT / "examples", ROOT / "scanners" / "environments")
+# The order matters: an environment replaces the example of the same name, from which people copy it.
+_FOLDERS = (ROOT / "environments", ROOT / "examples", ROOT / "scanners" / "environments")
+
+
+def environments_in(folders: Iterable[Path]) -> list[Environment]:
+    """Return the environments of several folders. Of two with the same name, the one in the earlier folder counts.
+
+    Raises:
+        SettingsError: The settings of an environment have problems.
+    """
+    found: dict[str, Environment] = {}
+    for folder in folders:
+        for environment in load_environments(folder):
+            found.setdefault(environment.name, environment)
+    return list(found.values())
 
 
 class Finding(NamedTuple):
@@ -39,9 +55,8 @@ class Assembly:
         """
         # CDK's built-in validation has the rules of cfn-lint, which runs anyway.
         self.app = create_app(folder / "cdk.out", {"aws:cdk:enable-path-metadata": True}, validate=False)
-        for settings in _ENVIRONMENTS:
-            for environment in load_environments(settings):
-                add_stage(self.app, environment)
+        for environment in environments_in(_FOLDERS):
+            add_stage(self.app, environment)
         stages = self.app.synth().nested_assemblies
         self.folder = folder / "templates"
         self.templates: dict[str, dict[str, Any]] = {}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from settings import policy_lengths
 from settings.environment import Environment
+from settings.image_names import how_to_shorten, short_name
 from settings.names import pascal_case, repository_name
 from settings.problem import Problem, did_you_mean
 from settings.regions import PARTITIONS
@@ -20,10 +21,12 @@ MAX_REPOSITORIES = 490
 MAX_CONNECTIONS = 35
 MAX_TEAMS_OF_CONNECTIONS = 600  # in all connections together
 
-# ECR CreateRepository, IAM CreateRole and Secrets Manager CreateSecret; a tag's value (IAM User Guide, "Tags").
+# ECR CreateRepository, IAM CreateRole, Secrets Manager CreateSecret and ECS RegisterTaskDefinition; a tag's value (IAM
+# User Guide, "Tags").
 LONGEST_REPOSITORY_NAME = 256
 LONGEST_ROLE_NAME = 64
 LONGEST_SECRET_NAME = 512
+LONGEST_TASK_FAMILY = 255
 _LONGEST_TAG_VALUE = 256
 
 
@@ -76,12 +79,8 @@ def _counts(environment: Environment) -> Iterator[Problem]:
 
 def _repository_names(environment: Environment) -> Iterator[Problem]:
     for team, settings in environment.teams.items():
-        for repository in settings.repositories:
-            short = repository.rpartition(".dkr.ecr.")[2].partition("/")[2] if ".dkr.ecr." in repository else repository
-            while short.startswith(repository_name(team, "")):
-                short = short.removeprefix(repository_name(team, ""))
-            if short != repository:
-                fix = f"write {short!r}" if short else "write the part after the team"
+        for position, repository in enumerate(settings.repositories):
+            if fix := how_to_shorten(team, settings.repositories, position):
                 what = f"{repository!r} repeats the team or the registry"
                 yield Problem(f"teams.{team}.repositories", f"{what}; {fix}")
 
@@ -101,7 +100,11 @@ def _logical_ids(environment: Environment) -> Iterator[Problem]:
 
 
 class _PhysicalName(NamedTuple):
-    """A name that a resource gets on AWS."""
+    """A name that a resource gets on AWS.
+
+    Names that contain the environment's name and otherwise only fixed text are left out. These are the stacks, the ECS
+    cluster and the association of the clean-up. They differ, because the names of the environments differ.
+    """
 
     kind: str
     text: str
@@ -145,6 +148,16 @@ def _physical_names(environment: Environment) -> Iterator[_PhysicalName]:
             key=f"connections.{connection}",
             parts="connections_prefix or the ID of the connection",
         )
+    for repository in environment.ecs.tasks if environment.ecs else ():
+        # The workers may run every task of a family.
+        yield _PhysicalName(
+            "task family",
+            environment.ecs_family(repository),
+            LONGEST_TASK_FAMILY,
+            unique_in=region,
+            key=f"ecs.tasks.{repository!r}",
+            parts="name of the repository, of the team or of the environment",
+        )
 
 
 def _name_lengths(environment: Environment) -> Iterator[Problem]:
@@ -171,7 +184,9 @@ def _ecs_tasks(environment: Environment) -> Iterator[Problem]:
     ]
     for repository in environment.ecs.tasks:
         if repository not in known:
-            fix = did_you_mean(repository, known, "write a repository of this file as <team>/<name>")
+            name = short_name("", repository)
+            otherwise = "write a repository of this file as <team>/<name>"
+            fix = f"write {name!r}" if name in known else did_you_mean(name, known, otherwise)
             yield Problem(f"ecs.tasks.{repository!r}", f"{repository!r} is not a repository of this file; {fix}")
     if not environment.workers.role_arns:
         yield Problem("ecs", "needs the names of the workers' roles, which run the tasks; add workers.role_arns")

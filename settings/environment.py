@@ -27,6 +27,7 @@ from settings.value_types import (
     ManagedPolicyArn,
     OffReason,
     PermissionSetName,
+    PusherRoleArn,
     RefreshMinutes,
     Region,
     RepositoryName,
@@ -70,18 +71,19 @@ class Push(Table):
     )
 
     permission_sets: UniqueList[PermissionSetName] = ()
-    """Permission sets of IAM Identity Center.
+    """Permission sets of IAM Identity Center in the environment's account.
     The people who sign in with one of these permission sets may push.
     """
 
-    role_arns: UniqueList[RoleArn] = ()
+    role_arns: UniqueList[PusherRoleArn] = ()
     """Roles that may push, for example the role of a CI system.
-    A role may be in another account.
+    A role may be in another account, and a deploy then shows a warning that names it.
+    For people who sign in with IAM Identity Center, use `permission_sets` instead of a role.
     """
 
     user_arns: UniqueList[UserArn] = ()
     """IAM users that may push.
-    A user may be in another account.
+    A user may be in another account, and a deploy then shows a warning that names it.
     """
 
     require_mfa: bool = False

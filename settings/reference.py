@@ -15,14 +15,12 @@ from pydantic.fields import FieldInfo
 from settings import consistency, fargate_sizes
 from settings.environment import EcsTask, Environment
 from settings.json_schema import schema_of, schema_of_file
+from settings.tables import NAMED_TABLES, model_of
 from settings.value_types import Pattern
 
 _ROOT = Path(__file__).parents[1]
 SCHEMA = _ROOT / "settings" / "schema.json"
 PAGE = _ROOT / "docs" / "settings.md"
-
-_NAMED_TABLES = {"teams": "<team>", "connections": "<id>", "tasks": '"<team>/<name>"'}
-"""What the page writes for the name of a table, by the setting that holds such tables."""
 
 
 class _Section(NamedTuple):
@@ -78,6 +76,11 @@ def page_text() -> str:
                     f"{consistency.LONGEST_SECRET_NAME} characters",
                     "the account and Region",
                 ],
+                [
+                    "task family `<environment>-<team>-<name>`",
+                    f"{consistency.LONGEST_TASK_FAMILY} characters",
+                    "the account and Region",
+                ],
             ],
         ),
     )
@@ -108,13 +111,17 @@ Editors with Taplo or Tombi use this line to complete settings, to show their de
 
 ## Checks before a deploy
 
-`make diff` and `make deploy` check all files in `environments/`.
+`make settings`, `make diff` and `make deploy` check all files in `environments/`.
+`make settings` needs no AWS credentials, and `make settings ENV=<name>` also prints what the file means.
 Each problem is one line with the file, the setting, what is wrong and how to fix it.
 Nothing is deployed while there is a problem.
 
-```text
+```output
 dev.toml: account: '1111' is not the ID of an AWS account; write its 12 digits in quotes
 ```
+
+A warning is a line of the same form that does not stop a deploy.
+It names a principal or a topic of another account, because a copied file often keeps an account number of the original.
 
 ## All settings
 
@@ -141,6 +148,10 @@ AWS also limits the length of names.
 Two environments in one account and Region cannot have a team of the same name.
 The permissions use the team's name, so each environment could use the other's repositories.
 
+In a task family, every character that is not a letter or a digit becomes a hyphen.
+So `risk/var` of the environment `prod-eu` and `eu-risk/var` of the environment `prod` have the same task family.
+The checks refuse them in one account and Region, because each environment's workers could run the other's task.
+
 ## How this page is made
 
 `python -m settings.reference` generates this page and the JSON schema from `settings/environment.py`.
@@ -151,9 +162,9 @@ def _sections(path: str, model: type[BaseModel], facts: list[str]) -> Iterator[_
     """Return the section of a table, followed by those of the tables in it."""
     yield _Section(path, model, facts)
     for key, field in model.model_fields.items():
-        if table := _model_of(field):
+        if table := model_of(field):
             inner = f"{path}.{key}".lstrip(".")
-            if placeholder := _NAMED_TABLES.get(key):
+            if placeholder := NAMED_TABLES.get(key):
                 facts = [f"At least one `[{inner}.{placeholder}]` is required."]
                 if advice := _advice(field):
                     facts.append(f"For `{placeholder}`, {_code(advice)}.")
@@ -163,18 +174,10 @@ def _sections(path: str, model: type[BaseModel], facts: list[str]) -> Iterator[_
                 yield from _sections(inner, table, [fact])
 
 
-def _model_of(field: FieldInfo) -> type[BaseModel] | None:
-    """Return the model of a setting that is a table or holds tables."""
-    for kind in (field.annotation, *get_args(field.annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None
-
-
 def _settings(section: _Section) -> Iterator[tuple[str, FieldInfo]]:
     """Return the path and the field of each setting of a table that is not a table itself."""
     for key, field in section.model.model_fields.items():
-        if not _model_of(field) and (section.path or key != "name"):
+        if not model_of(field) and (section.path or key != "name"):
             yield f"{section.path}.{key}".lstrip("."), field
 
 

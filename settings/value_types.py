@@ -64,6 +64,22 @@ def _no_session(advice: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _no_permission_set_role(advice: str) -> AfterValidator:
+    """Refuse a role of IAM Identity Center. Its name gets another ending when Identity Center creates it again.
+
+    Args:
+        advice: How to fix it. `{name}` is replaced by the name of the permission set.
+    """
+
+    def check(text: str) -> str:
+        if found := re.fullmatch(_PERMISSION_SET_ROLE, text):
+            what = f"{text!r} is a role of IAM Identity Center, which gets another name when it is created again"
+            raise ValueError(f"{what}; {advice.format(name=found['name'])}")
+        return text
+
+    return AfterValidator(check)
+
+
 def _no_repeats(entries: tuple[T, ...]) -> tuple[T, ...]:
     if repeated := sorted({repr(entry) for entry in entries if entries.count(entry) > 1}):
         raise ValueError(f"{', '.join(repeated)} is in the list more than once; keep one")
@@ -72,10 +88,15 @@ def _no_repeats(entries: tuple[T, ...]) -> tuple[T, ...]:
 
 _NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
 _NAME_ADVICE = "use lower-case letters, digits and single hyphens, and start with a letter"
-_ECR_PART = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+# ECR API reference, "InitiateLayerUpload", repositoryName.
+_ECR_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _SECRET_PART = r"[A-Za-z0-9_+=.@-]+"
 _IAM_CHARACTER = r"[A-Za-z0-9+=,.@_-]"
 _IAM_PATH = rf"(?:{_IAM_CHARACTER}+/)*"
+# A role's ARN, the ARN of its session, or its name, with or without the 16 characters that Identity Center adds.
+_PERMISSION_SET_ROLE = r"(?:arn:.*/)?AWSReservedSSO_(?P<name>[A-Za-z0-9+=,.@_-]+?)(?:_[0-9a-f]{16})?(?:/.*)?"
+_NO_PERMISSION_SET_ROLE = "(?!AWSReservedSSO_)"
+_NAME_THE_SET = "name the permission set {name} in permission_sets"
 _WEEKDAYS = "MON|TUE|WED|THU|FRI|SAT|SUN"
 
 UniqueList = Annotated[
@@ -93,14 +114,12 @@ ConnectionsPrefix = Annotated[
     ),
 ]
 TeamName = Annotated[str, Pattern(_NAME, "the name of a team", _NAME_ADVICE)]
-RepositoryName = Annotated[
-    str,
-    Pattern(
-        f"{_ECR_PART}(?:/{_ECR_PART})*",
-        "the name of an ECR repository",
-        "use lower-case letters and digits with one of ._-/ between them",
-    ),
-]
+REPOSITORY_NAME = Pattern(
+    f"{_ECR_PART}(?:/{_ECR_PART})*",
+    "the name of an ECR repository",
+    "use lower-case letters and digits with one of ._-/ between them, or __ or several hyphens",
+)
+RepositoryName = Annotated[str, REPOSITORY_NAME]
 ImageTagPattern = Annotated[
     str,
     Field(min_length=1, max_length=128),
@@ -112,23 +131,33 @@ ImageTagPattern = Annotated[
 ]
 PermissionSetName = Annotated[
     str,
+    _no_permission_set_role("write the name of the permission set, {name}"),
     Pattern(
-        f"{_IAM_CHARACTER}{{1,32}}",
+        f"{_NO_PERMISSION_SET_ROLE}{_IAM_CHARACTER}{{1,32}}",
         "the name of a permission set",
         "write the name that IAM Identity Center shows, not the name of an AWSReservedSSO_ role",
     ),
 ]
+_ROLE_ARN = Pattern(
+    rf"arn:[a-z-]+:iam::[0-9]{{12}}:role/{_IAM_PATH}{_NO_PERMISSION_SET_ROLE}{_IAM_CHARACTER}{{1,64}}",
+    "the ARN of a role",
+    "write it like arn:aws:iam::123456789012:role/name, without wildcards",
+)
 RoleArn = Annotated[
     str,
+    _no_permission_set_role("write the ARN of a role that you manage"),
     _no_session("write the ARN of the role, with its path"),
-    Pattern(
-        rf"arn:[a-z-]+:iam::[0-9]{{12}}:role/{_IAM_PATH}{_IAM_CHARACTER}{{1,64}}",
-        "the ARN of a role",
-        "write it like arn:aws:iam::123456789012:role/name, without wildcards",
-    ),
+    _ROLE_ARN,
+]
+PusherRoleArn = Annotated[
+    str,
+    _no_permission_set_role(_NAME_THE_SET),
+    _no_session("write the ARN of the role, with its path"),
+    _ROLE_ARN,
 ]
 UserArn = Annotated[
     str,
+    _no_permission_set_role(_NAME_THE_SET),
     _no_session("write the ARN of the role in role_arns, with its path"),
     Pattern(
         rf"arn:[a-z-]+:iam::[0-9]{{12}}:user/{_IAM_PATH}{_IAM_CHARACTER}{{1,64}}",

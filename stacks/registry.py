@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags
+from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags, Token
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
@@ -64,7 +64,7 @@ class Repository(ecr.Repository):
         super().__init__(
             scope,
             construct_id,
-            repository_name=repository_name,
+            repository_name=_accepted_by_cdk(repository_name),
             image_scan_on_push=True,
             image_tag_mutability=(
                 ecr.TagMutability.IMMUTABLE_WITH_EXCLUSION if mutable_tags else ecr.TagMutability.IMMUTABLE
@@ -83,3 +83,14 @@ class Repository(ecr.Repository):
         if mutable_tags:
             reasons["CKV_AWS_51"] = "All tags are immutable except those that the settings list"
         acknowledge(self, reasons)
+
+
+def _accepted_by_cdk(repository_name: str) -> str:
+    """Return the name, or a token for it if it has `--` or `__`.
+
+    ECR accepts such names since February 2026, and CDK refuses them. CDK does not check a token. For hundreds of
+    repositories, the calls to CDK take part of a second, so other names stay as they are.
+    """
+    if "--" in repository_name or "__" in repository_name:
+        return Token.as_string(Token.as_any(repository_name))
+    return repository_name

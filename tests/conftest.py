@@ -1,59 +1,166 @@
-"""For every test: silence of a tool whose notice would only be noise, and one embedded AWS for those that need it.
+"""Fixtures for all tests: an AWS emulator with an empty account or with `local` deployed. Also the order of the tests.
 
-The tests on it share what is deployed there; each names its own resources, and leaves the rest as it was.
+The tests of one worker share an emulator. Each test creates resources with unique names, and leaves all other resources
+unchanged.
 """
 
+import fcntl
+import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from local import cdk
-from local.account import WORKER_ROLE_ARN, Account, assume, create_account, outputs
+from local.account import WORKER_ROLE_ARN, Account, assume, outputs
+from local.deployment import start_and_deploy
 from local.embedded_aws import EmbeddedAws
 
-# Node 20, which jsii no longer supports, does run it; make says the same.
+# jsii works on Node.js 20, but prints a warning, because it no longer supports this version. The Makefile sets the same
+# variable.
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
 
+# The longest tests start first, so that no worker runs a long test at the end while the others are idle. All other
+# tests follow in the order of their names.
+START_FIRST = (
+    "tests/upgrade/",
+    "tests/local/test_rollback.py",
+    "tests/local/test_commands.py",
+    "tests/permissions/",
+    "tests/stacks/test_app.py",
+    "tests/local/test_deployment.py",
+    "tests/faults/test_soak.py",
+    "tests/faults/",
+)
+# The tests of each of these files run in several workers, because they wait for timeouts. The tests of every other file
+# run in one worker.
+SPLIT_BY_TEST = ("tests/faults/test_ecr.py", "tests/faults/test_function.py", "tests/faults/test_secrets_manager.py")
+TOGETHER = "tests/permissions/"  # All these files run in one worker, because they share the synthesized account.
+# `make rehearse` and CI run these tests, but `make test` does not. They take long, and other tests usually fail too
+# when one of these tests fails.
+REHEARSALS = ("tests/local/test_commands.py", "tests/stacks/test_app.py::test_the_examples_pass_cdks_own_validation")
+NEEDS_THE_EMULATOR = ("tests/local/", "tests/faults/")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "emulator: a test that needs the AWS emulator; tests/conftest.py sets this marker"
+    )
+    config.addinivalue_line(
+        "markers", "rehearsal: a long test that `make rehearse` runs; tests/conftest.py sets this marker"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set the markers `emulator` and `rehearsal`, and sort the tests so that the longest tests run first."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if item.nodeid.startswith(NEEDS_THE_EMULATOR) or {"deployed", "empty_aws"}.intersection(fixtures):
+            item.add_marker(pytest.mark.emulator)
+        if item.nodeid.startswith(REHEARSALS):
+            item.add_marker(pytest.mark.rehearsal)
+    items.sort(key=_place)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Return a scheduler that gives a worker one file at a time, in sorted order. The option --dist has no effect.
+
+    `--dist loadfile` would start with the files that have the most tests. `--dist loadgroup` of pytest-xdist 3.8
+    ignores the groups under pytest 9.2.
+    """
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if file in SPLIT_BY_TEST:
+            return nodeid.partition("[")[0]
+        return TOGETHER if file.startswith(TOGETHER) else file
+
+
+def _place(item: pytest.Item) -> int:
+    found = (place for place, prefix in enumerate(START_FIRST) if item.nodeid.startswith(prefix))
+    return next(found, len(START_FIRST))
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The environment `local`, deployed once for all workers of a test run. The emulator of this deployment has ended.
+
+    Attributes:
+        snapshot: the snapshot of the emulator after the deployment.
+        state: the folder with the emulator's files.
+        account: the credentials of the principals in the emulator's account.
+    """
+
+    snapshot: Path
+    state: Path
+    account: Account
+
+
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
-    """An embedded AWS, as it starts."""
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    """The deployed environment `local`. The first worker that needs it deploys it, and the other workers wait."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    state, snapshot, credentials = (shared / f"deployed{suffix}" for suffix in ("", ".snapshot", ".json"))
+    with locked(shared / "deployed.lock"):
+        if not credentials.exists():
+            aws, account = start_and_deploy(state)
+            with aws:
+                aws.save_snapshot(snapshot)
+            credentials.write_text(json.dumps(asdict(account)))
+    return Deployed(snapshot, state, Account(**json.loads(credentials.read_text())))
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a file lock, so that only one process at a time runs the `with` block."""
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def empty_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
+    """An emulator with an empty account."""
     with EmbeddedAws.start(tmp_path_factory.mktemp("embedded-aws")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def bootstrapped(aws: EmbeddedAws) -> EmbeddedAws:
-    """The same, ready for the CDK CLI to deploy to."""
-    cdk.bootstrap(aws)
-    return aws
+def aws(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
+    """An emulator with `local` deployed. Each worker has its own copy."""
+    with EmbeddedAws.start(tmp_path_factory.mktemp("embedded-aws"), snapshot=deployed.snapshot) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
-def account(aws: EmbeddedAws) -> Account:
-    """Its principals, as `make demo` creates them."""
-    return create_account(aws)
+def account(deployed: Deployed) -> Account:
+    """The credentials of the principals in the account with `local`. `make demo` creates the same principals."""
+    return deployed.account
 
 
 @pytest.fixture(scope="session")
-def local(bootstrapped: EmbeddedAws, account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """`local`, deployed; its outputs."""
-    assembly = tmp_path_factory.mktemp("local") / "cdk.out"
-    with cdk.synthesizing(assembly):
-        pass
-    cdk.deploy(bootstrapped, assembly)
-    return outputs(bootstrapped)
+def local(aws: EmbeddedAws) -> dict[str, str]:
+    """The outputs of `local`."""
+    return outputs(aws)
 
 
 @pytest.fixture(scope="session")
 def worker_role(aws: EmbeddedAws, account: Account) -> Any:
-    """Secrets Manager as an Airflow worker may use it; its session lasts as long as the tests."""
+    """A Secrets Manager client with the permissions of an Airflow worker. All tests share its session."""
     return aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))
 
 
 @pytest.fixture
 def worker(aws: EmbeddedAws, account: Account) -> Any:
-    """Secrets Manager as an Airflow worker may use it."""
+    """A Secrets Manager client with the permissions of an Airflow worker, in a new session."""
     return aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))

@@ -1,7 +1,7 @@
 """Evaluate metric alarms as CloudWatch does.
 
 Source: the CloudWatch user guide, "Evaluating an alarm", "Configuring how CloudWatch alarms treat missing data" and
-"Using math expressions". The guide does not say two things, so they are parameters of `Evaluation`: how many periods
+"Using math expressions". Two facts are not in the guide, so they are parameters of `Evaluation`: how many periods
 before the evaluation periods an alarm uses when data is missing, and whether FILL fills a metric that has no data.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Alarm = Mapping[str, Any]  # the properties of an alarm, as in PutMetricAlarm and in templates
-Series = Mapping[int, float]  # a metric's sums by minute; minutes without data are absent
+Series = Mapping[int, float]  # minute to the metric's sum; minutes without data are absent
 Metrics = Callable[[Alarm], Series]  # returns the series of a Namespace, MetricName and Dimensions
 
 _BREACHES = {
@@ -38,14 +38,14 @@ class Evaluation:
     fills_emptiness: bool = True
 
     def state(self, alarm: Alarm, metrics: Metrics, minute: int) -> str:
-        """Return ALARM or OK, the alarm's state at the end of a minute.
+        """Return the alarm's state at the end of a minute, ALARM or OK.
 
         Raises:
             NotImplementedError: the alarm uses a feature that the alarms of this project do not use.
         """
         wanted = alarm["EvaluationPeriods"]
         points = self._points(alarm, metrics, minute, wanted + self.looks_back)
-        if None in points[-wanted:]:  # Then CloudWatch uses as few missing points as possible.
+        if None in points[-wanted:]:  # CloudWatch then uses earlier data points instead of missing ones.
             real = [point for point in points if point is not None]
             points = [*real, *[None] * (wanted - len(real))]
         breaches, missing_breaches = _BREACHES[alarm["ComparisonOperator"]], alarm["TreatMissingData"] == "breaching"
@@ -77,7 +77,7 @@ class Evaluation:
     def _sums(
         self, metric: Alarm, statistic: str, period_seconds: int, metrics: Metrics, minute: int, count: int
     ) -> list[float | None]:
-        """Return the sums of the last `count` periods. The last period ends with this minute; None: no data."""
+        """Return the sums of the last `count` periods, with None for no data. The last period ends with this minute."""
         if statistic != "Sum":
             raise NotImplementedError(f"the statistic is not Sum: {statistic}")
         series, period = metrics(metric), period_seconds // 60

@@ -1,4 +1,4 @@
-"""TLS files for one run of the embedded AWS: a private certificate authority and a server certificate."""
+"""TLS files for one run of the AWS emulator: certificates of a private CA (certificate authority) and of the server."""
 
 import os
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ VALID_DAYS = 30
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files. The authority's private key is never written: it signs one certificate and is discarded."""
+    """The paths of the PEM files. The private key of the CA signs one certificate, and is never written to a file."""
 
     authority: Path
     server: Path
@@ -21,7 +21,7 @@ class Certificates:
 
 
 def write_certificates(folder: Path, regions: Iterable[str]) -> Certificates:
-    """Write a new authority, and a server certificate for loopback and for the ECR host names of these regions."""
+    """Write the certificate of a new CA, and a server certificate for loopback and the ECR hosts of these regions."""
     folder.mkdir(parents=True, exist_ok=True)
     files = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     registries = [f"{host}.ecr.{region}.amazonaws.com" for region in regions for host in ("*.dkr", "api")]
@@ -31,12 +31,13 @@ def write_certificates(folder: Path, regions: Iterable[str]) -> Certificates:
     server = authority.issue_cert(
         *("127.0.0.1", "localhost", *registries),
         organization_unit_name="Embedded AWS",
-        not_before=now - timedelta(hours=1),  # for clients whose clock is slow
+        not_before=now - timedelta(hours=1),  # A client's clock may be slow.
         not_after=now + timedelta(days=VALID_DAYS),
     )
 
     authority.cert_pem.write_to_path(files.authority)
-    # MiniStack tells Node.js functions to trust every certificate in this file, so the authority must be in it.
+    # MiniStack makes Node.js functions trust every certificate in this file, so the file must contain the CA
+    # certificate.
     chain = [*server.cert_chain_pems, authority.cert_pem]
     files.server.write_bytes(b"".join(certificate.bytes() for certificate in chain))
     _write_private(files.server_key, server.private_key_pem.bytes())
@@ -44,7 +45,7 @@ def write_certificates(folder: Path, regions: Iterable[str]) -> Certificates:
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    """Write a new file that only its owner can read, from its first byte on."""
+    """Write a new file that only its owner can read. The file has these permissions before it has content."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)

@@ -1,23 +1,28 @@
-"""The control interface of the embedded AWS: paths on its gateway that real AWS does not have.
+"""The control interface of the AWS emulator. It consists of paths on the gateway that AWS does not have.
 
-- `GET /_local/status` returns the server's process id, the minutes by which its clock was moved, and its faults.
-- `POST /_local/advance?minutes=30` moves the clock forward by 30 minutes. Each schedule that falls due starts once.
-- `POST /_local/faults` adds the fault in the request's body: a JSON object with the fields of `Fault` in
+- `GET /_local/status` returns the server's process id, the minutes by which the clock was moved, and the faults.
+- `POST /_local/advance?minutes=30` moves the clock forward by 30 minutes. Each schedule that is due
+  invokes its target once.
+- `POST /_local/faults` adds a fault. The request's body is a JSON object with the fields of `Fault` in
   local/emulator/faults.py.
 - `DELETE /_local/faults` removes all faults.
+- `POST /_local/snapshot` with the body `{"file": "<path>"}` writes a snapshot to this file. See
+  local/emulator/snapshots.py.
 
-Each command answers with the new status. An error has the HTTP status 400 or 404, and a message in JSON.
+The answer to each command is the new status. The answer to a wrong command has the HTTP status 400 or 404, and contains
+a message in JSON.
 """
 
 import asyncio
 import json
 import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import ministack.app
 
-from local.emulator import faults
+from local.emulator import faults, snapshots
 from local.emulator.faults import Message, Receive, Send
 from local.emulator.patches import clock
 
@@ -25,7 +30,7 @@ _aws = faults.with_faults(ministack.app.app)
 
 
 class _CommandError(Exception):
-    """A command cannot be done. The arguments are the HTTP status and the message."""
+    """A command is wrong. The arguments are the HTTP status and the message of the answer."""
 
 
 async def app(scope: Message, receive: Receive, send: Send) -> None:
@@ -53,6 +58,8 @@ async def _run_command(scope: Message, receive: Receive) -> None:
             if not minutes.isdecimal():
                 raise _CommandError(400, f"minutes={minutes}: write a whole number of minutes, such as minutes=30")
             await asyncio.to_thread(clock.advance, int(minutes))
+        case "POST", "/_local/snapshot":
+            await asyncio.to_thread(snapshots.save, Path(json.loads(await _body(receive))["file"]))
         case "POST", "/_local/faults":
             try:
                 faults.add(json.loads(await _body(receive)))

@@ -1,7 +1,8 @@
-"""Fault injection: make requests to the embedded AWS fail in a chosen way.
+"""Fault injection: make requests to the AWS emulator fail in a chosen way.
 
-A request can be refused, answered with nonsense, delayed, cut off, or done without an answer. A fault applies to all
-requests of one operation, from all clients. The gateway injects it; the services behind the gateway do not change.
+A fault can refuse a request, return an invalid answer, delay the answer, close the connection, or drop the answer after
+the operation. A fault applies to all requests of one operation, from all clients. The gateway injects the fault, and
+the services behind the gateway do not change.
 """
 
 import asyncio
@@ -20,25 +21,24 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-# The services with a JSON protocol that the product uses. Their requests name the operation in X-Amz-Target;
-# the gateway cannot see the operation of other requests.
+# The services with a JSON protocol that the product uses. Requests to these services name the operation in the header
+# X-Amz-Target. The gateway cannot see the operation of other requests.
 SERVICES = ("secretsmanager", "ecr", "kms", "sqs", "events", "ecs", "logs", "ssm")
 
 
 @dataclass
 class Fault:
-    """One fault. Without `status` and `cut`, the request is answered by AWS as usual.
+    """An injected fault. Without `status` and `cut`, the emulator answers the request as usual.
 
     Attributes:
-        operation: the operation whose requests have the fault, such as PutSecretValue.
-        times: the number of requests that have the fault; None: all requests until the fault is removed.
-        after: whether AWS performs the operation before the fault, so that only the answer is lost.
-        delay_seconds: how long the request waits for its answer. The wait ends early when the fault is removed. If the
-            client closes the connection during the wait, the request is dropped.
-        cut: whether the connection is closed in the middle of the answer.
-        status: the HTTP status of the answer that replaces AWS's answer.
-        body: the body of the answer that replaces AWS's answer. Text is sent as it is, any other value as JSON.
-        hits: the number of requests that had the fault so far.
+        operation: the operation to whose requests the fault applies, such as PutSecretValue.
+        times: the number of requests to which the fault applies; None: all requests until the fault is removed.
+        after: whether the emulator performs the operation before the fault, so that only the answer is lost.
+        delay_seconds: the time in seconds before the answer. The delay ends early when the fault is removed. If the
+            client closes the connection during the delay, the request is dropped.
+        cut: whether the connection is closed in the middle of the answer. status: the HTTP status of the answer that
+        replaces the usual answer. body: the body of the answer that replaces the usual answer. A string is sent
+        unchanged, any other value as JSON. hits: the number of requests to which the fault has applied.
     """
 
     operation: str
@@ -51,9 +51,9 @@ class Fault:
     hits: int = 0
 
 
-# What a description of a fault may hold: the accepted types of each field, and their names for people.
+# The fields of a fault's description: the accepted types of each field, and their description in error messages.
 _FIELDS: dict[str, tuple[tuple[type, ...], str]] = {
-    "operation": ((str,), "a text"),
+    "operation": ((str,), "a string"),
     "times": ((int, type(None)), "a whole number, or null for all requests"),
     "after": ((bool,), "true or false"),
     "delay_seconds": ((int, float), "a number of seconds"),
@@ -70,10 +70,10 @@ def add(description: Any) -> None:
     """Add a fault.
 
     Args:
-        description: the fields of a `Fault` by name, except `hits`.
+        description: a dict of name to value with fields of `Fault`, except `hits`.
 
     Raises:
-        ValueError: the description is not valid. The message says what to change.
+        ValueError: the description is not valid. The message tells the user what to change.
     """
     if not isinstance(description, dict) or "operation" not in description:
         raise ValueError(
@@ -86,7 +86,7 @@ def add(description: Any) -> None:
 
 
 def clear() -> None:
-    """Remove all faults. Requests that are delayed go on at once."""
+    """Remove all faults. Delayed requests continue at once."""
     global _cleared
     _faults.clear()
     _cleared.set()
@@ -94,7 +94,7 @@ def clear() -> None:
 
 
 def current() -> list[dict[str, Any]]:
-    """Return the faults that were added and not removed, including those that no longer apply to any request."""
+    """Return the faults that are not removed. Faults that have applied `times` times are included."""
     return [asdict(fault) for fault in _faults]
 
 
@@ -116,7 +116,7 @@ def _check_field(name: str, value: Any) -> None:
     if name not in _FIELDS:
         raise ValueError(f"{name!r} is not a field. {_suggestion(name, _FIELDS)}Fields: {', '.join(_FIELDS)}")
     types, wanted = _FIELDS[name]
-    # In Python, bool is a kind of int: a fault that applies `true` times is a mistake.
+    # In Python, bool is a subclass of int. The value `true` for a number is a mistake.
     if not isinstance(value, types) or (isinstance(value, bool) and int in types):
         raise ValueError(f"{name} is {json.dumps(value)}, and must be {wanted}")
 
@@ -136,7 +136,7 @@ def _suggestion(name: str, known: Any) -> str:
 
 @cache
 def _operations(service: str) -> frozenset[str]:
-    """The names of a service's operations, from the API model that botocore has of it."""
+    """Return the names of a service's operations, from botocore's API model of the service."""
     return frozenset(Loader().load_service_model(service, "service-2")["operations"])
 
 
@@ -166,7 +166,7 @@ async def _inject(fault: Fault, aws: App, scope: Message, receive: Receive, send
     if fault.delay_seconds and await _client_hangs_up(receive, fault.delay_seconds):
         return
     if fault.cut:
-        answer = [_start(200, b"1")]  # The one byte that this announces is never sent.
+        answer = [_start(200, b"1")]  # The Content-Length of this answer is one byte, which is never sent.
     elif fault.status is not None:
         body = (fault.body if isinstance(fault.body, str) else json.dumps(fault.body)).encode()
         answer = [_start(fault.status, str(len(body)).encode()), {"type": "http.response.body", "body": body}]
@@ -185,7 +185,7 @@ async def _read(receive: Receive) -> list[Message]:
 
 
 async def _client_hangs_up(receive: Receive, seconds: float) -> bool:
-    """Wait this long or until the faults are removed; returns whether the client closed the connection meanwhile."""
+    """Wait for this time or until the faults are removed. Return whether the client closed the connection meanwhile."""
     hung_up, cleared = asyncio.ensure_future(receive()), asyncio.ensure_future(_cleared.wait())
     done, waiting = await asyncio.wait([hung_up, cleared], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for future in waiting:

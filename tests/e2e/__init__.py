@@ -1,4 +1,4 @@
-"""End-to-end tests (`make e2e`): the processes of Airflow, a docker engine, and the stacks on an embedded AWS."""
+"""End-to-end tests (`make e2e`) with the processes of Airflow, docker engines, and the stacks on an AWS emulator."""
 
 INSIDE = "AIRFLOW_ECR_LOGIN_E2E"
-"""The environment variable that tells a test that it runs inside the namespaces. Its value names the control group."""
+"""The environment variable that is set for tests inside the namespaces. Its value is the name of the control group."""

@@ -1,10 +1,10 @@
 """`make e2e`: run the end-to-end tests in Linux namespaces.
 
-Mounts, network and processes are in namespaces that end with this command. The docker engine does not see the
-machine's network, because it would change the machine's firewall.
+The mounts, the network and the processes of the tests are in namespaces that end with this command. The docker engine
+has no access to the machine's network, because it would change the machine's firewall.
 
-Where namespaces are not possible, every test is skipped, with the reason. With `--must-run`, as in CI, this command
-fails instead.
+If the system does not allow namespaces, every test is skipped, and the command prints the reason. With `--must-run`,
+which CI uses, the command fails instead.
 """
 
 import os
@@ -25,7 +25,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def main() -> None:
-    # End as on Ctrl-C, so that the `finally` blocks stop what was started.
+    # Handle these signals like Ctrl-C, so that the `finally` blocks stop the processes that were started.
     for end in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(end, signal.default_int_handler)
     options = [option for option in sys.argv[1:] if option != "--must-run"]
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def why_it_cannot_run() -> str | None:
-    """Return the reason in one line, or None if the tests can run."""
+    """Return the reason why the tests cannot run, in one line, or None if they can run."""
     if sys.platform != "linux":
         return "they need Linux namespaces"
     if os.geteuid() != 0:
@@ -56,9 +56,10 @@ def why_it_cannot_run() -> str | None:
 
 def run_inside(options: list[str]) -> int:
     """Run the tests in new namespaces and return the exit code of pytest."""
-    # The first process of a namespace has to reap the orphans of the engine and of Airflow. tini does, pytest does not.
+    # The first process of a PID namespace must reap the orphaned processes of the engine and of Airflow. tini reaps
+    # them, but pytest does not.
     tests = ["unshare", *NAMESPACES, "tini", "--", *TESTS, *options]
-    # Control groups do not vanish with the namespaces, so they are removed here.
+    # Control groups stay when the namespaces end, so this function removes them.
     group = f"airflow-ecr-login-e2e-{os.getpid()}"
     temporary = Path(".local", "e2e", "tmp").resolve()
     temporary.mkdir(parents=True, exist_ok=True)
@@ -66,13 +67,13 @@ def run_inside(options: list[str]) -> int:
     try:
         return running.wait()
     finally:
-        running.kill()  # --kill-child also kills every process below it
+        running.kill()  # With --kill-child, the end of unshare also ends every process in the namespaces.
         running.wait()
         remove_groups(group)
 
 
 def remove_groups(name: str) -> None:
-    """Remove the control groups below this name when their last process has ended. Print the ones that stay."""
+    """Remove the control groups below this name when their last process ends. Print groups that cannot be removed."""
     ours = [Path(folder) for folder, _, _ in os.walk(CGROUPS) if name in Path(folder).parts]
     deadline = time.monotonic() + 10
     for folder in sorted(ours, key=lambda path: -len(path.parts)):

@@ -1,4 +1,4 @@
-"""Airflow as a user runs it: an installation, its settings, and its commands and processes."""
+"""An Airflow installation with its settings. The tests run its commands and processes as a user does."""
 
 import json
 import os
@@ -13,13 +13,13 @@ from tests.e2e import postgres
 from tools import ROOT
 
 VERSIONS = ("2", "3")
-COMMAND_SECONDS = 120  # after a failed task, `dags test` would wait minutes for the retry
-ANSWER = "exit code: "  # the same as in forked_cli.py, which only Airflow's Python can import
+COMMAND_SECONDS = 120  # After a failed task, `dags test` waits some minutes for the retry, so it needs a time limit.
+ANSWER = "exit code: "  # The same as in forked_cli.py, which this module cannot import, because it needs Airflow.
 
 
 @dataclass(frozen=True)
 class Ended:
-    """The exit code and the output of a command. The output is what Airflow shows of a task."""
+    """The exit code and the output of a command. The output contains the log of the task."""
 
     version: str
     exit_code: int
@@ -31,7 +31,7 @@ class Ended:
 
 
 class Airflow:
-    """One version of Airflow, with its own metadata database, on the machine of the Airflow worker."""
+    """An installation of one Airflow version with its metadata database, on the machine of the Airflow worker."""
 
     def __init__(self, version: str, scratch: Path, dags: Path, docker_host: str) -> None:
         self.version = version
@@ -49,7 +49,7 @@ class Airflow:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "2",
-            "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # the default of Airflow 3; Airflow 2 warns without it
+            "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # Airflow 2 warns without it.
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url(self.database),
         }
         self._outputs = 0
@@ -65,7 +65,7 @@ class Airflow:
         )
 
     def work_as(self, aws: EmbeddedAws, credentials: dict[str, str]) -> None:
-        """Let every process that starts from now on read its connections from this AWS, with these credentials."""
+        """Let every process that starts from now on read its connections from this emulator, with these credentials."""
         self.environment |= (
             aws.client_environment()
             | backend_settings()
@@ -78,7 +78,7 @@ class Airflow:
 
     def command(self, *arguments: str, **environment: str) -> Ended:
         """Run `airflow …` in a fork of a process that has already imported Airflow."""
-        __tracebackhide__ = True  # an argument may be a password
+        __tracebackhide__ = True  # An argument may be a password, which the traceback would show.
         with self._one_at_a_time:
             output = self._output(arguments)
             request = {"arguments": arguments, "environment": self.environment | environment, "output": str(output)}
@@ -98,7 +98,7 @@ class Airflow:
         raise AssertionError(f"forked_cli.py ended: {(self.home / 'forked-cli.log').read_text()[-3000:]}")
 
     def start(self, *command: str) -> tuple[subprocess.Popen[bytes], Path]:
-        """Start a program of this installation as a shell does. Return the process and the file with its output."""
+        """Start a program of this installation as a shell does. Return the process and the file with the output."""
         output = self._output(command)
         with output.open("wb") as file:
             process = subprocess.Popen(
@@ -113,7 +113,7 @@ class Airflow:
 
     def program(self, *command: str) -> Ended:
         """Run a program of this installation as a shell does. Kill it after COMMAND_SECONDS."""
-        __tracebackhide__ = True  # an argument may be a password
+        __tracebackhide__ = True  # An argument may be a password, which the traceback would show.
         process, output = self.start(*command)
         try:
             process.wait(COMMAND_SECONDS)
@@ -123,7 +123,7 @@ class Airflow:
         return Ended(self.version, process.returncode, output.read_text(errors="replace"))
 
     def logs(self) -> dict[str, str]:
-        """Return the content of every file that this Airflow wrote, by path."""
+        """Return a dict of path to content with every file that this Airflow wrote."""
         files = [file for file in self.home.rglob("*") if file.is_file()]
         return {str(file.relative_to(self.home.parent)): file.read_text(errors="replace") for file in files}
 
@@ -134,7 +134,7 @@ class Airflow:
 
 
 def backend_settings() -> dict[str, str]:
-    """The environment variables that docs/airflow/configure.md tells an operator to set."""
+    """Return the environment variables that docs/airflow/configure.md tells an operator to set."""
     page = (ROOT / "docs" / "airflow" / "configure.md").read_text()
     lines = re.findall(r"^export (AIRFLOW__SECRETS__\w+)=(.+)$", page, re.MULTILINE)
     return {name: value.strip("'") for name, value in lines}

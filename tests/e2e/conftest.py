@@ -1,4 +1,4 @@
-"""One stage for all tests. Outside the namespaces that `make e2e` makes, every test is skipped."""
+"""One stage for all tests. Every test is skipped outside the namespaces that `make e2e` creates."""
 
 import os
 from collections.abc import Iterator
@@ -18,6 +18,6 @@ def _only_inside() -> None:
 
 @pytest.fixture(scope="session")
 def stage(_only_inside: None) -> Iterator[Stage]:
-    """The stacks on an embedded AWS, and an Airflow worker for each version of Airflow."""
+    """The stacks on an emulator, and one Airflow worker for each version of Airflow."""
     with staged() as running:
         yield running

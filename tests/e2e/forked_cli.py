@@ -1,11 +1,12 @@
-"""Run many commands of Airflow's command line, each in a fork of this process.
+"""Run many commands of Airflow's CLI. Each command runs in a fork of this process.
 
-Importing Airflow takes seconds of CPU time, a fork takes almost none. The command itself behaves the same.
-Each line of standard input is a command in JSON: its arguments, additional environment variables, and a file for its
-output. The answer to each line is the exit code. This program runs on Airflow's Python.
+To import Airflow takes seconds of CPU time. A fork takes almost no time, and the command behaves the same in it. Each
+line of standard input is a command in JSON: its arguments, additional environment variables, and a file for its output.
+The program answers each line with the command's exit code. It runs with the Python of the Airflow installation.
 
-Airflow creates its secrets backends during the import. It creates them again on demand if only its built-in ones exist.
-So the settings of the secrets backend belong to a command and must not be in the environment of this process.
+Airflow creates its secrets backends while it is imported. It creates them again for a command, but only if no backend
+except the built-in backends exists. Therefore the settings of the secrets backend must be in the environment of a
+command, and not in the environment of this process.
 """
 
 import asyncio
@@ -36,9 +37,9 @@ def serve() -> None:
 
 
 async def build_api() -> None:
-    """Build the API that `tasks test` and `dags test` serve to their task in the same process.
+    """Build the API before the first fork. `tasks test` and `dags test` serve this API to their task.
 
-    The first request builds it.
+    The API is built when it receives its first request.
     """
     from airflow.sdk.execution_time.supervisor import in_process_api_server
 
@@ -48,7 +49,7 @@ async def build_api() -> None:
 
 
 def become(arguments: list[str], environment: dict[str, str], output: str) -> None:
-    """Run the command in this process, and exit with its exit code."""
+    """Run a command in this process, and exit with the exit code of the command."""
     written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for descriptor, stream in ((nothing, 0), (written, 1), (written, 2)):
@@ -70,7 +71,7 @@ def become(arguments: list[str], environment: dict[str, str], output: str) -> No
     os._exit(code)
 
 
-ANSWER = "exit code: "  # Airflow prints other lines to standard output while it is imported
+ANSWER = "exit code: "  # marks an answer, because Airflow prints other lines during its import
 
 if __name__ == "__main__":
     serve()

@@ -1,6 +1,6 @@
-"""The machine of the Airflow workers: its host names and addresses, and its docker engines.
+"""The machine of the Airflow workers: its host names, its addresses and its docker engines.
 
-The engines trust the certificate authority of the embedded AWS.
+The engines trust the CA (certificate authority) of the AWS emulator.
 """
 
 import asyncio
@@ -18,15 +18,16 @@ from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from tests.e2e import INSIDE
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-ECR_API = f"api.ecr.{REGION}.amazonaws.com"  # the credential helper has no setting for the endpoint
-# An address that is reserved for documentation. On loopback an engine would accept a registry without TLS.
+ECR_API = f"api.ecr.{REGION}.amazonaws.com"  # The credential helper has no setting for another endpoint.
+# This address is reserved for documentation. A loopback address cannot be used here, because an engine accepts a
+# registry on loopback without TLS.
 ADDRESS = "198.51.100.10"
 ENGINE_SECONDS = 60
 SHOW_MARKER = '["/bin/busybox", "cat", "/marker"]'
 
 
 def prepare() -> None:
-    """Start the loopback interface, and mount a /run and an /etc that vanish with this namespace."""
+    """Start the loopback interface, and mount a temporary /run and a temporary /etc, which end with this namespace."""
     run("ip", "link", "set", "lo", "up")
     run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
     run("mount", "-t", "tmpfs", "tmpfs", "/run")
@@ -39,14 +40,14 @@ def prepare() -> None:
 
 
 def trust(aws: EmbeddedAws) -> None:
-    """Put the certificate authority of this AWS where docker engines look for the authority of a registry."""
+    """Copy the CA certificate of the emulator to the folder in which docker engines look for the CA of the registry."""
     folder = Path("/etc/docker/certs.d", REGISTRY)
     folder.mkdir(parents=True)
     shutil.copy(aws.ca_bundle, folder / "ca.crt")
 
 
 def relay(port: int) -> None:
-    """Forward connections from ADDRESS:443 to this port on loopback. The bytes stay as they are, TLS included."""
+    """Forward connections from ADDRESS:443 to this port on loopback. The bytes, including TLS, do not change."""
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -54,7 +55,7 @@ def relay(port: int) -> None:
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:
-            pass  # the copy in the other direction ends too
+            pass  # The copy in the other direction ends too.
         finally:
             writer.close()
 
@@ -73,12 +74,12 @@ def relay(port: int) -> None:
 
 
 def docker_host(name: str) -> str:
-    """Return the address at which the engine of this name listens."""
+    """Return the address on which the engine with this name listens."""
     return f"unix:///run/docker-{name}.sock"
 
 
 class Engine:
-    """A docker engine that does not change the network: containers have no network, and no firewall rule is written."""
+    """A docker engine that does not change the network. Containers have no network, and it writes no firewall rules."""
 
     def __init__(self, scratch: Path, name: str) -> None:
         self.host = docker_host(name)
@@ -101,13 +102,13 @@ class Engine:
         self._process.wait(30)
 
     def push(self, root: Path, image: str, ecr: Any) -> str:
-        """Make an image from a folder and push it with a docker login from this ECR client. Return the digest.
+        """Make an image from a folder and push it with a docker login from this ECR client. Return the image's digest.
 
-        The engine has neither the image nor the docker login afterwards.
+        Afterwards, the engine has neither the image nor the docker login.
         """
         layer = subprocess.run(["tar", "-C", str(root), "-c", "."], capture_output=True, check=True).stdout  # noqa: S607
         self.docker("import", "--change", f"CMD {SHOW_MARKER}", "-", image, stdin=layer)
-        # The same as `aws ecr get-login-password | docker login`.
+        # These steps are the same as `aws ecr get-login-password | docker login`.
         [data] = ecr.get_authorization_token()["authorizationData"]
         password = base64.b64decode(data["authorizationToken"]).removeprefix(b"AWS:")
         self.docker("login", "--username=AWS", "--password-stdin", REGISTRY, stdin=password)
@@ -129,7 +130,7 @@ class Engine:
         Raises:
             DockerRefused: The CLI failed. The message is its error output.
         """
-        __tracebackhide__ = True  # standard input may be a password
+        __tracebackhide__ = True  # Standard input may be a password, which the traceback would show.
         done = subprocess.run(
             ["docker", "--host", self.host, "--config", str(self._config), *arguments],  # noqa: S607
             input=stdin,
@@ -158,7 +159,7 @@ class EngineEnded(Exception):
 
 
 def eventually(condition: Callable[[], bool], seconds: float, every: float = 0.05) -> None:
-    """Wait until the condition is true. Check it each `every` seconds, and fail after `seconds`."""
+    """Check a condition every `every` seconds until it is true. Fail if it is not true after `seconds` seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"the condition was not true within {seconds} s"

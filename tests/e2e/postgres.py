@@ -1,7 +1,7 @@
-"""PostgreSQL for the metadata databases of Airflow: on a Unix socket, without network, until the namespace ends.
+"""PostgreSQL for the metadata databases of Airflow. It listens only on a Unix socket, and ends with the namespace.
 
-Each version of Airflow needs ten seconds to migrate its database. The migrated cluster is therefore kept and used again
-until the lock files or PostgreSQL change.
+Each version of Airflow needs ten seconds to migrate its database. Therefore the migrated database cluster is kept.
+Later runs use it until the lock files, this file or the version of PostgreSQL changes.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools import ROOT
 
-# The folder and the user that Debian uses.
+# Debian uses this folder and this user.
 SOCKETS = Path("/run/postgresql")
 USER = "postgres"
 DATA = SOCKETS / "data"
@@ -25,7 +25,7 @@ def url(database: str) -> str:
 
 
 def start(scratch: Path, databases: Iterable[str], migrate: Callable[[], None]) -> None:
-    """Start PostgreSQL with these databases. `migrate` is called to create their tables if no cluster was kept."""
+    """Start PostgreSQL with these databases. If no cluster was kept, call `migrate` to create the tables."""
     user = pwd.getpwnam(USER)
     SOCKETS.mkdir()
     os.chown(SOCKETS, user.pw_uid, user.pw_gid)
@@ -35,7 +35,7 @@ def start(scratch: Path, databases: Iterable[str], migrate: Callable[[], None]) 
         _control("start")
         return
     _run("initdb", "--auth=trust", "--encoding=UTF8", "--no-sync", f"--pgdata={DATA}")
-    # The data need not survive a crash.
+    # The tests do not need the data after a crash, so the settings turn durability off.
     with (DATA / "postgresql.conf").open("a") as settings:
         settings.write(f"listen_addresses = ''\nunix_socket_directories = '{SOCKETS}'\nmax_connections = 200\n")
         settings.write("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n")
@@ -53,7 +53,7 @@ def start(scratch: Path, databases: Iterable[str], migrate: Callable[[], None]) 
 
 
 def query(database: str, statement: str) -> str:
-    """Return the rows that a statement finds, one line each."""
+    """Return the rows of a statement's result. Each row is a line."""
     return _run("psql", f"--host={SOCKETS}", f"--dbname={database}", "--no-align", "--tuples-only", "-c", statement)
 
 
@@ -66,7 +66,7 @@ def _control(action: str) -> None:
 
 
 def _run(command: str, *arguments: str) -> str:
-    """Run a command of PostgreSQL and return its output. It runs as USER, because PostgreSQL refuses root."""
+    """Run a command of PostgreSQL as USER, and return its output. PostgreSQL refuses to run as root."""
     done = subprocess.run(
         [str(_commands() / command), *arguments],
         user=USER,
@@ -82,7 +82,7 @@ def _run(command: str, *arguments: str) -> str:
 
 
 def _commands() -> Path:
-    """Return the folder of the newest version's commands. On Debian it is not on PATH."""
+    """Return the folder with the commands of the newest version. On Debian, this folder is not on PATH."""
     return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
 
 

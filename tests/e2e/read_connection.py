@@ -1,10 +1,10 @@
-"""Read the connection as Airflow does, again and again.
+"""Read the connection repeatedly, as Airflow reads it.
 
-The arguments are the minimum number of reads, and the pause between two reads in seconds. The program ends after that
-many reads, when standard input is closed. It runs on Airflow's Python.
+The arguments are the minimum number of reads, and the pause between two reads in seconds. The program ends when it has
+done this number of reads and standard input is closed. It runs with the Python of the Airflow installation.
 
-It prints "reading" after the first read. Its last line is JSON: the number of reads, the number of failed reads, the
-longest time in seconds between two reads that succeeded, and the number of different docker logins.
+The program prints "reading" after the first read. Its last line is JSON: the number of reads, the number of failed
+reads, the longest time in seconds between two successful reads, and the number of different docker logins.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import time
 from airflow.exceptions import AirflowNotFoundException
 from airflow.models.connection import Connection
 
-logging.disable()  # Airflow 2 logs a line for each read
+logging.disable()  # Airflow 2 logs a line for each read.
 at_least = int(sys.argv[1])
 pause_seconds = float(sys.argv[2])
 reads = failed = 0

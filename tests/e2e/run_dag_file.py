@@ -1,7 +1,7 @@
 """Run a DAG file as a program, as Airflow's documentation advises, and fail if Airflow prints a warning.
 
-Each file needs a new process, because operators warn only when they are imported for the first time. This program runs
-on Airflow's Python.
+Each file needs a new process, because an operator prints its warning only when it is imported for the first time. This
+program runs with the Python of the Airflow installation.
 """
 
 import runpy
@@ -14,7 +14,8 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     names = runpy.run_path(sys.argv[1])
 
-# Warnings of Airflow: of a class of Airflow, or raised by a line of this DAG file. Others concern other libraries.
+# A warning concerns Airflow if its class belongs to Airflow, or if a line of this DAG file raised it. All other
+# warnings concern other libraries.
 of_airflow = [
     f"{warning.category.__name__}: {warning.message}"
     for warning in caught

@@ -1,4 +1,4 @@
-"""What the tests share: the deployed stacks and two Airflow workers, one for each version of Airflow."""
+"""The stage that all tests share: the deployed stacks, and one Airflow worker for each version of Airflow."""
 
 import json
 import secrets
@@ -20,9 +20,9 @@ from tools import ROOT
 
 T = TypeVar("T")
 SCRATCH = ROOT / ".local" / "e2e"
-DAY = "2026-01-02"  # a day without a run; with one, Airflow 2 would treat the tasks as done
-# The prefix of secrets with a fault each. A test lets Airflow read below this prefix instead of `airflow/connections`,
-# so the real secret stays as it is.
+DAY = "2026-01-02"  # A day without a run. If the day had a run, Airflow 2 would not run the tasks again.
+# The prefix of secrets with a wrong value. A test makes Airflow read secrets below this prefix instead of
+# `airflow/connections`, so that no test has to change the real secret.
 FAULTS = "airflow/faults"
 MORE_SETTINGS = """
 [workers.clean_up]
@@ -35,7 +35,7 @@ image_tag = "1"
 
 @dataclass(frozen=True)
 class Worker:
-    """A machine with an Airflow and a docker engine."""
+    """A machine with an Airflow installation and a docker engine."""
 
     airflow: Airflow
     engine: host.Engine
@@ -48,10 +48,10 @@ class Stage:
     outputs: dict[str, str]
     workers: list[Worker]
     marker: str
-    """What the private image prints. A log that contains it proves that the image ran."""
+    """The output of the private image. A log with this marker proves that the image ran."""
 
     def on_each(self, act: Callable[[Airflow], T]) -> list[T]:
-        """Call `act` with every Airflow at the same time, and return the results."""
+        """Call `act` for each Airflow version at the same time, and return the results."""
         with ThreadPoolExecutor(len(self.workers)) as pool:
             return list(pool.map(act, [worker.airflow for worker in self.workers]))
 
@@ -65,14 +65,14 @@ class Stage:
         return self.on_each(lambda airflow: airflow.command("tasks", "test", dag, task, DAY, **environment))
 
     def refresh(self) -> None:
-        """Let the deployed function refresh the docker login."""
+        """Invoke the deployed function, which refreshes the docker login."""
         function = self.outputs["RefreshFunctionNameDockerDefault"]
         answer = self.aws.client("lambda").invoke(FunctionName=function)
         assert "FunctionError" not in answer, answer["Payload"].read()
 
     @contextmanager
     def function_stopped(self) -> Iterator[None]:
-        """Prevent refreshes inside this context."""
+        """Prevent refreshes until the end of the `with` block."""
         function = self.outputs["RefreshFunctionNameDockerDefault"]
         self.aws.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
         try:
@@ -91,7 +91,7 @@ class Stage:
 
 @contextmanager
 def staged() -> Iterator[Stage]:
-    """Start everything, in parallel where possible, and stop it at the end. The logs stay in SCRATCH."""
+    """Start the emulator, the workers and PostgreSQL, and stop them at the end. The logs stay in SCRATCH."""
     host.prepare()
     for folder in (SCRATCH / name for name in ("aws", "dags", "environments", *(f"airflow-{v}" for v in VERSIONS))):
         shutil.rmtree(folder, ignore_errors=True)
@@ -123,23 +123,23 @@ def staged() -> Iterator[Stage]:
 
 
 def worker_session(aws: EmbeddedAws, account: Account) -> Credentials:
-    """Return credentials of the role that the workers have."""
+    """Return credentials of the workers' role."""
     return assume(aws, WORKER_ROLE_ARN, account.operator)
 
 
 def faulty(fault: str) -> dict[str, str]:
-    """Return settings with which Airflow reads the secret with this fault."""
+    """Return settings that make Airflow read the secret with this wrong value."""
     return looking_below(f"{FAULTS}/{fault}")
 
 
 def looking_below(prefix: str) -> dict[str, str]:
-    """Return the recommended settings with another prefix."""
+    """Return the recommended settings with another prefix of the secrets' names."""
     recommended = json.loads(backend_settings()["AIRFLOW__SECRETS__BACKEND_KWARGS"])
     return {"AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(recommended | {"connections_prefix": prefix})}
 
 
 def _dags(folder: Path) -> Path:
-    """Fill a DAGs folder with the examples and the DAGs that only tests run."""
+    """Copy the examples and the DAGs that only the tests need to a DAGs folder."""
     folder.mkdir(parents=True)
     for source in (ROOT / "dags", Path(__file__).parent / "dags"):
         for dag in source.glob("*.py"):
@@ -148,7 +148,7 @@ def _dags(folder: Path) -> Path:
 
 
 def _environments(folder: Path) -> Path:
-    """Write the settings of `local` with optional parts: direct pulls, the clean-up of workers, and a Fargate task."""
+    """Write the settings of `local` with three optional parts: direct pulls, the clean-up and a Fargate task."""
     folder.mkdir()
     settings = (ENVIRONMENTS / "local.toml").read_text()
     pulling = settings.replace("[workers]\n", "[workers]\npull_directly = true\n")
@@ -166,7 +166,7 @@ def _start_postgres(airflows: list[Airflow]) -> None:
 
 
 def _push_images(stage: Stage) -> str:
-    """Push the private image as the analyst, and the image of another team as the account's root.
+    """Push the private image as the analyst, and another team's image as the root user of the account.
 
     Returns:
         The digest of the private image.
@@ -182,14 +182,14 @@ def _push_images(stage: Stage) -> str:
 
 
 def _make_faulty_secrets(aws: EmbeddedAws) -> None:
-    """Create the secrets with a fault, and let the workers read them."""
+    """Create the secrets with wrong values, and allow the workers to read them."""
     login = {"conn_type": "docker", "host": host.REGISTRY, "login": "AWS", "password": "no-token-of-ecr"}
     values = {
         "wrong_password": json.dumps(login),
         "no_host": json.dumps({key: value for key, value in login.items() if key != "host"}),
-        "empty_document": "{}",
+        "empty_object": "{}",
         "plain_text": "the password itself",
-        "broken_json": json.dumps(login)[:-1],
+        "invalid_json": json.dumps(login)[:-1],
     }
     secrets_manager = aws.client("secretsmanager")
     for fault, value in values.items():

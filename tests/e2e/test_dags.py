@@ -1,4 +1,4 @@
-"""The example DAGs: Airflow accepts them without a warning, and the clean-up removes the right images."""
+"""Tests of the example DAGs: Airflow imports them without a warning, and the clean-up removes the right images."""
 
 import hashlib
 import io
@@ -49,8 +49,8 @@ def test_the_clean_up_dag_removes_old_images_and_keeps_new_ones(stage: Stage) ->
         assert images(worker.engine) == [fresh], worker.airflow.version
 
 
-def test_the_clean_up_stack_removes_old_images_and_asks_for_no_confirmation(stage: Stage) -> None:
-    """The script runs in the shell of a worker, as Systems Manager runs it."""
+def test_the_clean_up_script_removes_old_images_without_a_confirmation(stage: Stage) -> None:
+    """This test runs the script in a shell of the worker, as Systems Manager does."""
     old, fresh = f"{host.REGISTRY}/analytics/old:1", f"{host.REGISTRY}/analytics/web-scraper:1"
     template = stage.aws.client("cloudformation").get_template(StackName="local-WorkerUpkeep")["TemplateBody"]
     [association] = [r for r in template["Resources"].values() if r["Type"] == "AWS::SSM::Association"]
@@ -65,7 +65,7 @@ def test_the_clean_up_stack_removes_old_images_and_asks_for_no_confirmation(stag
         worker.engine.docker(
             "run", "--detach", "--network=none", "--name=in-use", "in-use:1", "/busybox", "sleep", "600"
         )
-        # Standard input stays open: a command that asks for confirmation would wait until the timeout.
+        # Standard input stays open, so that a command that waits for a confirmation reaches the timeout.
         reading, writing = os.pipe()
         environment = {**os.environ, "DOCKER_HOST": worker.engine.host}
         try:
@@ -83,9 +83,9 @@ def test_the_clean_up_stack_removes_old_images_and_asks_for_no_confirmation(stag
 
 
 def test_a_fargate_task_starts_with_the_overrides_of_the_dag_and_the_image_of_its_definition(stage: Stage) -> None:
-    """Runs as the account's root, because the embedded AWS demands permissions on the cluster that AWS does not.
+    """This test uses the root user of the account, because the emulator requires more permissions than AWS.
 
-    The permission matrix tests the permissions that AWS demands.
+    The permission matrix tests the permissions that AWS requires.
     """
     ecs, cluster = stage.aws.client("ecs"), stage.outputs["EcsClusterName"]
     settings = {
@@ -97,7 +97,7 @@ def test_a_fargate_task_starts_with_the_overrides_of_the_dag_and_the_image_of_it
         "AIRFLOW_VAR_ECS_TASK_LOG_GROUP": stage.outputs["EcsTaskLogGroupRiskVar"],
         "AIRFLOW_VAR_ECS_SUBNET": "subnet-12345678",
     }
-    # Each Airflow has another day, because a run with the same name would continue the other one's task.
+    # Each version of Airflow runs the DAG for another day. Two runs with the same name would use the same ECS task.
     days = {worker.airflow: f"2026-01-{number:02}" for number, worker in enumerate(stage.workers, start=3)}
     with ThreadPoolExecutor() as pool:
         ending = {
@@ -107,13 +107,13 @@ def test_a_fargate_task_starts_with_the_overrides_of_the_dag_and_the_image_of_it
         try:
             host.eventually(lambda: len(running_tasks(ecs, cluster)) == len(days), 60)
         finally:
-            # The tasks of the embedded AWS run nothing, so they do not end by themselves.
+            # ECS tasks in the emulator run no container, so they end only when they are stopped.
             started = running_tasks(ecs, cluster)
             for task in started:
                 ecs.stop_task(cluster=cluster, task=task["taskArn"])
         logs = {day: ended.result().log for day, ended in ending.items()}
 
-    assert [asked_for(task) for task in sorted(started, key=day_of)] == [
+    assert [requested(task) for task in sorted(started, key=day_of)] == [
         {
             "launchType": "FARGATE",
             "image": f"{host.REGISTRY}/risk/var:1",
@@ -135,7 +135,7 @@ def running_tasks(ecs: Any, cluster: str) -> list[dict[str, Any]]:
     return found
 
 
-def asked_for(task: dict[str, Any]) -> dict[str, Any]:
+def requested(task: dict[str, Any]) -> dict[str, Any]:
     return {
         "launchType": task["launchType"],
         "image": task["containers"][0]["image"],
@@ -148,7 +148,7 @@ def images(engine: host.Engine) -> list[str]:
 
 
 def image_archive(name: str, built: str, content: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
-    """Return an archive like that of `docker save`, of an image with one layer."""
+    """Return an image with one layer, as an archive in the format of `docker save`."""
     layer = archive(content)
     diff_id = f"sha256:{hashlib.sha256(layer).hexdigest()}"
     rootfs = {"type": "layers", "diff_ids": [diff_id]}

@@ -1,4 +1,4 @@
-"""Reading the connection while the function refreshes it, and while a script on the hosts replaces it."""
+"""Tests of reads of the connection while the function refreshes it, and while a script on the hosts replaces it."""
 
 import json
 import subprocess
@@ -12,11 +12,11 @@ from tests.e2e.airflows import Airflow
 from tests.e2e.stage import Stage
 
 READER = Path(__file__).with_name("read_connection.py")
-PROCESSES = 2  # of each version
-READS = 1_000  # of each process, at least
+PROCESSES = 2  # for each version of Airflow
+READS = 1_000  # the minimum number for each process
 REFRESHES = 12
 SCRIPT_RUNS = 3
-PAUSE_SECONDS = 0.02  # between reads of the database; without a pause they slow the script's commands down
+PAUSE_SECONDS = 0.02  # The pause between reads of the database. Without it, the reads slow the script's commands down.
 
 
 def test_no_read_fails_while_the_function_refreshes_the_login(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,7 +35,7 @@ def test_no_read_fails_while_the_function_refreshes_the_login(stage: Stage, caps
 def test_reads_fail_while_a_script_deletes_and_adds_the_connection(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The script runs the commands of a cron job on the hosts. In the benchmark each also starts Airflow."""
+    """The script runs the commands of a cron job on the hosts. In the benchmark, each command also starts Airflow."""
     airflows = [worker.airflow for worker in stage.workers]
     login = stage.login()
     add = ["--conn-type=docker", f"--conn-host={login['host']}", "--conn-login=AWS"]
@@ -61,7 +61,7 @@ def test_reads_fail_while_a_script_deletes_and_adds_the_connection(
 def readers(
     airflows: list[Airflow], reads: int, *, pause_seconds: float, **environment: str
 ) -> Iterator[list[subprocess.Popen[str]]]:
-    """Start a process for each of these that reads the connection, and wait until all of them read."""
+    """Start a process that reads the connection for each item of `airflows`, and wait for its first read."""
     started = []
     try:
         for airflow in airflows:
@@ -85,7 +85,7 @@ def readers(
 
 
 def ended(reader: subprocess.Popen[str]) -> dict[str, float]:
-    """Let a reader end, and return its result."""
+    """Close the standard input of a reader, wait until the reader ends, and return its result."""
     printed, _ = reader.communicate(timeout=120)
     result: dict[str, float] = json.loads(printed.splitlines()[-1])
     return result

@@ -1,4 +1,4 @@
-"""The scheduler of Airflow runs the example on its schedule, before and after an expired login."""
+"""Tests that the scheduler of Airflow runs the example on its schedule, before and after the docker login expires."""
 
 import subprocess
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ from tests.e2e.stage import Stage
 
 DAG = "web_scraper"
 SECONDS = 120
-# The workers of Airflow 3 report to an API server. The workers of Airflow 2 use the database.
+# The workers of Airflow 3 use an API server. The workers of Airflow 2 use the database.
 PROCESSES = {"2": [["scheduler"]], "3": [["api-server", "--apps", "execution", "--workers", "1"], ["scheduler"]]}
 
 
-def test_after_an_expired_login_a_refresh_is_enough_and_nothing_is_restarted(stage: Stage) -> None:
+def test_a_refresh_after_an_expired_login_lets_tasks_run_again_without_a_restart(stage: Stage) -> None:
     airflows = [worker.airflow for worker in stage.workers]
     stage.forget_images()
-    # Start without runs of other tests, because the DAG allows one active run.
+    # Remove the runs of other tests, because the DAG allows one active run.
     for command in (["delete", "--yes", DAG], ["reserialize"], ["unpause", DAG]):
         stage.on_each(lambda airflow, command=command: airflow.command("dags", *command))  # type: ignore[misc]
     with running(airflows):
-        # The schedule starts a run for the day before.
+        # The scheduler starts a run for the previous day.
         stage.on_each(lambda airflow: until(airflow, "scrape_pinned", "success"))
         assert [stage.marker in task_log(airflow, "scrape") for airflow in airflows] == [True, True]
 
@@ -67,7 +67,7 @@ def until(airflow: Airflow, task: str, state: str) -> None:
 def is_in(airflow: Airflow, task: str, state: str) -> bool:
     query = "select t.state from task_instance t join dag_run r on (t.dag_id, t.run_id) = (r.dag_id, r.run_id)"
     where = f"where t.dag_id = '{DAG}' and task_id = '{task}' and run_type = 'scheduled'"
-    # After midnight there is a second run.
+    # The query uses the first run, because a second run starts after midnight.
     return postgres.query(airflow.database, f"{query} {where} order by r.id limit 1") == state
 
 

@@ -1,4 +1,4 @@
-"""Answers that AWS gives, as faults of the embedded one."""
+"""Answers of AWS, as arguments of `EmbeddedAws.fault` for fault injection."""
 
 import base64
 import time
@@ -7,22 +7,22 @@ from typing import Any
 from local.embedded_aws import ACCOUNT, REGION
 
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-# As long as ECR's, so that a line that quotes any of it is found.
+# This password is as long as a password of ECR, so that places_with_a_login finds every place that contains it.
 PASSWORD = base64.b64encode(bytes(range(256)) * 6).decode()
 
 
 def error(code: str, message: str = "", status: int = 400) -> dict[str, Any]:
-    """As AWS refuses a call."""
+    """Return an error answer of AWS with this error code."""
     return {"status": status, "body": {"__type": code, "message": message}}
 
 
 def token(login: str) -> str:
-    """A login as ECR writes it."""
+    """Return a docker login, `user:password`, encoded as ECR encodes a token."""
     return base64.b64encode(login.encode()).decode()
 
 
 def minted(**changes: Any) -> dict[str, Any]:
-    """As ECR answers, with some fields changed; None for none."""
+    """Return a successful answer to GetAuthorizationToken with some fields changed. The value None removes a field."""
     good = {
         "authorizationToken": token(f"AWS:{PASSWORD}"),
         "expiresAt": time.time() + 12 * 60 * 60,

@@ -1,4 +1,4 @@
-"""The refresh that `local` deploys, with a login to lose."""
+"""The refresh function that `local` deploys, with a docker login in its secret."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.faults.refresh import Refresh
 
 @pytest.fixture
 def refresh(aws: EmbeddedAws, local: dict[str, str], worker: Any) -> Refresh:
-    """The deployed function, whose secret holds a login that opens an image."""
+    """The deployed refresh function. Its secret contains a docker login that can pull an image."""
     deployed = Refresh(aws, local, worker)
     deployed.push_an_image()
     return deployed

@@ -1,4 +1,4 @@
-"""The deployed alarms, on the function's own figures: who would be told what, and when."""
+"""Tests of the deployed alarms: when the alarms change their state, and which messages they send."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from tools import ROOT
 
 @pytest.fixture(scope="module")
 def mailbox(aws: EmbeddedAws, local: dict[str, str]) -> str:
-    """A queue that is told what the alerts' topic mails."""
+    """A queue that receives the messages of the alert topic."""
     [topic] = {topic for alarm in _alarms(aws).values() for topic in alarm["AlarmActions"]}
     sqs = aws.client("sqs")
     let_in = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
@@ -25,7 +25,7 @@ def mailbox(aws: EmbeddedAws, local: dict[str, str]) -> str:
     return url
 
 
-def test_a_failure_rings_at_once_and_one_missed_run_alone_does_not(
+def test_one_failed_run_fires_only_the_alarm_for_failed_refreshes(
     aws: EmbeddedAws, refresh: Refresh, mailbox: str
 ) -> None:
     _succeed(refresh)
@@ -33,9 +33,9 @@ def test_a_failure_rings_at_once_and_one_missed_run_alone_does_not(
         aws.advance_clock(30)
         mail = eventually(lambda: received(aws, mailbox), 20)
 
-    [told] = mail
-    assert (told["NewStateValue"], "RefreshFailed" in told["AlarmName"]) == ("ALARM", True)
-    assert told["AlarmDescription"].endswith("docs/runbook.md#refresh-failed")
+    [sent] = mail
+    assert (sent["NewStateValue"], "RefreshFailed" in sent["AlarmName"]) == ("ALARM", True)
+    assert sent["AlarmDescription"].endswith("docs/runbook.md#refresh-failed")
     for _ in range(4):
         before = refresh.login()
         aws.advance_clock(30)
@@ -44,20 +44,20 @@ def test_a_failure_rings_at_once_and_one_missed_run_alone_does_not(
     assert _mails(aws, mailbox) == [("RefreshFailed", "OK")]
 
 
-def test_silence_rings_after_90_minutes_and_again_after_8_hours_until_a_refresh_ends_it(
+def test_two_alarms_fire_90_minutes_and_8_hours_after_the_last_success_and_end_at_the_next_success(
     aws: EmbeddedAws, refresh: Refresh, mailbox: str
 ) -> None:
     with schedules_off(aws):
         _succeed(refresh)
-        said = []
+        seen = []
         for minutes in (89, 2, 388, 2):
             aws.advance_clock(minutes)
-            said.append((_states(aws), _mails(aws, mailbox)))
+            seen.append((_states(aws), _mails(aws, mailbox)))
         _succeed(refresh)
-        said.append((_states(aws), _mails(aws, mailbox)))
+        seen.append((_states(aws), _mails(aws, mailbox)))
 
     quiet = {"RefreshFailed": "OK", "NotRefreshed": "OK", "LoginExpires": "OK"}
-    assert said == [
+    assert seen == [
         (quiet, []),
         ({**quiet, "NotRefreshed": "ALARM"}, [("NotRefreshed", "ALARM")]),
         ({**quiet, "NotRefreshed": "ALARM"}, []),
@@ -66,7 +66,9 @@ def test_silence_rings_after_90_minutes_and_again_after_8_hours_until_a_refresh_
     ]
 
 
-def test_a_function_that_is_stopped_rings_although_its_schedule_goes_on(aws: EmbeddedAws, refresh: Refresh) -> None:
+def test_an_alarm_fires_for_a_stopped_function_although_its_schedule_continues(
+    aws: EmbeddedAws, refresh: Refresh
+) -> None:
     _succeed(refresh)
     with refresh.stopped():
         aws.advance_clock(91)
@@ -76,7 +78,7 @@ def test_a_function_that_is_stopped_rings_although_its_schedule_goes_on(aws: Emb
     eventually(lambda: _states(aws)["NotRefreshed"] == "OK")
 
 
-def test_the_dashboard_is_there_under_the_name_of_the_output(aws: EmbeddedAws, local: dict[str, str]) -> None:
+def test_the_dashboard_has_the_name_of_the_output(aws: EmbeddedAws, local: dict[str, str]) -> None:
     dashboard = aws.client("cloudwatch").get_dashboard(DashboardName=local["DashboardName"])
 
     titles = [widget["properties"]["title"] for widget in json.loads(dashboard["DashboardBody"])["widgets"]]
@@ -85,7 +87,7 @@ def test_the_dashboard_is_there_under_the_name_of_the_output(aws: EmbeddedAws, l
         "Minutes since the last success",
         "Successes",
         "Failures",
-        "Duration, slowest run",
+        "Duration of the slowest run",
         "Latest runs",
         "Failure queue",
         "Pulls from analytics, per hour",
@@ -94,13 +96,13 @@ def test_the_dashboard_is_there_under_the_name_of_the_output(aws: EmbeddedAws, l
 
 
 def _succeed(refresh: Refresh) -> None:
-    """Run it; others may run beside it, which a schedule started before."""
+    """Invoke the function and assert that the run succeeds. An earlier run of the schedule may still be running."""
     error = refresh.run().error
     assert error is None
 
 
 def _alarms(aws: EmbeddedAws) -> dict[str, dict[str, Any]]:
-    """Those of `local`, by kind."""
+    """Return the alarms of `local`: kind to alarm."""
     found = aws.client("cloudwatch").describe_alarms(AlarmNamePrefix="local-")["MetricAlarms"]
     return {_kind(alarm["AlarmName"]): alarm for alarm in found}
 
@@ -111,7 +113,7 @@ def _kind(alarm_name: str) -> str:
 
 
 def _states(aws: EmbeddedAws) -> dict[str, str]:
-    # Whatever is put, the embedded AWS looks at every alarm.
+    # The emulator evaluates every alarm when it receives metric data.
     aws.client("cloudwatch").put_metric_data(Namespace="tests", MetricData=[{"MetricName": "look", "Value": 1}])
     return {kind: alarm["StateValue"] for kind, alarm in _alarms(aws).items()}
 
@@ -120,7 +122,7 @@ def _mails(aws: EmbeddedAws, mailbox: str) -> list[tuple[str, str]]:
     return sorted((_kind(mail["AlarmName"]), mail["NewStateValue"]) for mail in received(aws, mailbox))
 
 
-def test_the_runbook_knows_every_reason_that_a_refresh_gives() -> None:
+def test_the_runbook_lists_every_reason_of_a_failed_refresh() -> None:
     lasting = {code for _, code in [*test_ecr.TRIED_AGAIN.values(), *test_secrets_manager.TRIED_AGAIN.values()]}
     refused = [*test_ecr.REFUSED.values(), *test_secrets_manager.REFUSED.values()]
     unusable = {reason.split(" than ")[0].split(" at ")[0] for _, reason in test_ecr.UNUSABLE.values()}

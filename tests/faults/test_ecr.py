@@ -1,4 +1,4 @@
-"""ECR fails while a login is minted: what was written before stays, and nothing that is no login is written over it."""
+"""Tests of failed ECR requests: the function keeps the current docker login and never writes an invalid one."""
 
 import socket
 from collections.abc import Iterator
@@ -17,14 +17,12 @@ PASSING = {
     "it answers 500": error("ServerException", status=500),
     "it answers 503 from a proxy": {"status": 503, "body": "<html>Service Unavailable</html>"},
     "it cuts the connection": {"cut": True},
-    "it answers after the function's patience of 5 s": {"delay_seconds": 30},
+    "it answers after the function's timeout of 5 s": {"delay_seconds": 30},
 }
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING.keys())
-def test_a_fault_of_a_moment_is_survived_by_the_run_itself(
-    aws: EmbeddedAws, refresh: Refresh, fault: dict[str, Any]
-) -> None:
+def test_a_run_succeeds_despite_a_single_fault(aws: EmbeddedAws, refresh: Refresh, fault: dict[str, Any]) -> None:
     with aws.fault(OPERATION, times=1, **fault):
         expect_success(refresh)
 
@@ -39,31 +37,33 @@ TRIED_AGAIN = {
 
 
 @pytest.mark.parametrize(("fault", "code"), TRIED_AGAIN.values(), ids=TRIED_AGAIN.keys())
-def test_a_fault_that_lasts_is_named_after_three_attempts(
+def test_a_run_reports_a_lasting_fault_after_three_attempts(
     aws: EmbeddedAws, refresh: Refresh, fault: dict[str, Any], code: str
 ) -> None:
-    with aws.fault(OPERATION, **fault) as struck:
+    with aws.fault(OPERATION, **fault) as hits:
         expect_failure(refresh, f"GetAuthorizationToken failed: {code}")
-        assert struck() == 3
+        assert hits() == 3
     expect_success(refresh)
 
 
 REFUSED = {
     "the signature is refused": error("InvalidSignatureException", "The request signature we calculated …", 403),
     "the session of the role has expired": error("ExpiredTokenException", "The security token has expired", 403),
-    "the account may not use ECR": error("AccessDeniedException", "with an explicit deny in a service control policy"),
+    "a service control policy denies the request": error(
+        "AccessDeniedException", "with an explicit deny in a service control policy"
+    ),
 }
 
 
 @pytest.mark.parametrize("fault", REFUSED.values(), ids=REFUSED.keys())
-def test_a_refusal_is_named_at_once(aws: EmbeddedAws, refresh: Refresh, fault: dict[str, Any]) -> None:
-    with aws.fault(OPERATION, **fault) as struck:
+def test_a_run_reports_a_refusal_at_once(aws: EmbeddedAws, refresh: Refresh, fault: dict[str, Any]) -> None:
+    with aws.fault(OPERATION, **fault) as hits:
         expect_failure(refresh, f"GetAuthorizationToken failed: {fault['body']['__type']}")
-        assert struck() == 1
+        assert hits() == 1
     expect_success(refresh)
 
 
-def test_a_role_that_may_not_mint_is_reported(refresh: Refresh) -> None:
+def test_a_missing_permission_to_get_a_token_is_reported(refresh: Refresh) -> None:
     with refresh.denied("ecr:GetAuthorizationToken"):
         expect_failure(refresh, "GetAuthorizationToken failed: AccessDeniedException")
     expect_success(refresh)
@@ -76,9 +76,9 @@ UNUSABLE = {
     "no token": ({"status": 200, "body": {"authorizationData": []}}, NOT_ONE),
     "two tokens": ({"status": 200, "body": {"authorizationData": minted()["body"]["authorizationData"] * 2}}, NOT_ONE),
     "no list of tokens": ({"status": 200, "body": {}}, NOT_ONE),
-    "a body that is no JSON": ({"status": 200, "body": f"AWS:{PASSWORD}"}, NOT_ONE),
+    "a body that is not JSON": ({"status": 200, "body": f"AWS:{PASSWORD}"}, NOT_ONE),
     "an empty body": ({"status": 200, "body": ""}, NOT_ONE),
-    "a token that is no base64": (minted(authorizationToken=f"AWS:{PASSWORD}"), NOT_ONE),
+    "a token that is not base64": (minted(authorizationToken=f"AWS:{PASSWORD}"), NOT_ONE),
     "a token without a password": (minted(authorizationToken=token("AWS:")), NO_LOGIN),
     "a password without a user": (minted(authorizationToken=token(PASSWORD)), NO_LOGIN),
     "another user's token": (minted(authorizationToken=token(f"root:{PASSWORD}")), NO_LOGIN),
@@ -91,7 +91,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize(("answer", "reason"), UNUSABLE.values(), ids=UNUSABLE.keys())
-def test_an_answer_that_is_no_login_is_refused_and_not_written(
+def test_an_answer_that_is_not_a_login_is_refused_and_not_written(
     aws: EmbeddedAws, refresh: Refresh, answer: dict[str, Any], reason: str
 ) -> None:
     with aws.fault(OPERATION, **answer):
@@ -99,7 +99,7 @@ def test_an_answer_that_is_no_login_is_refused_and_not_written(
     expect_success(refresh)
 
 
-def test_an_endpoint_that_cannot_be_reached_is_reported(refresh: Refresh) -> None:
+def test_an_unreachable_endpoint_is_reported(refresh: Refresh) -> None:
     with a_closed_port() as port, refresh.configured(variables={"AWS_ENDPOINT_URL_ECR": f"https://127.0.0.1:{port}"}):
         expect_failure(refresh, "GetAuthorizationToken failed: EndpointConnectionError")
     expect_success(refresh)
@@ -107,7 +107,7 @@ def test_an_endpoint_that_cannot_be_reached_is_reported(refresh: Refresh) -> Non
 
 @contextmanager
 def a_closed_port() -> Iterator[int]:
-    """A port of loopback that is taken, and on which nobody listens."""
+    """Yield a loopback port that is bound, but on which no process listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The function itself fails: it is started twice, killed on the way, or its clock is wrong."""
+"""Tests of unusual runs: the function runs twice, its process is killed during a run, or its clock is wrong."""
 
 import importlib.util
 import os
@@ -19,23 +19,23 @@ from tests.local.emulator.patches.support import eventually
 from tests.refresh_docker_login.conftest import Context
 from tools import ROOT
 
-# For longer than any run lasts, and only until the fault is cleared.
+# The delay is longer than any run. A delayed request continues when the fault is removed.
 HANGS = {"delay_seconds": 600}
 looks_at_processes = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads Linux's /proc")
 
 
-def test_an_event_that_is_delivered_twice_writes_a_login_each_time(refresh: Refresh) -> None:
+def test_an_event_that_is_delivered_twice_writes_two_logins(refresh: Refresh) -> None:
     event = {"id": "11111111-1111-1111-1111-111111111111"}
     for _ in range(2):
         expect_success(refresh, event)
 
 
-def test_two_runs_at_once_both_write_a_login(aws: EmbeddedAws, refresh: Refresh) -> None:
+def test_two_runs_at_the_same_time_both_write_a_login(aws: EmbeddedAws, refresh: Refresh) -> None:
     earlier = refresh.versions()
     with ThreadPoolExecutor() as threads:
-        with aws.fault("PutSecretValue", **HANGS) as struck:
+        with aws.fault("PutSecretValue", **HANGS) as hits:
             runs = [threads.submit(refresh.run) for _ in range(2)]
-            eventually(lambda: struck() == 2)
+            eventually(lambda: hits() == 2)
             assert refresh.login().version in earlier, "nothing is written yet"
         ended = [run.result() for run in runs]
 
@@ -46,13 +46,13 @@ def test_two_runs_at_once_both_write_a_login(aws: EmbeddedAws, refresh: Refresh)
 
 
 @looks_at_processes
-def test_a_run_that_is_killed_before_it_writes_leaves_the_login(aws: EmbeddedAws, refresh: Refresh) -> None:
+def test_a_run_that_is_killed_before_it_writes_keeps_the_login(aws: EmbeddedAws, refresh: Refresh) -> None:
     before = refresh.login()
     with refresh.configured(Timeout=3):
         with aws.fault("PutSecretValue", **HANGS):
             run = refresh.run()
             processes = refresh.processes()
-        # The runtime says so, in a function's place.
+        # The Lambda runtime writes this message.
         assert run.error == "Task timed out after 3.00 seconds"
         assert processes == set()
         assert refresh.login() == before
@@ -62,7 +62,7 @@ def test_a_run_that_is_killed_before_it_writes_leaves_the_login(aws: EmbeddedAws
 
 
 @looks_at_processes
-def test_a_run_that_is_killed_before_it_hears_of_its_write_has_written(aws: EmbeddedAws, refresh: Refresh) -> None:
+def test_a_run_that_is_killed_after_its_write_has_written_a_login(aws: EmbeddedAws, refresh: Refresh) -> None:
     earlier = refresh.versions()
     with refresh.configured(Timeout=3):
         with aws.fault("PutSecretValue", after=True, **HANGS):
@@ -76,15 +76,15 @@ def test_a_run_that_is_killed_before_it_hears_of_its_write_has_written(aws: Embe
 
 
 @looks_at_processes
-def test_a_run_that_is_out_of_memory_leaves_the_login(aws: EmbeddedAws, refresh: Refresh) -> None:
+def test_a_run_that_is_out_of_memory_keeps_the_login(aws: EmbeddedAws, refresh: Refresh) -> None:
     before = refresh.login()
-    # With a setting of its own, so that its process is new and the only one.
+    # After a change of a setting, Lambda starts a new process. No other process of the function runs then.
     with refresh.configured(Timeout=60), ThreadPoolExecutor() as threads:
-        with aws.fault("PutSecretValue", **HANGS) as struck:
+        with aws.fault("PutSecretValue", **HANGS) as hits:
             running = threads.submit(refresh.run)
-            eventually(lambda: struck() == 1)
+            eventually(lambda: hits() == 1)
             [process] = refresh.processes()
-            os.kill(process, signal.SIGKILL)  # as Linux does when memory is short
+            os.kill(process, signal.SIGKILL)  # Linux sends the same signal when memory runs out.
             run = running.result()
         assert run.error is not None
         assert "Runtime exited" in run.error
@@ -94,7 +94,7 @@ def test_a_run_that_is_out_of_memory_leaves_the_login(aws: EmbeddedAws, refresh:
 
 
 class ThirteenHoursAhead(datetime):
-    """A clock by which each token of ECR has expired."""
+    """A clock that is 13 hours ahead. It shows ECR's tokens as expired, because they are valid for 12 hours."""
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> Self:
@@ -105,8 +105,8 @@ class ThirteenHoursAhead(datetime):
 def in_process(
     aws: EmbeddedAws, local: dict[str, str], refresh: Refresh, monkeypatch: pytest.MonkeyPatch
 ) -> ModuleType:
-    """The function's module, as its role, so that a test can reach its clock."""
-    # MiniStack lets the account's root play every service, and so Lambda.
+    """The function's module in the test's process, with the pull role's credentials. A test can change its clock."""
+    # In MiniStack, the account's root user may assume every role that a service such as Lambda may assume.
     role = assume(aws, local["PullRoleArnDockerDefault"], ROOT_CREDENTIALS)
     variables = {
         **aws.client_environment(),
@@ -117,7 +117,7 @@ def in_process(
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    # Under a name of its own: the tests of the module import it with clients of theirs.
+    # The module gets another name here, because the unit tests import it with other clients.
     spec = importlib.util.spec_from_file_location("in_process", ROOT / "lambda/refresh_docker_login/handler.py")
     assert spec is not None
     assert spec.loader is not None
@@ -126,7 +126,7 @@ def in_process(
     return module
 
 
-def test_a_clock_that_is_ahead_refuses_a_fresh_login_and_writes_nothing(
+def test_a_function_whose_clock_is_13_hours_ahead_refuses_a_fresh_login(
     refresh: Refresh, in_process: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = refresh.login()
@@ -141,7 +141,7 @@ def test_a_clock_that_is_ahead_refuses_a_fresh_login_and_writes_nothing(
     assert in_process.handle({}, Context())["version_id"] == refresh.login().version != before.version
 
 
-def test_a_clock_that_is_so_wrong_that_its_signature_is_refused_is_reported(
+def test_a_run_reports_that_ecr_refuses_its_signature_when_its_clock_is_wrong(
     refresh: Refresh, in_process: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = refresh.login()

@@ -1,4 +1,4 @@
-"""A scheduled run fails: Lambda tries again, twice, and what failed for good is told to the queue."""
+"""Tests of failed scheduled runs: Lambda retries a run twice, and then sends a message to the failure queue."""
 
 import json
 from collections.abc import Iterator
@@ -17,21 +17,21 @@ REASON = "PutSecretValue failed: AccessDeniedException"
 
 @pytest.fixture
 def failures(aws: EmbeddedAws, refresh: Refresh) -> Iterator[str]:
-    """The URL of the queue of failures, which is empty, while no other function is started by a schedule."""
+    """The URL of the empty failure queue. The schedules of the other functions are disabled during the test."""
     with schedules_off(aws, but=refresh.function):
         url = refresh.failure_queue()
         received(aws, url)
         yield url
 
 
-def test_a_scheduled_run_that_fails_for_good_ends_as_one_message_that_names_the_reason(
+def test_a_scheduled_run_that_fails_after_all_retries_sends_one_message_with_the_reason(
     aws: EmbeddedAws, refresh: Refresh, failures: str
 ) -> None:
     before = refresh.login()
-    with aws.fault("PutSecretValue", **DENIED) as struck:
+    with aws.fault("PutSecretValue", **DENIED) as hits:
         aws.advance_clock(minutes=30)
         [message] = eventually(lambda: received(aws, failures))
-        assert struck() == 3
+        assert hits() == 3
 
     leaks = places_with_a_login({"the message": json.dumps(message)})
     assert leaks == []
@@ -43,13 +43,13 @@ def test_a_scheduled_run_that_fails_for_good_ends_as_one_message_that_names_the_
     assert received(aws, failures) == []
 
 
-def test_a_scheduled_run_that_a_retry_repairs_is_told_to_nobody(
+def test_a_scheduled_run_that_succeeds_in_a_retry_sends_no_message(
     aws: EmbeddedAws, refresh: Refresh, failures: str
 ) -> None:
     before = refresh.login()
-    with aws.fault("PutSecretValue", times=1, **DENIED) as struck:
+    with aws.fault("PutSecretValue", times=1, **DENIED) as hits:
         aws.advance_clock(minutes=30)
         eventually(lambda: refresh.login() != before)
-        assert struck() == 1
+        assert hits() == 1
 
     assert received(aws, failures) == []

@@ -1,7 +1,8 @@
-"""Days of refreshes, many of which fail, while workers read the login and use it at once.
+"""A soak test: many refreshes with random faults, while Airflow workers read the docker login and use it at once.
 
-`make soak` runs 500 of them, ten days. SOAK_REFRESHES sets another number, more than the 24 that a login is good for;
-SOAK_SEED repeats a run that failed.
+`make soak` runs 500 refreshes. The emulator's clock moves by 30 minutes for each refresh, by ten days in total. The
+environment variable SOAK_REFRESHES sets another number of refreshes. The number must be greater than 24, because a
+login is valid for 24 refreshes. SOAK_SEED repeats a run that failed.
 """
 
 import base64
@@ -32,7 +33,8 @@ READERS = 2
 MINT, WRITE = "GetAuthorizationToken", "PutSecretValue"
 THROTTLED = error("ThrottlingException", "Rate exceeded")
 DENIED = error("AccessDeniedException", "not now")
-# Each with its weight and whether the run ends well. Most are quick: botocore does not try those again.
+# For each fault: its weight, whether the run succeeds, and the arguments of `EmbeddedAws.fault`. Most faults take
+# little time, because botocore does not retry the request.
 FAULTS: dict[str, tuple[int, bool, dict[str, Any] | None]] = {
     "none": (40, True, None),
     "minting is denied": (8, False, {"operation": MINT, **DENIED}),
@@ -51,7 +53,7 @@ FAULTS: dict[str, tuple[int, bool, dict[str, Any] | None]] = {
 
 
 class Readers:
-    """Threads that read the login as a worker, again and again, and ask the registry at once whether it opens."""
+    """Threads that read the login as an Airflow worker does, and check at once that the registry accepts the login."""
 
     def __init__(self, aws: EmbeddedAws, account: Account, secret: str) -> None:
         self._aws, self._secret = aws, secret
@@ -75,12 +77,12 @@ class Readers:
 
     def _read_on(self) -> None:
         secrets, registry = self._aws.client("secretsmanager", self._worker), Registry(self._aws)
-        while not self._end.wait(0.02):  # for the refreshes' sake, which share the processor
+        while not self._end.wait(0.02):  # The pause leaves CPU time for the refreshes.
             try:
                 _, connection = read(secrets, self._secret)
                 status = registry.status(connection)
                 failure = None if status == 200 else f"the registry answered {status}"
-            except Exception as caught:  # whatever it is: a read that failed
+            except Exception as caught:  # Every exception is a failed read.
                 failure = type(caught).__name__
             with self._counted:
                 self.reads += 1
@@ -89,7 +91,7 @@ class Readers:
 
 
 class Registry:
-    """What docker asks first: whether a login is good."""
+    """Send the registry the first request of docker, which tells whether a login is valid."""
 
     def __init__(self, aws: EmbeddedAws) -> None:
         self._url = f"{aws.endpoint_url}/v2/"
@@ -103,7 +105,7 @@ class Registry:
 
 @pytest.fixture
 def unscheduled(aws: EmbeddedAws, refresh: Refresh) -> Iterator[None]:
-    """No run but those of the test. In the end the schedule runs once, for all that it missed."""
+    """Disable the schedules during the test. At the end, wait for the single run that replaces all missed runs."""
     with schedules_off(aws):
         yield
         last = refresh.login()
@@ -111,12 +113,12 @@ def unscheduled(aws: EmbeddedAws, refresh: Refresh) -> Iterator[None]:
     eventually(lambda: refresh.login() != last)
 
 
-def test_each_read_in_days_full_of_faults_finds_a_login_that_opens_the_registry(
+def test_every_read_finds_a_valid_login_during_refreshes_with_faults(
     aws: EmbeddedAws, account: Account, worker: Any, refresh: Refresh, unscheduled: None
 ) -> None:
-    seed = int(os.environ.get("SOAK_SEED", random.randrange(2**32)))  # noqa: S311  # nothing is to be kept from anyone
-    again = f"SOAK_SEED={seed} SOAK_REFRESHES={REFRESHES} repeats it"
-    chance, told, struck = random.Random(seed), {}, Counter[str]()  # noqa: S311
+    seed = int(os.environ.get("SOAK_SEED", random.randrange(2**32)))  # noqa: S311  # not for security
+    again = f"to repeat this run, set SOAK_SEED={seed} SOAK_REFRESHES={REFRESHES}"
+    chance, texts, runs_by_fault = random.Random(seed), {}, Counter[str]()  # noqa: S311
     _, first = read(worker, refresh.secret)
     readers, started = Readers(aws, account, refresh.secret), time.time()
 
@@ -129,20 +131,20 @@ def test_each_read_in_days_full_of_faults_finds_a_login_that_opens_the_registry(
                 if fault:
                     faults.enter_context(aws.fault(**fault))
                 run = refresh.run()
-            struck[name] += 1
-            told[f"refresh {number}"] = json.dumps(run.texts)
+            runs_by_fault[name] += 1
+            texts[f"refresh {number}"] = json.dumps(run.texts)
             assert (run.error is None) == writes, f"refresh {number}, {name}: {run.error}; {again}"
 
     took = time.time() - started
-    faults_by_kind = ", ".join(f"{name} {times}" for name, times in sorted(struck.items()) if name != "none")
+    faults_by_kind = ", ".join(f"{name} {times}" for name, times in sorted(runs_by_fault.items()) if name != "none")
     print(
         f"\n{REFRESHES} refreshes in {took:.0f} s, {REFRESHES * MINUTES_BETWEEN / 60 / 24:.1f} days of the clock, "
-        f"{REFRESHES - struck['none']} with a fault ({faults_by_kind}); "
+        f"{REFRESHES - runs_by_fault['none']} with a fault ({faults_by_kind}); "
         f"{readers.reads} reads, {len(readers.failed)} failed; seed {seed}"
     )
-    leaks = places_with_a_login(told)
+    leaks = places_with_a_login(texts)
     assert leaks == []
     assert readers.failed == [], again
     assert readers.reads > REFRESHES, again
-    assert Registry(aws).status(first) == 403, "a login expires, or this would show nothing"
+    assert Registry(aws).status(first) == 403, "the first login has not expired: set SOAK_REFRESHES to more than 24"
     expect_success(refresh)

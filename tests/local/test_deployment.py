@@ -1,4 +1,4 @@
-"""The environment `local`, deployed by the real CDK CLI: what a deploy creates, and what a second deploy changes."""
+"""Tests of the environment `local`, which the CDK CLI deploys: the results of a first and of a second deployment."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from local import cdk
 from local.account import Account
 from local.demo import claims, read
 from local.embedded_aws import EmbeddedAws
+from tests.conftest import Deployed
 from tests.local.logins import places_with_a_login
 from tools import ROOT
 
@@ -21,7 +22,7 @@ def test_everything_that_the_demo_claims_is_true_after_a_deploy(
 
 
 def test_a_second_deploy_changes_nothing(aws: EmbeddedAws, local: dict[str, str], tmp_path: Path) -> None:
-    # Synthesize again: other tests have run the function's code in its folder since the first deploy.
+    # Synthesize again, because other tests have run the function's code in its folder since the first deployment.
     with cdk.synthesizing(tmp_path / "cdk.out"):
         pass
 
@@ -49,7 +50,9 @@ def test_a_new_repository_is_created_and_shown_on_the_dashboard_and_nothing_else
     assert "analytics/new" in [r["repositoryName"] for r in aws.client("ecr").describe_repositories()["repositories"]]
 
 
-def test_the_token_is_in_no_answer_log_or_file(aws: EmbeddedAws, local: dict[str, str], worker: Any) -> None:
+def test_the_token_is_in_no_answer_log_or_file(
+    aws: EmbeddedAws, deployed: Deployed, local: dict[str, str], worker: Any
+) -> None:
     run = partial(aws.client("lambda").invoke, FunctionName=local["RefreshFunctionNameDockerDefault"])
     written = run()["Payload"].read().decode()
     pull_role = local["PullRoleArnDockerDefault"].rsplit("/", 1)[-1]
@@ -66,7 +69,8 @@ def test_the_token_is_in_no_answer_log_or_file(aws: EmbeddedAws, local: dict[str
     assert "The docker login is fresh" in "".join(logs.values()), "the test read the wrong logs"
     assert "PutSecretValue failed" in "".join(logs.values()), "the test read the wrong logs"
     _, connection = read(worker, local["SecretNameDockerDefault"])
-    files = {str(file): file.read_text(errors="replace") for file in _text_files(aws.state)}
+    written_files = _text_files(deployed.state) + _text_files(aws.state)
+    files = {str(file): file.read_text(errors="replace") for file in written_files}
     leaks = places_with_a_login({"an answer": written + failed, **logs, **files}, connection["password"])
     assert leaks == []
 
@@ -100,5 +104,5 @@ def _logs(aws: EmbeddedAws) -> dict[str, str]:
 
 
 def _text_files(folder: Path) -> list[Path]:
-    """Return every file except compiled code and the sources of functions."""
+    """Return every file in the folder, except compiled code and the code of functions."""
     return [file for file in folder.rglob("*") if file.is_file() and file.suffix not in {".pyc", ".js", ".zip"}]

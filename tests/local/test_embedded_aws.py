@@ -1,4 +1,4 @@
-"""The embedded AWS as a process: where it listens, which settings it reads, and how it ends."""
+"""Tests of the AWS emulator as a process: where it listens, which settings it reads, and how it ends."""
 
 import json
 import os
@@ -27,14 +27,14 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def group_members(group: int) -> list[str]:
-    """Return the command lines of the running processes of a process group."""
+    """Return the command lines of the running processes in a process group."""
     table = subprocess.run(["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True, check=True)  # noqa: S607
     rows = [line.split(maxsplit=2) for line in table.stdout.splitlines()]
     return [row[-1] for row in rows if int(row[0]) == group and not row[1].startswith("Z")]
 
 
 def listening(group: int) -> set[str]:
-    """Return the local addresses, with ports, on which the processes of a group listen."""
+    """Return the addresses and ports on which the processes of a process group listen."""
     members = subprocess.run(["ps", "-eo", "pgid=,pid="], capture_output=True, text=True, check=True)  # noqa: S607
     pids = {pid for pgid, pid in map(str.split, members.stdout.splitlines()) if int(pgid) == group}
     inodes = {
@@ -52,9 +52,15 @@ def listening(group: int) -> set[str]:
     return found
 
 
+@pytest.fixture(scope="session")
+def aws(empty_aws: EmbeddedAws) -> EmbeddedAws:
+    """An emulator with an empty account."""
+    return empty_aws
+
+
 @pytest.fixture
 def kept_running(tmp_path: Path) -> Iterator[EmbeddedAws]:
-    """An embedded AWS that still runs after the process that started it has ended, as after `make up`."""
+    """An emulator that still runs after the process that started it has ended, as after `make up`."""
     start = "EmbeddedAws.start(Path(sys.argv[1]), keep_running=True)"
     subprocess.run([sys.executable, "-c", f"{PROGRAM}{start}", str(tmp_path / "up")], check=True)
     running = EmbeddedAws.running(tmp_path / "up")
@@ -83,7 +89,7 @@ def keep_a_function_busy(aws: EmbeddedAws) -> None:
     wait_until(lambda: any("awslambdaric" in process for process in group_members(aws.pid)))
 
 
-def test_two_that_run_at_once_have_separate_ports_and_states(tmp_path: Path) -> None:
+def test_two_emulators_at_the_same_time_have_separate_ports_and_states(tmp_path: Path) -> None:
     with EmbeddedAws.start(tmp_path / "one") as one, EmbeddedAws.start(tmp_path / "other") as other:
         assert one.port != other.port
         one.client("ecr").create_repository(repositoryName="only-here")
@@ -91,17 +97,17 @@ def test_two_that_run_at_once_have_separate_ports_and_states(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's /proc")
-def test_it_listens_only_on_loopback_and_on_its_own_port(aws: EmbeddedAws) -> None:
+def test_the_emulator_listens_only_on_loopback_and_on_its_own_port(aws: EmbeddedAws) -> None:
     aws.client("sts").get_caller_identity()
     gateway = f"0100007F:{aws.port}"
     addresses = listening(aws.pid)
     assert gateway in addresses
-    # The other listeners are the Runtime APIs of functions, on ports that the operating system chose.
+    # The other addresses belong to the Runtime APIs of functions. The operating system chose their ports.
     assert all(address.startswith("0100007F:") for address in addresses)
     assert not any(address.endswith((":443", ":4566", ":8883", ":2222")) for address in addresses)
 
 
-def test_stop_ends_every_process_of_its_group(tmp_path: Path) -> None:
+def test_stop_ends_every_process_of_the_emulators_group(tmp_path: Path) -> None:
     with EmbeddedAws.start(tmp_path) as aws:
         keep_a_function_busy(aws)
         aws.stop()
@@ -109,7 +115,7 @@ def test_stop_ends_every_process_of_its_group(tmp_path: Path) -> None:
         aws.stop()
 
 
-def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+def test_the_emulator_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
     program = f"{PROGRAM}aws = EmbeddedAws.start(Path(sys.argv[1]))\nprint(aws.port, aws.pid, flush=True)\ninput()"
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -122,7 +128,7 @@ def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> N
     wait_until(lambda: group_members(aws.pid) == [])
 
 
-def test_one_that_is_kept_running_can_be_found_and_stopped_later(kept_running: EmbeddedAws) -> None:
+def test_an_emulator_that_is_kept_running_can_be_found_and_stopped_later(kept_running: EmbeddedAws) -> None:
     found = EmbeddedAws.running(kept_running.state)
     assert found is not None
     assert (found.pid, found.port) == (kept_running.pid, kept_running.port)
@@ -133,25 +139,25 @@ def test_one_that_is_kept_running_can_be_found_and_stopped_later(kept_running: E
     assert EmbeddedAws.running(kept_running.state) is None
 
 
-def test_another_process_at_its_port_or_process_id_is_not_mistaken_for_it(
+def test_another_process_with_the_recorded_port_or_process_id_is_not_found(
     kept_running: EmbeddedAws, aws: EmbeddedAws
 ) -> None:
     record = kept_running.state / "server.json"
     original = record.read_text()
 
     record.write_text(original.replace(str(kept_running.pid), str(os.getpid())))
-    assert EmbeddedAws.running(kept_running.state) is None, "the right port, but another process id"
+    assert EmbeddedAws.running(kept_running.state) is None, "the port is right, but the process id is wrong"
     record.write_text(
         original.replace(str(kept_running.port), str(aws.port)).replace(str(kept_running.pid), str(aws.pid))
     )
-    assert EmbeddedAws.running(kept_running.state) is None, "an embedded AWS, but of another state folder"
+    assert EmbeddedAws.running(kept_running.state) is None, "the emulator has another state folder"
     record.write_text("{")
     assert EmbeddedAws.running(kept_running.state) is None
     record.write_text(original)
     assert EmbeddedAws.running(kept_running.state) is not None
 
 
-def test_one_that_is_not_kept_running_cannot_be_found_later(aws: EmbeddedAws) -> None:
+def test_an_emulator_that_is_not_kept_running_cannot_be_found_later(aws: EmbeddedAws) -> None:
     assert EmbeddedAws.running(aws.state) is None
 
 
@@ -164,7 +170,7 @@ def test_a_failed_start_shows_the_end_of_the_log(tmp_path: Path, monkeypatch: py
 def test_the_server_does_not_see_the_callers_environment_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SERVICES", "s3")  # a setting of MiniStack that switches all other services off
+    monkeypatch.setenv("SERVICES", "s3")  # With this setting, MiniStack turns all other services off.
     with EmbeddedAws.start(tmp_path) as aws:
         assert aws.client("ecr").describe_repositories()["repositories"] == []
 

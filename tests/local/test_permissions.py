@@ -1,4 +1,4 @@
-"""The permissions of a deployed environment, tested with real calls. tests/permissions tests the templates."""
+"""Tests of the permissions in a deployed environment, with real calls. tests/permissions tests the templates."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -14,12 +14,13 @@ from local.demo import log_in, read
 from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
 
-# Repositories that are created by hand, each with the value of its tag `team`.
+# Repositories that the test creates by hand, with the value of the tag `team`.
 HAND_MADE = {"analytics-x/app": "analytics", "analytics/untagged": None, "analytics/of-risk": "risk"}
 OTHERS = ["risk/var", *HAND_MADE]
-# `login` is the docker login that the Airflow workers read from the secret. `other admin` is an administrator who is
-# not in the settings. Targets of the kinds `secret` and `role` are names of the deployment's outputs. The one exception
-# is airflow/connections/jdbc: a connection that is not a docker login, created by hand.
+# The columns are: principal, decision, kind of the target, target, operations. `login` is the docker login that the
+# Airflow workers read from the secret. `other admin` is an administrator who is not in the settings. A target of the
+# kind `secret` or `role` is the name of an output of the deployment. The exception is airflow/connections/jdbc, a
+# secret that the test creates by hand for a connection without a docker login.
 TABLE = """
 push role    may      docker  analytics/churn-model     push
 push role    may not  docker  analytics/churn-model     pull
@@ -68,8 +69,8 @@ CASES = [
     for target in (OTHERS if targets == "others" else [targets])
     for operation in operations.split()
 ]
-# The permission whose absence docker reports, by docker command. A pull is refused at the manifest or at the layers:
-# the push role may read its own team's manifests, but no layers.
+# For each docker command, the missing permissions that its error message may name. A pull fails at the manifest or at
+# the layers, because the push role may read the manifests of its team, but not the layers.
 MISSING = {"push": {"InitiateLayerUpload"}, "pull": {"BatchGetImage", "GetDownloadUrlForLayer"}}
 SERVICES = {"ecr": ("ecr", "repositoryName"), "secret": ("secretsmanager", "SecretId"), "role": ("sts", "RoleArn")}
 OTHER_PARAMETERS: dict[str, dict[str, Any]] = {
@@ -88,7 +89,7 @@ FILES, OTHER_FILES = {"marker": "seeded"}, {"marker": "another"}
 
 @pytest.fixture(scope="module")
 def seeded(aws: EmbeddedAws, local: dict[str, str]) -> Iterator[None]:
-    """Push an image `seeded` to each repository and create what is made by hand; remove all of it at the end."""
+    """Create repositories and a secret, and push an image `seeded` to each repository. Remove all at the end."""
     ecr, secrets_manager, root = aws.client("ecr"), aws.client("secretsmanager"), docker_login(aws, ROOT_CREDENTIALS)
     for name, team in HAND_MADE.items():
         ecr.create_repository(repositoryName=name, tags=[{"Key": "team", "Value": team}] if team else [])
@@ -111,7 +112,8 @@ def credentials(aws: EmbeddedAws, local: dict[str, str], account: Account) -> di
         "analyst": account.analyst,
         "other admin": account.other_admin,
         "worker": assume(aws, WORKER_ROLE_ARN, account.operator),
-        # MiniStack accepts the account's root as any service principal, here as Lambda.
+        # MiniStack lets the account's root user assume every role that a service may assume, such as this role of
+        # Lambda.
         "pull role": assume(aws, local["PullRoleArnDockerDefault"], ROOT_CREDENTIALS),
         "break glass": assume(aws, BREAK_GLASS_ROLE_ARN, account.operator),
     }
@@ -153,7 +155,7 @@ def test_each_principal_may_do_exactly_what_the_table_says(
 
 
 def _missing_permission(attempt: Callable[[], object]) -> str:
-    """Return the permission that is missing, according to the refusal."""
+    """Make an attempt that must be refused, and return the missing permission that the error message names."""
     with pytest.raises((ClientError, RegistryRefused)) as caught:
         attempt()
     refusal: Any = caught.value

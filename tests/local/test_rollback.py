@@ -1,4 +1,4 @@
-"""Failed deploys and destroyed stacks: what is rolled back, what remains, and what a new deploy adopts."""
+"""Tests of failed deployments and of destroyed stacks: which resources remain, and which a new deployment adopts."""
 
 import hashlib
 import json
@@ -15,6 +15,7 @@ from local.cdk import CdkFailed
 from local.demo import FILES, log_in, read
 from local.embedded_aws import ACCOUNT, EmbeddedAws
 from tests.local.logins import places_with_a_login
+from tests.templates import synthesize
 
 SETTINGS = f"""
 account = "{ACCOUNT}"
@@ -40,26 +41,25 @@ Edit = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture(scope="module")
-def assembly(bootstrapped: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cloud assembly of `fragile`, and of `broken`, whose refresh lacks the permission to write the secret."""
+def assembly(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cloud assembly of `fragile` and `broken`. The function of `broken` may not write the secret."""
     settings = tmp_path_factory.mktemp("environments")
     for name in ("fragile", "broken"):
         (settings / f"{name}.toml").write_text(SETTINGS.replace("NAME", name))
     made = tmp_path_factory.mktemp("assembly") / "cdk.out"
-    with cdk.synthesizing(made, environments=settings):
-        pass
+    synthesize(settings, made)
     for name in ("fragile", "broken"):
-        # New permissions apply at once here: a refresh that lacks one need not wait a minute for it.
+        # In the emulator, new permissions apply at once, so the first refresh does not have to wait a minute for them.
         _edit(made, name, lambda template: _variables(template).update(NEW_RIGHTS_WAIT_SECONDS="1"))
     _edit(made, "broken", _remove_the_permission_to_write)
     return made
 
 
 @pytest.fixture(scope="module")
-def without_fragile(bootstrapped: EmbeddedAws, assembly: Path, account: Account) -> set[str]:
-    """Deploy `fragile`, and return what was in the account before."""
-    before = _inventory(bootstrapped)
-    cdk.deploy(bootstrapped, assembly, "fragile/*")
+def without_fragile(aws: EmbeddedAws, assembly: Path, account: Account) -> set[str]:
+    """Deploy `fragile`, and return the resources that existed before."""
+    before = _inventory(aws)
+    cdk.deploy(aws, assembly, "fragile/*")
     return before
 
 
@@ -134,7 +134,8 @@ def _edit(assembly: Path, environment: str, edit: Edit) -> None:
     template = json.loads(file.read_text())
     edit(template)
     file.write_text(json.dumps(template))
-    # The CLI uploads a template under the hash in its asset manifest, and uploads each hash once: give it a new one.
+    # The CDK CLI uploads a template only if the hash in the asset manifest is new, so the changed template needs a new
+    # hash.
     assets = json.loads((file.parent / file.name.replace(".template.", ".assets.")).read_text())["files"]
     [old] = [name for name, asset in assets.items() if asset["source"]["path"] == file.name]
     new = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -153,7 +154,7 @@ def _variables(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def _remove_the_permission_to_write(template: dict[str, Any]) -> None:
-    """Remove the statement from the policy, and from the copy in the properties of the first refresh."""
+    """Remove the statement that allows writes from the policy, and from the copy that the first refresh has."""
     resources = template["Resources"].values()
     policies = [r["Properties"]["PolicyDocument"] for r in resources if r["Type"] == "AWS::IAM::Policy"]
     copies = [r["Properties"]["Rights"]["PullPolicy"] for r in resources if r["Type"] == "Custom::Trigger"]
@@ -167,7 +168,7 @@ def _status(aws: EmbeddedAws, stack: str) -> str:
 
 
 def _inventory(aws: EmbeddedAws) -> set[str]:
-    """Return all resources of the types that the templates create, except keys that are scheduled for deletion."""
+    """Return all resources with the types of the templates, except keys that are scheduled for deletion."""
     found = {
         *(r["repositoryArn"] for r in aws.client("ecr").describe_repositories()["repositories"]),
         *(s["ARN"] for s in aws.client("secretsmanager").list_secrets(IncludePlannedDeletion=True)["SecretList"]),

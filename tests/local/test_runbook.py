@@ -1,8 +1,9 @@
-"""The procedures of docs/runbook.md, followed step by step."""
+"""Tests of the procedures in docs/runbook.md, step by step."""
 
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, assume, docker_login
@@ -22,7 +23,7 @@ def test_the_break_glass_role_rolls_a_login_back_to_the_previous_one(
 
     with Refresh(aws, local, worker).stopped():
         with pytest.raises(ClientError, match="TooManyRequestsException"):
-            aws.client("lambda").invoke(FunctionName=function)
+            aws.client("lambda", config=Config(retries={"total_max_attempts": 1})).invoke(FunctionName=function)
         current, _ = read(worker, secret)
         break_glass = aws.client("secretsmanager", assume(aws, BREAK_GLASS_ROLE_ARN, account.operator))
         versions = break_glass.list_secret_version_ids(SecretId=secret)["Versions"]

@@ -264,34 +264,65 @@ def test_a_defect_of_a_check_stops_nothing(shell: pytest.MonkeyPatch) -> None:
     assert (findings, unanswered) == ([], {"secrets": "KeyError('defect')"})
 
 
-def test_the_command_says_where_it_deploys_and_stops_at_a_finding(shell: pytest.MonkeyPatch, aws: EmbeddedAws) -> None:
-    iam = aws.client("iam")
-    clean = preflight("local")
-    iam.create_role(RoleName="local-ecr-push-risk", AssumeRolePolicyDocument=json.dumps(TRUST))
-    try:
-        stopped = preflight("local")
-    finally:
-        iam.delete_role(RoleName="local-ecr-push-risk")
+@pytest.fixture
+def environments(tmp_path: Path) -> Path:
+    """A folder with the settings of `flight`."""
+    (tmp_path / "flight.toml").write_text(f"""
+account = "{ACCOUNT}"
+region = "{REGION}"
+connections_prefix = "flight/connections"
+[teams.pilots]
+repositories = ["map", "radio"]
+push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/analyst"]
+[connections.docker_default]
+teams = ["pilots"]
+[alerts]
+off_because = "a test"
+""")
+    return tmp_path
 
-    where = f"Deploying local to the AWS at {aws.endpoint_url} (AWS_ENDPOINT_URL), account {ACCOUNT}, Region {REGION}."
+
+def preflight(environments: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command on another folder of settings."""
+    program = f"import pathlib; from ops import preflight as p; p.ENVIRONMENTS = pathlib.Path({str(environments)!r})"
+    command = [sys.executable, "-c", f"{program}; p.main()", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_command_says_where_it_deploys_and_stops_at_a_finding(
+    shell: pytest.MonkeyPatch, aws: EmbeddedAws, environments: Path
+) -> None:
+    iam = aws.client("iam")
+    clean = preflight(environments, "flight")
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
+    try:
+        stopped = preflight(environments, "flight")
+    finally:
+        iam.delete_role(RoleName=ROLE)
+
+    where = f"Deploying flight to the AWS at {aws.endpoint_url} (AWS_ENDPOINT_URL), account {ACCOUNT}, Region {REGION}."
     assert (clean.returncode, clean.stdout, clean.stderr.splitlines()) == (0, "", [where])
     assert stopped.returncode == 1
     lines = stopped.stderr.splitlines()
     assert lines[:2] == [where, "The deployment would fail or lose something:"]
-    assert lines[2].startswith("  ✗ The role local-ecr-push-risk exists")
+    assert lines[2].startswith(f"  ✗ The role {ROLE} exists")
     assert lines[3].startswith("    Delete the role")
     assert lines[4:] == ["To deploy without these checks, add PREFLIGHT=off."]
 
 
-def test_the_command_goes_on_in_one_line_if_nothing_answers(shell: pytest.MonkeyPatch) -> None:
+def test_the_command_goes_on_in_one_line_if_nothing_answers(shell: pytest.MonkeyPatch, environments: Path) -> None:
     shell.delenv("AWS_ACCESS_KEY_ID")
-    finished = preflight("local")
+    finished = preflight(environments, "flight")
     assert finished.returncode == 0
     assert finished.stderr.splitlines()[1:] == [
         "Not checked before the deployment: secrets, repositories, push roles (Unable to locate credentials)."
     ]
 
 
-def preflight(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ops.preflight", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+def test_settings_that_are_refused_are_refused_before_the_questions(
+    shell: pytest.MonkeyPatch, environments: Path
+) -> None:
+    (environments / "flight.toml").write_text('account = "1"')
+    finished = preflight(environments, "flight")
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("flight.toml: account: ")

@@ -1,4 +1,4 @@
-"""The account that the templates make: its principals and policies, with CloudFormation's intrinsics resolved."""
+"""The principals, resources and policies of the templates, with CloudFormation's intrinsic functions resolved."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,8 @@ BREAK_GLASS = f"arn:aws:iam::{ACCOUNT}:role/BreakGlass"
 DEPLOY = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 
-# Two teams whose names begin alike, each with a connection; pushers of every kind.
+# Two teams whose names start with the same word, each with a connection. The two teams cover every way to push that the
+# settings offer.
 SETTINGS = f"""
 account = "{ACCOUNT}"
 region = "{REGION}"
@@ -40,7 +41,7 @@ image_tag = "1"
 [alerts]
 emails = ["ops@example.com"]
 """
-# A second environment of the same account, whose workers also pull by themselves and whose role is made here.
+# A second environment in the same account. Its workers also pull directly, and its stack creates the workers' role.
 SETTINGS_DIRECT = f"""
 account = "{ACCOUNT}"
 region = "{REGION}"
@@ -61,36 +62,45 @@ Document = dict[str, Any]
 
 
 class Unresolved(Exception):
-    """A policy holds what only a deploy would know: nothing can be said of it."""
+    """A policy contains a value that is known only after a deployment, so the policy cannot be evaluated."""
 
 
 @dataclass
 class Principal:
-    """Somebody who asks. `arn` is what aws:PrincipalArn says; `caller` is the session's own, where there is one."""
+    """A principal that makes requests.
+
+    Attributes:
+        arn: the value of the context key aws:PrincipalArn; empty if the principal's requests do not have this key.
+        caller: the ARN of the principal's session, or the ARN of the principal if it has no session.
+        policies: the ids of the principal's identity-based policies.
+        context: the context keys that an AWS service adds, with the account for which the service makes the request.
+    """
 
     arn: str
     caller: str
-    policies: list[str] = field(default_factory=list)  # ids of identity policies
-    context: dict[str, str] = field(default_factory=dict)  # what AWS's services tell of whom they act for
+    policies: list[str] = field(default_factory=list)
+    context: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Account:
-    """What the templates make. Resources go by their construct paths, such as env/DockerLogin/DockerDefault/Secret."""
+    """The principals, resources and policies by construct path, such as env/DockerLogin/DockerDefault/Secret."""
 
-    policies: dict[str, tuple[str, Document]]  # by id: kind (as evaluate.mjs has it) and document
+    policies: dict[str, tuple[str, Document]]  # id to kind (see evaluate.mjs) and document
     principals: dict[str, Principal]
     arns: dict[str, str]
-    resource_policies: dict[str, str]  # a resource to the id of its policy
-    trusts: dict[str, str]  # a role to the id of its trust policy
+    resource_policies: dict[str, str]  # resource to the id of its policy
+    trusts: dict[str, str]  # role to the id of its trust policy
 
 
 ADMINISTRATOR = "an administrator's policy"
-OPEN_KEY = "a key policy that leaves it all to IAM"
-ALL_BUT_OURS = (ADMINISTRATOR, OPEN_KEY)  # the policies that no template makes
-# A right often takes two policies: the resource's and one's own. To see the resource's by itself, its askers also come
-# in these two shapes: as if their own policies allowed everything, and as if they allowed nothing.
-HAD_IT_ALL, HAD_IT_NOTHING = ", had it every right", ", had it no right"
+OPEN_KEY = "a key policy that delegates to IAM policies"
+NOT_FROM_A_TEMPLATE = (ADMINISTRATOR, OPEN_KEY)
+# IAM evaluates a resource-based policy together with the principal's identity-based policies. To test a resource-based
+# policy alone, each principal has two copies: the identity-based policies of one copy allow everything, and the other
+# copy has no identity-based policies.
+WITH_EVERY_PERMISSION = ", with identity-based policies that allow everything"
+WITHOUT_PERMISSIONS = ", without identity-based policies"
 
 
 def role(arn: str, *policies: str) -> Principal:
@@ -99,7 +109,11 @@ def role(arn: str, *policies: str) -> Principal:
 
 
 def account_of(templates: Templates) -> Account:
-    """Read synthesized templates, by stack name; beside what they make, the account has those who were there before."""
+    """Return the account of synthesized templates, with additional principals that no template creates.
+
+    Args:
+        templates: the template of each stack.
+    """
     allow_all = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     leave_to_iam = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"AWS": ROOT}}
     account = Account(
@@ -112,14 +126,16 @@ def account_of(templates: Templates) -> Account:
             "break glass": role(BREAK_GLASS, ADMINISTRATOR),
             "deploy": role(DEPLOY, ADMINISTRATOR),
             "root": Principal(ROOT, ROOT, [ADMINISTRATOR]),
-            "stranger": role(f"arn:aws:iam::{ACCOUNT}:role/stranger", ADMINISTRATOR),
-            "foreigner": role(f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/administrator", ADMINISTRATOR),
-            "somebody nameless": Principal("", ROOT, [ADMINISTRATOR]),
-            "alarms": Principal("", "cloudwatch.amazonaws.com", context={"aws:SourceAccount": ACCOUNT}),
-            "alarms of another account": Principal(
+            "another administrator": role(f"arn:aws:iam::{ACCOUNT}:role/another-administrator", ADMINISTRATOR),
+            "administrator of another account": role(
+                f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/administrator", ADMINISTRATOR
+            ),
+            "principal without an ARN": Principal("", ROOT, [ADMINISTRATOR]),
+            "CloudWatch": Principal("", "cloudwatch.amazonaws.com", context={"aws:SourceAccount": ACCOUNT}),
+            "CloudWatch for another account": Principal(
                 "", "cloudwatch.amazonaws.com", context={"aws:SourceAccount": FOREIGN_ACCOUNT}
             ),
-            "alarms of nobody": Principal("", "cloudwatch.amazonaws.com"),
+            "CloudWatch for no account": Principal("", "cloudwatch.amazonaws.com"),
             "EventBridge": Principal("", "events.amazonaws.com", context={"aws:SourceAccount": ACCOUNT}),
         },
         arns={},
@@ -129,10 +145,10 @@ def account_of(templates: Templates) -> Account:
     for template in templates.values():
         _read(account, template["Resources"])
     for name in ("worker", *(name for name in account.trusts if name.endswith(("/PullRole", "/Workers/Role")))):
-        account.principals[name + HAD_IT_ALL] = role(account.principals[name].arn, ADMINISTRATOR)
-        account.principals[name + HAD_IT_NOTHING] = role(account.principals[name].arn)
-    for name in ("break glass", "deploy"):  # they have it all
-        account.principals[name + HAD_IT_NOTHING] = role(account.principals[name].arn)
+        account.principals[name + WITH_EVERY_PERMISSION] = role(account.principals[name].arn, ADMINISTRATOR)
+        account.principals[name + WITHOUT_PERMISSIONS] = role(account.principals[name].arn)
+    for name in ("break glass", "deploy"):  # the identity-based policies of both already allow everything
+        account.principals[name + WITHOUT_PERMISSIONS] = role(account.principals[name].arn)
     return account
 
 
@@ -153,7 +169,7 @@ def _read(account: Account, resources: dict[str, Any]) -> None:
 
         match resource["Type"]:
             case "AWS::IAM::Role":
-                assert not properties.get("ManagedPolicyArns"), f"{path} has a policy that no template shows"
+                assert not properties.get("ManagedPolicyArns"), f"{path} has a managed policy that is not in a template"
                 for inline in properties.get("Policies", []):
                     policy_id = keep(f"{path}/{inline['PolicyName']}", "identity", inline["PolicyDocument"])
                     account.principals[path].policies.append(policy_id)
@@ -175,8 +191,9 @@ def _read(account: Account, resources: dict[str, Any]) -> None:
                 [topic] = [paths[reference["Ref"]] for reference in properties["Topics"]]
                 account.resource_policies[topic] = keep(path, "resource", properties["PolicyDocument"])
             case kind:
-                # The first refresh carries copies of policies, to run again when they change.
-                assert kind == "Custom::Trigger" or "Statement" not in str(properties), f"nobody looks at {path}"
+                # The custom resource of the first refresh has copies of policies as a property, so that a deployment
+                # runs the first refresh again when a policy changes.
+                assert kind == "Custom::Trigger" or "Statement" not in str(properties), f"not read: {path}"
 
 
 def path_of(resource: dict[str, Any]) -> str:
@@ -186,7 +203,7 @@ def path_of(resource: dict[str, Any]) -> str:
 
 
 def _physical(path: str, resource: dict[str, Any]) -> dict[str, str]:
-    """What Ref and Fn::GetAtt Arn of a resource would be; what is not listed here cannot be referred to."""
+    """Return the values of Ref and Fn::GetAtt Arn of a resource. References to unlisted types are errors."""
     properties, made_up = resource.get("Properties", {}), path.replace("/", "-")
 
     def arn(service: str, rest: str, region: str = REGION) -> str:
@@ -222,14 +239,14 @@ def _physical(path: str, resource: dict[str, Any]) -> dict[str, str]:
         case "AWS::Scheduler::Schedule":
             return {"Arn": arn("scheduler", f"schedule/default/{made_up}")}
         case kind:
-            return {"Arn": f"no ARN is needed of {kind}"}
+            return {"Arn": f"no ARN is known for {kind}"}
 
 
 def resolve(value: Any, physical: dict[str, dict[str, str]]) -> Any:
-    """The value with its intrinsics replaced by what a deploy would put there.
+    """Return a template's value with its intrinsic functions replaced by the values that they have after a deployment.
 
     Raises:
-        Unresolved: an intrinsic that this does not know.
+        Unresolved: the value contains an intrinsic function that is not implemented here.
     """
     match value:
         case list():

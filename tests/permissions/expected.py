@@ -1,10 +1,10 @@
-"""Who may do what: written by hand, from what each is there for. Whatever is not listed must come out denied."""
+"""The permissions that each principal must have, written by hand. Every request that is not listed must be denied."""
 
 from collections.abc import Iterable
 
-from tests.permissions.account import HAD_IT_ALL, HAD_IT_NOTHING
+from tests.permissions.account import WITH_EVERY_PERMISSION, WITHOUT_PERMISSIONS
 
-Rights = dict[str, set[str]]  # by what is asked for (the names are those of requests.py)
+Permissions = dict[str, set[str]]  # target to actions; requests.py defines the names of the targets
 
 PUSH = {
     "ecr:BatchCheckLayerAvailability",
@@ -18,7 +18,8 @@ PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownload
 LOG_IN = {"ecr:GetAuthorizationToken"}
 READ_SECRET = {"secretsmanager:GetSecretValue"}
 WRITE_SECRET = {"secretsmanager:PutSecretValue"}
-# What the secret's policy leaves to the function's role. The role's own policy takes one of it, the one above.
+# The actions that the secret's policy does not deny to the function's role. The role's identity-based policy allows
+# WRITE_SECRET only.
 WRITE_IN_ANY_WAY = {
     "secretsmanager:CancelRotateSecret",
     "secretsmanager:DeleteSecret",
@@ -42,16 +43,17 @@ PASS_ROLE = {"iam:PassRole"}
 READ_LOG = {"logs:GetLogEvents"}
 PUBLISH = {"sns:Publish"}
 
-# What is left to every administrator. Of a secret: to look at it from outside.
-LOOK_AT_SECRET = {
-    "secretsmanager:CreateSecret",  # of that name, which is taken
+# The actions on a secret that every administrator may do. They read the secret's metadata, but not its value.
+READ_METADATA = {
+    "secretsmanager:CreateSecret",  # This action fails, because a secret with the name exists.
     "secretsmanager:DescribeSecret",
     "secretsmanager:GetResourcePolicy",
     "secretsmanager:ListSecretVersionIds",
     "secretsmanager:ValidateResourcePolicy",
 }
 CHANGE_SECRET_POLICY = {"secretsmanager:DeleteResourcePolicy", "secretsmanager:PutResourcePolicy"}
-# Of the key: to administer it, neither to use it nor to lend it (kms:CreateGrant).
+# The actions on the key that every administrator may do. They change the key's settings. They do not use the key, and
+# do not grant its use (kms:CreateGrant).
 ADMINISTER_KEY = {
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -74,8 +76,8 @@ ADMINISTER_KEY = {
     "kms:UpdateAlias",
     "kms:UpdateKeyDescription",
 }
-# Of a topic over plain http: all but to publish.
-TOPIC_BUT_PUBLISH = {
+# The actions on a topic that every administrator may do over plain HTTP. Only sns:Publish is denied.
+TOPIC_EXCEPT_PUBLISH = {
     "sns:AddPermission",
     "sns:ConfirmSubscription",
     "sns:CreateTopic",
@@ -94,140 +96,157 @@ TOPIC_BUT_PUBLISH = {
     "sns:Unsubscribe",
     "sns:UntagResource",
 }
-EVERYTHING = {"*"}  # every action that the service has for such a thing
+EVERYTHING = {"*"}  # every action that the service has for the resource's type
 
 
-def each(targets: Iterable[str], actions: set[str]) -> Rights:
+def each(targets: Iterable[str], actions: set[str]) -> Permissions:
     return dict.fromkeys(targets, actions)
 
 
-def also_untold(*targets: str) -> list[str]:
-    """The targets, and the same where IAM is not told whether the request came over https."""
-    return [*targets, *(f"{target}, transport untold" for target in targets)]
+def also_with_unknown_transport(*targets: str) -> list[str]:
+    """Return the targets, and the same targets for requests without the context key aws:SecureTransport."""
+    return [*targets, *(f"{target}, transport unknown" for target in targets)]
 
 
-SECRET_OF_DEFAULT, SECRET_OF_X = also_untold("secret of default"), also_untold("secret of x")
-SECRETS, SECRET_OF_DIRECT = SECRET_OF_DEFAULT + SECRET_OF_X, also_untold("secret of direct")
-# The key for the environment's secrets, whatever they are called: the folder is the environment's.
+SECRET_OF_DEFAULT, SECRET_OF_X = (
+    also_with_unknown_transport("secret of docker_default"),
+    also_with_unknown_transport("secret of docker_x"),
+)
+SECRETS, SECRET_OF_DIRECT = SECRET_OF_DEFAULT + SECRET_OF_X, also_with_unknown_transport("secret of docker_direct")
+# The key may be used for every secret whose name starts with the environment's connections_prefix.
 KEY_FOR_SECRETS = [
-    f"key, for {secret}"
-    for name in ("default", "x")
-    for secret in (f"the secret of {name}", f"a secret named longer than that of {name}")
+    f"key, used for {secret}"
+    for name in ("docker_default", "docker_x")
+    for secret in (f"the secret of {name}", f"a secret with a longer name than that of {name}")
 ]
 KEY_OTHERWISE = [
-    "key, for another secret",
-    "key, for no secret",
+    "key, used for another secret",
+    "key, used for no secret",
     *(
-        f"key, for the secret of {name}, {how}"
-        for name in ("default", "x")
-        for how in ("through another service", "directly")
+        f"key, used for the secret of {name} through {service}"
+        for name in ("docker_default", "docker_x")
+        for service in ("another service", "no service")
     ),
 ]
-FAILURES, FAILURES_OF_DIRECT = also_untold("failures"), also_untold("failures of direct")
-TOPIC = also_untold("topic of alerts")
+FAILURES, FAILURES_OF_DIRECT = (
+    also_with_unknown_transport("failure queue"),
+    also_with_unknown_transport("failure queue of direct"),
+)
+TOPIC = also_with_unknown_transport("alert topic")
 ANALYTICS, ANALYTICS_X, DIRECT = (
-    [*also_untold(f"{team}/app"), f"{team}/other"] for team in ("analytics", "analytics-x", "direct")
+    [*also_with_unknown_transport(f"{team}/app"), f"{team}/other"] for team in ("analytics", "analytics-x", "direct")
 )
 
-ADMINISTRATOR: Rights = {
-    **each(SECRETS + SECRET_OF_DIRECT, LOOK_AT_SECRET),
+ADMINISTRATOR: Permissions = {
+    **each(SECRETS + SECRET_OF_DIRECT, READ_METADATA),
     **each(KEY_FOR_SECRETS + KEY_OTHERWISE, ADMINISTER_KEY),
     **each(FAILURES + FAILURES_OF_DIRECT + TOPIC, EVERYTHING),
-    "topic of alerts over http": TOPIC_BUT_PUBLISH,
+    "alert topic over http": TOPIC_EXCEPT_PUBLISH,
 }
 
-EXPECTED: dict[str, Rights] = {
-    # Analysts push their team's images, and nothing else; never over plain http.
-    "env/Access/PushRoles/Analytics": {"nothing in particular": LOG_IN, **each(ANALYTICS, PUSH)},
-    "env/Access/PushRoles/AnalyticsX": {"nothing in particular": LOG_IN, **each(ANALYTICS_X, PUSH)},
-    "direct/Access/PushRoles/Direct": {"nothing in particular": LOG_IN, **each(DIRECT, PUSH)},
-    # A function pulls what its login shall pull, mints it, and writes it into its one secret.
+EXPECTED: dict[str, Permissions] = {
+    # Analysts push the images of their team, and only over HTTPS.
+    "env/Access/PushRoles/Analytics": {"no specific resource": LOG_IN, **each(ANALYTICS, PUSH)},
+    "env/Access/PushRoles/AnalyticsX": {"no specific resource": LOG_IN, **each(ANALYTICS_X, PUSH)},
+    "direct/Access/PushRoles/Direct": {"no specific resource": LOG_IN, **each(DIRECT, PUSH)},
+    # A function may pull the images of its connection, get a token, and write the token into its connection's secret.
     "env/DockerLogin/DockerDefault/PullRole": {
-        "nothing in particular": LOG_IN,
+        "no specific resource": LOG_IN,
         **each([*ANALYTICS, "analytics/app over http"], PULL),
-        **each([*SECRET_OF_DEFAULT, "secret of default, had it no policy"], WRITE_SECRET),
-        **each(["key, for the secret of default", "open key, for the secret of default"], ENCRYPT),
-        "log of default": WRITE_LOG,
+        **each([*SECRET_OF_DEFAULT, "secret of docker_default, without its policy"], WRITE_SECRET),
+        **each(
+            ["key, used for the secret of docker_default", "open key, used for the secret of docker_default"], ENCRYPT
+        ),
+        "log of docker_default": WRITE_LOG,
         **each(FAILURES, SEND),
     },
     "env/DockerLogin/DockerX/PullRole": {
-        "nothing in particular": LOG_IN,
+        "no specific resource": LOG_IN,
         **each([*ANALYTICS_X, "analytics-x/app over http"], PULL),
-        **each([*SECRET_OF_X, "secret of x, had it no policy"], WRITE_SECRET),
-        **each(["key, for the secret of x", "open key, for the secret of x"], ENCRYPT),
-        "log of x": WRITE_LOG,
+        **each([*SECRET_OF_X, "secret of docker_x, without its policy"], WRITE_SECRET),
+        **each(["key, used for the secret of docker_x", "open key, used for the secret of docker_x"], ENCRYPT),
+        "log of docker_x": WRITE_LOG,
         **each(FAILURES, SEND),
     },
     "direct/DockerLogin/DockerDirect/PullRole": {
-        "nothing in particular": LOG_IN,
+        "no specific resource": LOG_IN,
         **each([*DIRECT, "direct/app over http"], PULL),
-        **each([*SECRET_OF_DIRECT, "secret of direct, had it no policy"], WRITE_SECRET),
-        "log of direct": WRITE_LOG,
+        **each([*SECRET_OF_DIRECT, "secret of docker_direct, without its policy"], WRITE_SECRET),
+        "log of docker_direct": WRITE_LOG,
         **each(FAILURES_OF_DIRECT, SEND),
     },
-    # A schedule starts its function; what it cannot deliver goes to the queue.
-    "env/DockerLogin/DockerDefault/Schedule/Role": {"function of default": INVOKE, **each(FAILURES, SEND)},
-    "env/DockerLogin/DockerX/Schedule/Role": {"function of x": INVOKE, **each(FAILURES, SEND)},
-    "direct/DockerLogin/DockerDirect/Schedule/Role": {"function of direct": INVOKE, **each(FAILURES_OF_DIRECT, SEND)},
-    # CDK's function that runs first refreshes invokes the versions that a deploy publishes.
+    # A schedule invokes its function. Scheduler sends the events that it cannot deliver to the failure queue.
+    "env/DockerLogin/DockerDefault/Schedule/Role": {"function of docker_default": INVOKE, **each(FAILURES, SEND)},
+    "env/DockerLogin/DockerX/Schedule/Role": {"function of docker_x": INVOKE, **each(FAILURES, SEND)},
+    "direct/DockerLogin/DockerDirect/Schedule/Role": {
+        "function of docker_direct": INVOKE,
+        **each(FAILURES_OF_DIRECT, SEND),
+    },
+    # The CDK's function for first refreshes invokes the function versions that a deployment publishes.
     "env/DockerLogin/FirstRefreshProvider/Role": {
-        **each(["version of default", "version of x"], INVOKE),
+        **each(["function version of docker_default", "function version of docker_x"], INVOKE),
         "log of first refreshes": WRITE_LOG,
     },
     "direct/DockerLogin/FirstRefreshProvider/Role": {
-        "version of direct": INVOKE,
+        "function version of docker_direct": INVOKE,
         "log of first refreshes of direct": WRITE_LOG,
     },
-    # Airflow's workers read the logins of their environment; with pull_directly they also pull by themselves.
+    # Airflow workers read the docker logins of their environment. With pull_directly, the workers' role can also pull
+    # images without a docker login from a secret.
     "worker": {
-        **each([*SECRETS, "secret of default, had it no policy", "secret of x, had it no policy"], READ_SECRET),
+        **each(
+            [*SECRETS, "secret of docker_default, without its policy", "secret of docker_x, without its policy"],
+            READ_SECRET,
+        ),
         **each(KEY_FOR_SECRETS, DECRYPT),
         **each([f"open {key}" for key in KEY_FOR_SECRETS], DECRYPT),
-        # Where an environment has tasks on Fargate: run these, in their cluster, with their roles; nothing else.
+        # Workers may run only the listed tasks on Fargate, in the environment's cluster and with the tasks' roles.
         **each(
             [
-                f"task definition {task}{revision} in our cluster"
+                f"task definition {task}{revision}, in the environment's cluster"
                 for task in ("analytics/app", "analytics-x/app")
-                for revision in ("", " by revision")
+                for revision in ("", " with a revision")
             ],
             RUN_TASK,
         ),
         **each(
             [
-                f"{role} of {task}, handed to ECS"
+                f"{role} of {task}, passed to ECS"
                 for task in ("analytics/app", "analytics-x/app")
                 for role in ("execution role", "task role")
             ],
             PASS_ROLE,
         ),
-        "a task in our cluster": FOLLOW_TASK,
-        "a container-instance in our cluster": FIND_TASK,
+        "a task in the environment's cluster": FOLLOW_TASK,
+        "a container instance in the environment's cluster": FIND_TASK,
         **each(["log of the task analytics/app", "log of the task analytics-x/app"], READ_LOG),
     },
-    # A task on Fargate pulls its own image alone and logs; what runs in it may do nothing.
+    # The execution role of a Fargate task pulls the task's image and writes the task's log. The task role, which the
+    # container uses, has no permissions.
     "env/EcsTasks/AnalyticsApp/ExecutionRole": {
-        "nothing in particular": LOG_IN,
-        **each([*also_untold("analytics/app"), "analytics/app over http"], PULL),
+        "no specific resource": LOG_IN,
+        **each([*also_with_unknown_transport("analytics/app"), "analytics/app over http"], PULL),
         "log of the task analytics/app": WRITE_LOG,
     },
     "env/EcsTasks/AnalyticsXApp/ExecutionRole": {
-        "nothing in particular": LOG_IN,
-        **each([*also_untold("analytics-x/app"), "analytics-x/app over http"], PULL),
+        "no specific resource": LOG_IN,
+        **each([*also_with_unknown_transport("analytics-x/app"), "analytics-x/app over http"], PULL),
         "log of the task analytics-x/app": WRITE_LOG,
     },
     "env/EcsTasks/AnalyticsApp/TaskRole": {},
     "env/EcsTasks/AnalyticsXApp/TaskRole": {},
     "direct/DockerLogin/Workers/Role": {
-        "nothing in particular": LOG_IN,
-        **each([*SECRET_OF_DIRECT, "secret of direct, had it no policy"], READ_SECRET),
+        "no specific resource": LOG_IN,
+        **each([*SECRET_OF_DIRECT, "secret of docker_direct, without its policy"], READ_SECRET),
         **each([*DIRECT, "direct/app over http"], PULL),
     },
-    # Administrators of the account: some are named, and may a little more; all others may neither read nor write.
-    "stranger": ADMINISTRATOR,
-    "somebody nameless": ADMINISTRATOR,
+    # Administrators of the account can neither read nor write a secret value. The administrators that the settings name
+    # have more permissions.
+    "another administrator": ADMINISTRATOR,
+    "principal without an ARN": ADMINISTRATOR,
     "break glass": {
         **ADMINISTRATOR,
-        **each(SECRETS + SECRET_OF_DIRECT, LOOK_AT_SECRET | READ_SECRET | ROLL_BACK),
+        **each(SECRETS + SECRET_OF_DIRECT, READ_METADATA | READ_SECRET | ROLL_BACK),
         **each(KEY_FOR_SECRETS, ADMINISTER_KEY | DECRYPT),
     },
     "deploy": {
@@ -235,66 +254,67 @@ EXPECTED: dict[str, Rights] = {
         **each(SECRETS + SECRET_OF_DIRECT, EVERYTHING),
         **each(KEY_FOR_SECRETS, ADMINISTER_KEY | ENCRYPT | {"kms:Encrypt"}),
     },
-    "root": {**ADMINISTRATOR, **each(SECRETS + SECRET_OF_DIRECT, LOOK_AT_SECRET | CHANGE_SECRET_POLICY)},
-    "foreigner": {},
-    # Alarms of the account reach who is to be told; no other service does, and no other account's alarms.
-    "alarms": each(TOPIC, PUBLISH),
-    "alarms of another account": {},
-    "alarms of nobody": {},
+    "root": {**ADMINISTRATOR, **each(SECRETS + SECRET_OF_DIRECT, READ_METADATA | CHANGE_SECRET_POLICY)},
+    "administrator of another account": {},
+    # Alarms of this account may publish to the topic. Alarms of other accounts and other services may not.
+    "CloudWatch": each(TOPIC, PUBLISH),
+    "CloudWatch for another account": {},
+    "CloudWatch for no account": {},
     "EventBridge": {},
-    # What the policies of secrets and key do by themselves, whatever a role's own policies say.
-    "worker" + HAD_IT_ALL: {
+    # These principals test the policies of the secrets and of the key alone. Their identity-based policies allow either
+    # everything or nothing.
+    "worker" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
-        **each(SECRETS, LOOK_AT_SECRET | READ_SECRET),
+        **each(SECRETS, READ_METADATA | READ_SECRET),
         **each(KEY_FOR_SECRETS, ADMINISTER_KEY | DECRYPT),
     },
-    "env/DockerLogin/DockerDefault/PullRole" + HAD_IT_ALL: {
+    "env/DockerLogin/DockerDefault/PullRole" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
-        **each(SECRET_OF_DEFAULT, LOOK_AT_SECRET | WRITE_IN_ANY_WAY),
-        "key, for the secret of default": ADMINISTER_KEY | ENCRYPT,
+        **each(SECRET_OF_DEFAULT, READ_METADATA | WRITE_IN_ANY_WAY),
+        "key, used for the secret of docker_default": ADMINISTER_KEY | ENCRYPT,
     },
-    "env/DockerLogin/DockerX/PullRole" + HAD_IT_ALL: {
+    "env/DockerLogin/DockerX/PullRole" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
-        **each(SECRET_OF_X, LOOK_AT_SECRET | WRITE_IN_ANY_WAY),
-        "key, for the secret of x": ADMINISTER_KEY | ENCRYPT,
+        **each(SECRET_OF_X, READ_METADATA | WRITE_IN_ANY_WAY),
+        "key, used for the secret of docker_x": ADMINISTER_KEY | ENCRYPT,
     },
-    "direct/DockerLogin/DockerDirect/PullRole" + HAD_IT_ALL: {
+    "direct/DockerLogin/DockerDirect/PullRole" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
-        **each(SECRET_OF_DIRECT, LOOK_AT_SECRET | WRITE_IN_ANY_WAY),
+        **each(SECRET_OF_DIRECT, READ_METADATA | WRITE_IN_ANY_WAY),
     },
-    "direct/DockerLogin/Workers/Role" + HAD_IT_ALL: {
+    "direct/DockerLogin/Workers/Role" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
-        **each(SECRET_OF_DIRECT, LOOK_AT_SECRET | READ_SECRET),
+        **each(SECRET_OF_DIRECT, READ_METADATA | READ_SECRET),
     },
-    "worker" + HAD_IT_NOTHING: {},
-    "env/DockerLogin/DockerDefault/PullRole" + HAD_IT_NOTHING: {},
-    "env/DockerLogin/DockerX/PullRole" + HAD_IT_NOTHING: {},
-    "direct/DockerLogin/DockerDirect/PullRole" + HAD_IT_NOTHING: {},
-    "direct/DockerLogin/Workers/Role" + HAD_IT_NOTHING: {},
-    "break glass" + HAD_IT_NOTHING: {},
-    "deploy" + HAD_IT_NOTHING: {},
+    "worker" + WITHOUT_PERMISSIONS: {},
+    "env/DockerLogin/DockerDefault/PullRole" + WITHOUT_PERMISSIONS: {},
+    "env/DockerLogin/DockerX/PullRole" + WITHOUT_PERMISSIONS: {},
+    "direct/DockerLogin/DockerDirect/PullRole" + WITHOUT_PERMISSIONS: {},
+    "direct/DockerLogin/Workers/Role" + WITHOUT_PERMISSIONS: {},
+    "break glass" + WITHOUT_PERMISSIONS: {},
+    "deploy" + WITHOUT_PERMISSIONS: {},
 }
 
-# Who may assume which role (the callers are those of callers.py). Every caller's own policies allow it to.
+# The callers that may assume each role. callers.py defines their names. Their identity-based policies allow it.
 ASSUMED_BY: dict[str, set[str]] = {
     "env/Access/PushRoles/Analytics": {
-        "the team's CI",
-        "an analyst of Identity Center in eu-west-1",
-        "an analyst of Identity Center in us-east-1",
+        "the CI role of the team",
+        "an analyst with Identity Center in eu-west-1",
+        "an analyst with Identity Center in us-east-1",
     },
     "env/Access/PushRoles/AnalyticsX": {"ana with MFA"},
-    "direct/Access/PushRoles/Direct": {"direct's CI"},
+    "direct/Access/PushRoles/Direct": {"the CI role of the team direct"},
     "env/DockerLogin/DockerDefault/PullRole": {"Lambda"},
     "env/DockerLogin/DockerX/PullRole": {"Lambda"},
     "direct/DockerLogin/DockerDirect/PullRole": {"Lambda"},
-    "env/DockerLogin/DockerDefault/Schedule/Role": {"Scheduler, for a schedule of ours"},
-    "env/DockerLogin/DockerX/Schedule/Role": {"Scheduler, for a schedule of ours"},
-    "direct/DockerLogin/DockerDirect/Schedule/Role": {"Scheduler, for a schedule of ours"},
+    "env/DockerLogin/DockerDefault/Schedule/Role": {"Scheduler, for a schedule in the default group"},
+    "env/DockerLogin/DockerX/Schedule/Role": {"Scheduler, for a schedule in the default group"},
+    "direct/DockerLogin/DockerDirect/Schedule/Role": {"Scheduler, for a schedule in the default group"},
     "env/DockerLogin/FirstRefreshProvider/Role": {"Lambda"},
     "direct/DockerLogin/FirstRefreshProvider/Role": {"Lambda"},
     "direct/DockerLogin/Workers/Role": {"EC2"},
-    "env/EcsTasks/AnalyticsApp/ExecutionRole": {"ECS, for a task of ours"},
-    "env/EcsTasks/AnalyticsXApp/ExecutionRole": {"ECS, for a task of ours"},
-    "env/EcsTasks/AnalyticsApp/TaskRole": {"ECS, for a task of ours"},
-    "env/EcsTasks/AnalyticsXApp/TaskRole": {"ECS, for a task of ours"},
+    "env/EcsTasks/AnalyticsApp/ExecutionRole": {"ECS, for a task of this account and Region"},
+    "env/EcsTasks/AnalyticsXApp/ExecutionRole": {"ECS, for a task of this account and Region"},
+    "env/EcsTasks/AnalyticsApp/TaskRole": {"ECS, for a task of this account and Region"},
+    "env/EcsTasks/AnalyticsXApp/TaskRole": {"ECS, for a task of this account and Region"},
 }

@@ -1,4 +1,4 @@
-"""Policies that went wrong by one mistake each, made from the real ones."""
+"""Mutants: copies of the policies with one mistake each."""
 
 import copy
 import re
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.permissions.account import ACCOUNT, ALL_BUT_OURS, FOREIGN_ACCOUNT, Account, Document
+from tests.permissions.account import ACCOUNT, FOREIGN_ACCOUNT, NOT_FROM_A_TEMPLATE, Account, Document
 
 Statement = dict[str, Any]
 
-# What AWS's managed policies of these names allow, by their most telling statement.
+# AWS managed policies. Each value is the Action of one typical statement of the policy.
 MANAGED = {
     "AdministratorAccess": "*",
     "AmazonEC2ContainerRegistryFullAccess": "ecr:*",
@@ -22,19 +22,19 @@ MANAGED = {
     "AWSLambdaBasicExecutionRole": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
     "IAMFullAccess": "iam:*",
 }
-SOMEBODY_ELSE = f"arn:aws:iam::{ACCOUNT}:role/stranger"
-# With a key that is absent these say yes by themselves: IfExists changes nothing.
+ANOTHER_ADMINISTRATOR = f"arn:aws:iam::{ACCOUNT}:role/another-administrator"
+# Negated condition operators match when the context key is missing, so IfExists has no effect on these operators.
 NEGATED = re.compile("Not")
 
 
 @dataclass(frozen=True, eq=False)
 class Mutant:
-    policy: str  # the id of the policy that went wrong
+    policy: str  # the id of the policy with the mistake
     kind: str
     mistake: str
     document: Document
-    before: Statement | None  # the statement before and after: what the mistake can bear on
-    after: Statement | None
+    before: Statement | None  # the correct statement; None if the mistake adds a statement
+    after: Statement | None  # the statement with the mistake; None if the mistake removes the statement
 
     @property
     def id(self) -> str:
@@ -42,14 +42,18 @@ class Mutant:
 
 
 def mutants_of(account: Account, actions: dict[str, list[str]]) -> Iterator[Mutant]:
-    """Every mutant of every policy that the templates make; `actions` are AWS's, with the resources that they know."""
+    """Yield every mutant of every policy that the templates create.
+
+    Args:
+        actions: the actions of the services, with the resource types that each action supports.
+    """
     for policy, (kind, document) in account.policies.items():
-        if policy in ALL_BUT_OURS:
+        if policy in NOT_FROM_A_TEMPLATE:
             continue
-        # An action that knows no resource is never asked of a resource's policy.
+        # The matrix has no requests for an action without a resource type on a resource with a policy.
         known = [action for action, types in actions.items() if types or kind == "identity"]
         for index, statement in enumerate(document["Statement"]):
-            # Nor one of such resources as the statement does not name.
+            # The matrix tests a statement only with actions on the resource types of the statement's actions.
             types = {each for action in listed(statement["Action"]) for each in actions.get(action, [])}
             nearby = [a for a in known if statement.get("Resource", "*") == "*" or types.intersection(actions[a])]
             for mistake, changed in _mistakes(statement, kind, nearby):
@@ -66,7 +70,7 @@ def mutants_of(account: Account, actions: dict[str, list[str]]) -> Iterator[Muta
 
 def _mistakes(statement: Statement, kind: str, known: list[str]) -> Iterator[tuple[str, Statement | None]]:
     yield "removed", None
-    yield "effect turned round", {**statement, "Effect": "Deny" if statement["Effect"] == "Allow" else "Allow"}
+    yield "effect reversed", {**statement, "Effect": "Deny" if statement["Effect"] == "Allow" else "Allow"}
     yield from _actions(statement, known)
     if kind == "identity":
         yield from _resources(statement)
@@ -78,16 +82,20 @@ def _mistakes(statement: Statement, kind: str, known: list[str]) -> Iterator[tup
 def _actions(statement: Statement, known: list[str]) -> Iterator[tuple[str, Statement]]:
     actions = listed(statement["Action"])
     for action in actions:
-        if len(actions) > 1:
-            yield f"without {action}", {**statement, "Action": [other for other in actions if other != action]}
+        others = [other for other in actions if other != action]
+        if others:
+            yield f"without {action}", {**statement, "Action": others}
         if "*" in action:
             continue
         service, _, name = action.partition(":")
         first_word = re.match("[A-Z][a-z]+", name)
         for wider in (f"{service}:{first_word[0] if first_word else ''}*", f"{service}:*", "*"):
-            # A wildcard that adds no action that AWS has today is no mistake that could show.
+            # The matrix cannot notice a wildcard that matches no additional action.
             if any(fnmatchcase(other, wider) for other in known if other not in actions):
-                yield f"{wider} for {action}", {**statement, "Action": [*(a for a in actions if a != action), wider]}
+                yield (
+                    f"{wider} instead of {action}",
+                    {**statement, "Action": [*others, wider]},
+                )
 
 
 def _resources(statement: Statement) -> Iterator[tuple[str, Statement]]:
@@ -103,14 +111,14 @@ def _resources(statement: Statement) -> Iterator[tuple[str, Statement]]:
 def _wider_arns(arn: str) -> Iterator[tuple[str, str]]:
     if arn == "*":
         return
-    yield "a wildcard for all", "*"
+    yield "a wildcard for every resource", "*"
     head, _, _ = arn.rpartition(":" if "/" not in arn else "/")
-    yield "the last part lost", f"{head}*"
+    yield "the last part missing", f"{head}*"
     if arn.endswith("/*"):
-        yield "a slash lost", f"{arn.removesuffix('/*')}*"
+        yield "a slash missing", f"{arn.removesuffix('/*')}*"
     parts = arn.split(":")
     if parts[3] and parts[2] == "ecr":
-        yield "any region", ":".join([*parts[:3], "*", *parts[4:]])
+        yield "any Region", ":".join([*parts[:3], "*", *parts[4:]])
 
 
 def _conditions(statement: Statement) -> Iterator[tuple[str, Statement]]:
@@ -148,29 +156,29 @@ def _condition_values(
         if others:
             yield f"{key} without {one}", with_condition(operator, others)
         if one in ("true", "false"):
-            yield f"{key} the other way", with_condition(operator, "false" if one == "true" else "true")
+            yield f"{key} with the opposite value", with_condition(operator, "false" if one == "true" else "true")
         elif "Like" in operator:
-            yield f"{key} any", with_condition(operator, [*others, "*"])
+            yield f"{key} with any value", with_condition(operator, [*others, "*"])
             if "?" in one:
-                yield f"{key} with * for ?", with_condition(operator, [*others, re.sub(r"\?+", "*", one)])
+                yield f"{key} with * instead of ?", with_condition(operator, [*others, re.sub(r"\?+", "*", one)])
         elif "Equals" in operator and not key.lower().startswith("aws:principalarn"):
-            yield f"{key} any", with_condition(operator.replace("Equals", "Like"), [*others, "*"])
+            yield f"{key} with any value", with_condition(operator.replace("Equals", "Like"), [*others, "*"])
     if key == "aws:PrincipalArn":
-        yield f"{key} also a stranger's", with_condition(operator, [*values, SOMEBODY_ELSE])
+        yield f"{key} also with another administrator", with_condition(operator, [*values, ANOTHER_ADMINISTRATOR])
         for one in values if "Like" not in operator else []:
-            yield f"{key} {one} gone wrong", with_condition(operator, [*(v for v in values if v != one), f"{one}x"])
+            yield f"{key} {one} misspelled", with_condition(operator, [*(v for v in values if v != one), f"{one}x"])
 
 
 def _principals(statement: Statement) -> Iterator[tuple[str, Statement]]:
     principal = statement["Principal"]
     if principal not in ("*", {"AWS": "*"}):
-        yield "open to everybody", {**statement, "Principal": {"AWS": "*"}}
-        yield "another account let in", {**statement, "Principal": {"AWS": f"arn:aws:iam::{FOREIGN_ACCOUNT}:root"}}
+        yield "open to every principal", {**statement, "Principal": {"AWS": "*"}}
+        yield "open to another account", {**statement, "Principal": {"AWS": f"arn:aws:iam::{FOREIGN_ACCOUNT}:root"}}
         if "Service" in principal:
             yield "another service", {**statement, "Principal": {"Service": "events.amazonaws.com"}}
-            yield "the account let in", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+            yield "open to the account", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
         elif not principal["AWS"].endswith(":root"):
-            yield "the whole account let in", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+            yield "open to the whole account", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
 
 
 def listed(value: Any) -> list[Any]:

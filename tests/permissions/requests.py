@@ -1,16 +1,16 @@
-"""What is asked of the account: every action of eleven services, on what is ours and on what only looks like it."""
+"""The requests of the matrix: every action of eleven services, on our resources and on similar resources."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.permissions.account import ACCOUNT, ADMINISTRATOR, OPEN_KEY, REGION, Account
 
-# Of these every action is asked for.
+# The matrix has requests for every action of these services.
 SERVICES = ("ecr", "ecs", "iam", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sns", "sqs", "sts")
 CONNECTIONS = {
-    "default": "env/DockerLogin/DockerDefault",
-    "x": "env/DockerLogin/DockerX",
-    "direct": "direct/DockerLogin/DockerDirect",
+    "docker_default": "env/DockerLogin/DockerDefault",
+    "docker_x": "env/DockerLogin/DockerX",
+    "docker_direct": "direct/DockerLogin/DockerDirect",
 }
 TASKS = {"analytics/app": "env/EcsTasks/AnalyticsApp", "analytics-x/app": "env/EcsTasks/AnalyticsXApp"}
 HTTPS = {"aws:SecureTransport": "true"}
@@ -19,10 +19,10 @@ HTTP = {"aws:SecureTransport": "false"}
 
 @dataclass(frozen=True)
 class Target:
-    """Something to ask for: a resource, and what else AWS would tell the policies of the request."""
+    """A resource, the id of its policy, and the context keys of a request for the resource."""
 
     arn: str
-    resource_type: str  # as the service authorization reference names it; "" for actions that know no resources
+    resource_type: str  # a name of the Service Authorization Reference; "" for actions without a resource
     policy: str | None = None
     context: dict[str, str] = field(default_factory=lambda: HTTPS)
 
@@ -35,9 +35,9 @@ class Request:
 
 
 def targets_of(account: Account) -> dict[str, Target]:
-    """Everything that can be asked for, by a name that the table of expected rights uses."""
+    """Return a dict of name to target. The table of expected permissions uses these names."""
     return {
-        "nothing in particular": Target("*", ""),
+        "no specific resource": Target("*", ""),
         **_repositories(),
         **_secrets(account),
         **_keys(account),
@@ -49,7 +49,7 @@ def targets_of(account: Account) -> dict[str, Target]:
 
 
 def _repositories() -> dict[str, Target]:
-    """For each team: its repository, and what only looks like it."""
+    """Return each team's repository, and repositories with similar names or tags."""
 
     def repository(name: str, team: str | None, region: str = REGION, context: dict[str, str] = HTTPS) -> Target:
         tag = {"aws:ResourceTag/team": team} if team else {}
@@ -60,9 +60,9 @@ def _repositories() -> dict[str, Target]:
         found |= {
             f"{team}/app": repository(f"{team}/app", team),
             f"{team}/app over http": repository(f"{team}/app", team, context=HTTP),
-            # docker's requests reach the registry with a token; whether IAM is told how they came is not documented.
-            f"{team}/app, transport untold": repository(f"{team}/app", team, context={}),
-            f"{team}/app elsewhere": repository(f"{team}/app", team, region="eu-central-1"),
+            # AWS does not document whether docker's requests with a token have the context key aws:SecureTransport.
+            f"{team}/app, transport unknown": repository(f"{team}/app", team, context={}),
+            f"{team}/app in another region": repository(f"{team}/app", team, region="eu-central-1"),
             f"{team}/other": repository(f"{team}/other", team),
             f"{team}/mistagged": repository(f"{team}/mistagged", "risk"),
             f"{team}/untagged": repository(f"{team}/untagged", None),
@@ -75,42 +75,42 @@ def _repositories() -> dict[str, Target]:
 def _secrets(account: Account) -> dict[str, Target]:
     found = {}
     for folder in ("airflow", "direct"):
-        # Beside ours, but of nobody here: an administrator's, by hand.
+        # This secret has the same prefix, but an administrator created it by hand.
         other = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{folder}/connections/docker_hub-AbCdEf"
         found[f"another secret in {folder}/connections"] = Target(other, "Secret")
     for name, path in CONNECTIONS.items():
         secret, policy = account.arns[f"{path}/Secret"], account.resource_policies[f"{path}/Secret"]
         found[f"secret of {name}"] = Target(secret, "Secret", policy)
-        found[f"secret of {name}, had it no policy"] = Target(secret, "Secret")
+        found[f"secret of {name}, without its policy"] = Target(secret, "Secret")
         found[f"secret of {name} over http"] = Target(secret, "Secret", policy, HTTP)
-        found[f"secret of {name}, transport untold"] = Target(secret, "Secret", policy, {})
+        found[f"secret of {name}, transport unknown"] = Target(secret, "Secret", policy, {})
     return found
 
 
 def _keys(account: Account) -> dict[str, Target]:
-    """The key as each asks for it; and the same where the key's policy leaves it to the asker's."""
+    """Return the uses of the environment's key, and the same uses of keys whose policy delegates to IAM policies."""
     ours, other = account.arns["env/DockerLogin/Key"], f"arn:aws:kms:{REGION}:{ACCOUNT}:key/other"
-    default, x = (f"airflow/connections/docker_{name}" for name in ("default", "x"))
-    asked: dict[str, tuple[str | None, str | None]] = {
+    uses: dict[str, tuple[str | None, str | None]] = {
         "for another secret": ("secretsmanager", "elsewhere/docker_default"),
         "for no secret": ("secretsmanager", None),
     }
-    for name, named in (("default", default), ("x", x)):
-        asked[f"for the secret of {name}"] = ("secretsmanager", named)
-        asked[f"for a secret named longer than that of {name}"] = ("secretsmanager", f"{named}-longer")
-        asked[f"for the secret of {name}, through another service"] = ("s3", named)
-        asked[f"for the secret of {name}, directly"] = (None, named)
+    for name in ("docker_default", "docker_x"):
+        named = f"airflow/connections/{name}"
+        uses[f"for the secret of {name}"] = ("secretsmanager", named)
+        uses[f"for a secret with a longer name than that of {name}"] = ("secretsmanager", f"{named}-longer")
+        uses[f"for the secret of {name} through another service"] = ("s3", named)
+        uses[f"for the secret of {name} through no service"] = (None, named)
     found = {}
-    for how, (service, secret) in asked.items():
+    for use, (service, secret) in uses.items():
         context = {**HTTPS}
         if service:
             context["kms:ViaService"] = f"{service}.{REGION}.amazonaws.com"
         if secret:
             prefix = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret"
             context["kms:EncryptionContext:SecretARN"] = f"{prefix}:{secret}-AbCdEf"
-        found[f"key, {how}"] = Target(ours, "key", account.resource_policies["env/DockerLogin/Key"], context)
-        found[f"open key, {how}"] = Target(ours, "key", OPEN_KEY, context)
-        found[f"another open key, {how}"] = Target(other, "key", OPEN_KEY, context)
+        found[f"key, used {use}"] = Target(ours, "key", account.resource_policies["env/DockerLogin/Key"], context)
+        found[f"open key, used {use}"] = Target(ours, "key", OPEN_KEY, context)
+        found[f"another open key, used {use}"] = Target(other, "key", OPEN_KEY, context)
     return found
 
 
@@ -119,7 +119,7 @@ def _functions(account: Account) -> dict[str, Target]:
     for name, path in CONNECTIONS.items():
         arn = account.arns[f"{path}/Refresh"]
         found[f"function of {name}"] = Target(arn, "function")
-        found[f"version of {name}"] = Target(f"{arn}:1", "function")
+        found[f"function version of {name}"] = Target(f"{arn}:1", "function")
     return found
 
 
@@ -131,43 +131,48 @@ def _logs(account: Account) -> dict[str, Target]:
         **{f"log of the task {task}": account.arns[f"{path}/Log"] for task, path in TASKS.items()},
         "another log": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:other:*",
         **{
-            f"longer named than the log of {name}": account.arns[f"{path}/Log"].replace(":*", "-longer:*")
+            f"log with a longer name than the log of {name}": account.arns[f"{path}/Log"].replace(":*", "-longer:*")
             for name, path in CONNECTIONS.items()
         },
         **{
-            f"longer named than the log of the task {task}": account.arns[f"{path}/Log"].replace(":*", "-longer:*")
+            f"log with a longer name than the log of the task {task}": account.arns[f"{path}/Log"].replace(
+                ":*", "-longer:*"
+            )
             for task, path in TASKS.items()
         },
         **{
-            f"longer named than the log of first refreshes of {env}": account.arns[
+            f"log with a longer name than the log of first refreshes of {env}": account.arns[
                 f"{env}/DockerLogin/FirstRefreshLog"
             ].replace(":*", "-longer:*")
             for env in ("env", "direct")
         },
     }
-    # The ARN of a group ends with :*, which its streams match.
+    # Fn::GetAtt returns a log group's ARN with :* at the end. That ARN also matches the group's log streams.
     streams = {name: Target(f"{arn.removesuffix('*')}log-stream:stream", "log-stream") for name, arn in groups.items()}
     whole = {f"{name}, the group": Target(arn.removesuffix("*"), "log-group") for name, arn in groups.items()}
     return streams | whole
 
 
 def _tasks(account: Account) -> dict[str, Target]:
-    """Task definitions, tasks, and the roles that are handed to them; each also in the wrong place."""
+    """Return task definitions and tasks, some in other clusters, and task roles, some passed to other services."""
     ours, other = account.arns["env/EcsTasks/Cluster"], f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/env-airflow-x"
-    clusters = {"our cluster": (ours, {"ecs:cluster": ours}), "another cluster": (other, {"ecs:cluster": other})}
-    clusters["a cluster untold"] = (other, {})
+    clusters = {
+        "the environment's cluster": (ours, {"ecs:cluster": ours}),
+        "another cluster": (other, {"ecs:cluster": other}),
+    }
+    clusters["an unknown cluster"] = (other, {})
     families = {task: account.arns[f"{path}/TaskDefinition"].removesuffix(":1") for task, path in TASKS.items()}
     families["another task"] = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/env-analytics-app-x"
     found = {}
-    for cluster, (cluster_arn, told) in clusters.items():
-        context = {**HTTPS, **told}
+    for cluster, (cluster_arn, keys) in clusters.items():
+        context = {**HTTPS, **keys}
         for task, family in families.items():
             for arn in (family, f"{family}:7"):
-                what = f"{task}{' by revision' if arn != family else ''}"
-                found[f"task definition {what} in {cluster}"] = Target(arn, "task-definition", None, context)
+                what = f"{task}{' with a revision' if arn != family else ''}"
+                found[f"task definition {what}, in {cluster}"] = Target(arn, "task-definition", None, context)
         for kind in ("task", "container-instance"):
             arn = f"{cluster_arn.replace(':cluster/', f':{kind}/')}/0123456789abcdef"
-            found[f"a {kind} in {cluster}"] = Target(arn, kind, None, context)
+            found[f"a {kind.replace('-', ' ')} in {cluster}"] = Target(arn, kind, None, context)
         found[cluster] = Target(cluster_arn, "cluster", None, context)
     roles = {
         f"{role} of {task}": account.arns[f"{path}/{name}"]
@@ -176,9 +181,9 @@ def _tasks(account: Account) -> dict[str, Target]:
     }
     roles["any other role"] = f"arn:aws:iam::{ACCOUNT}:role/administrator"
     for role, arn in roles.items():
-        for service, name in (("ECS", "ecs-tasks"), ("Lambda", "lambda"), ("nobody", None)):
-            told = {"iam:PassedToService": f"{name}.amazonaws.com"} if name else {}
-            found[f"{role}, handed to {service}"] = Target(arn, "role", None, {**HTTPS, **told})
+        for service, name in (("ECS", "ecs-tasks"), ("Lambda", "lambda"), ("no service", None)):
+            keys = {"iam:PassedToService": f"{name}.amazonaws.com"} if name else {}
+            found[f"{role}, passed to {service}"] = Target(arn, "role", None, {**HTTPS, **keys})
     return found
 
 
@@ -187,22 +192,27 @@ def _others(account: Account) -> dict[str, Target]:
         return Target(account.arns[path], "queue", account.resource_policies[path], context)
 
     queues: dict[str, Target] = {}
-    for name, path in (("failures", "env/DockerLogin/Failures"), ("failures of direct", "direct/DockerLogin/Failures")):
+    for name, path in (
+        ("failure queue", "env/DockerLogin/Failures"),
+        ("failure queue of direct", "direct/DockerLogin/Failures"),
+    ):
         queues |= {
             name: queue(path),
             f"{name} over http": queue(path, HTTP),
-            f"{name}, transport untold": queue(path, {}),
+            f"{name}, transport unknown": queue(path, {}),
         }
     topic, topic_policy = (part["env/DockerLogin/Alarms/Topic"] for part in (account.arns, account.resource_policies))
     return {
         **queues,
-        "topic of alerts": Target(topic, "topic", topic_policy),
-        "topic of alerts over http": Target(topic, "topic", topic_policy, HTTP),
-        "topic of alerts, transport untold": Target(topic, "topic", topic_policy, {}),
+        "alert topic": Target(topic, "topic", topic_policy),
+        "alert topic over http": Target(topic, "topic", topic_policy, HTTP),
+        "alert topic, transport unknown": Target(topic, "topic", topic_policy, {}),
         "another topic": Target(f"arn:aws:sns:{REGION}:{ACCOUNT}:other", "topic"),
         "another queue": Target(f"arn:aws:sqs:{REGION}:{ACCOUNT}:other", "queue"),
-        "schedule of default": Target(account.arns[f"{CONNECTIONS['default']}/Schedule/Schedule"], "schedule"),
-        "pull role of default": Target(account.arns[f"{CONNECTIONS['default']}/PullRole"], "role"),
+        "schedule of docker_default": Target(
+            account.arns[f"{CONNECTIONS['docker_default']}/Schedule/Schedule"], "schedule"
+        ),
+        "pull role of docker_default": Target(account.arns[f"{CONNECTIONS['docker_default']}/PullRole"], "role"),
         "push role of analytics": Target(account.arns["env/Access/PushRoles/Analytics"], "role"),
         "another role": Target(f"arn:aws:iam::{ACCOUNT}:role/other", "role"),
         "worker policy": Target(account.arns["env/DockerLogin/WorkerPolicy"], "policy"),
@@ -213,12 +223,12 @@ def _others(account: Account) -> dict[str, Target]:
 def requests_of(
     account: Account, targets: dict[str, Target], resource_types: dict[str, list[str]]
 ) -> Iterator[Request]:
-    """Everybody asks for every action on everything that the action knows.
+    """Yield a request of every principal for every action on every target whose resource type the action supports.
 
-    Those who may do all that no resource's policy forbids are asked only about resources of ours that have one.
+    Principals whose identity-based policies allow everything request only our resources with a resource-based policy.
     """
-    for principal, somebody in account.principals.items():
-        unlimited = somebody.policies == [ADMINISTRATOR]
+    for principal, asking in account.principals.items():
+        unlimited = asking.policies == [ADMINISTRATOR]
         for action, types in resource_types.items():
             for name, target in targets.items():
                 if unlimited and target.policy in (None, OPEN_KEY):

@@ -1,8 +1,8 @@
-"""IAM's decisions, from @cloud-copilot/iam-simulate in one process of its own for a whole batch."""
+"""Ask @cloud-copilot/iam-simulate for IAM's decisions. One Node.js process decides a whole batch of questions."""
 
 import json
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,19 @@ from tests.permissions.requests import Request, Target
 from tools import ROOT
 
 _SCRIPT = str(Path(__file__).parent / "evaluate.mjs")
-Must = tuple[int, bool]
 _DECISIONS = {"Allowed": True, "ImplicitlyDenied": False, "ExplicitlyDenied": False}
 
 
-@dataclass(frozen=True)
-class Question:
-    """One request as the simulator takes it. `identity` and `resource_policy` are ids of policies."""
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """Everything about a request except its action.
+
+    Attributes:
+        identity: the ids of the principal's identity-based policies.
+        resource_policy: the id of the resource's policy.
+    """
 
     principal: str
-    action: str
     resource: str
     account: str
     context: dict[str, str]
@@ -31,16 +34,34 @@ class Question:
     resource_policy: str | None
 
 
+@dataclass(frozen=True)
+class Question:
+    """One request in the form that the simulator expects."""
+
+    situation: Situation
+    action: str
+
+
 def actions_of(services: Iterable[str]) -> dict[str, list[str]]:
-    """Every action of the services, with the types of resources that it knows."""
+    """Return every action of the services, with the resource types that the action supports."""
     return {action: details["resource_types"] for action, details in json.loads(_run([*services], "")).items()}
 
 
-def question_of(account: Account, targets: dict[str, Target], request: Request) -> Question:
+def questions_of(account: Account, targets: dict[str, Target], requests: Iterable[Request]) -> list[Question]:
+    known: dict[tuple[str, str], Situation] = {}
+    questions = []
+    for request in requests:
+        key = (request.principal, request.target)
+        if key not in known:
+            known[key] = _situation(account, targets, request)
+        questions.append(Question(known[key], request.action))
+    return questions
+
+
+def _situation(account: Account, targets: dict[str, Target], request: Request) -> Situation:
     principal, target = account.principals[request.principal], targets[request.target]
-    return Question(
+    return Situation(
         principal=principal.caller,
-        action=request.action,
         resource=target.arn,
         account=target.arn.split(":")[4] if target.arn != "*" else ACCOUNT,
         context={
@@ -53,40 +74,62 @@ def question_of(account: Account, targets: dict[str, Target], request: Request) 
     )
 
 
-def question_of_trust(account: Account, role: str, caller: str, action: str) -> Question:
-    somebody = CALLERS[caller]
-    return Question(
-        principal=somebody.principal,
-        action=action,
+def questions_of_a_trust(account: Account, role: str, caller: str, actions: Iterable[str]) -> list[Question]:
+    asking = CALLERS[caller]
+    situation = Situation(
+        principal=asking.principal,
         resource=account.principals[role].arn,
         account=ACCOUNT,
-        context=somebody.context,
-        identity=(ADMINISTRATOR,) if somebody.may_assume else (),
+        context=asking.context,
+        identity=(ADMINISTRATOR,) if asking.may_assume else (),
         resource_policy=account.trusts[role],
     )
+    return [Question(situation, action) for action in actions]
 
 
-def decide(account: Account, questions: Sequence[Question]) -> list[bool]:
-    """Whether each is allowed.
+def decide(account: Account, questions: Sequence[Question], *, one_by_one: bool = False) -> list[bool]:
+    """Return for each question whether the request is allowed.
+
+    Args:
+        one_by_one: decide every question separately, also questions that evaluate.mjs treats as the same question.
 
     Raises:
-        CalledProcessError, KeyError: one of them could not be decided, which is never a denial.
+        CalledProcessError, KeyError: a question cannot be decided. Such a question never counts as denied.
     """
-    return [_DECISIONS[decision] for decision in _ask(account, questions)]
+    return [_DECISIONS[decision] for decision in _ask(account, questions, one_by_one=one_by_one)]
 
 
 def caught(
-    account: Account, questions: Sequence[Question], mutants: Iterable[Mutant], asked: Callable[[Mutant], list[Must]]
+    account: Account,
+    questions: Sequence[Question],
+    expected: Sequence[bool],
+    mutants: Iterable[Mutant],
+    asked: Mapping[str, Sequence[int]],
 ) -> list[bool]:
-    """Whether each mutant shows: one of its questions (their numbers, and what must come out) is decided otherwise."""
-    wrong = [{"policy": m.policy, "kind": m.kind, "document": m.document, "requests": asked(m)} for m in mutants]
-    shown: list[bool] = _ask(account, questions, mutants=wrong)
-    return shown
+    """Return for each mutant whether it is caught: the decision on at least one question is not the expected one.
+
+    Args:
+        expected: for each question, whether its request must be allowed.
+        asked: policy id to the numbers of the questions that concern the policy. They are asked in this order.
+    """
+    wrong = [
+        {"policy": m.policy, "kind": m.kind, "document": m.document, "before": m.before, "after": m.after}
+        for m in mutants
+    ]
+    found: list[bool] = _ask(account, questions, expected=expected, mutants=wrong, asked=asked)
+    return found
 
 
 def _ask(account: Account, questions: Sequence[Question], **more: Any) -> Any:
-    policies = {name: {"kind": kind, "document": document} for name, (kind, document) in account.policies.items()}
-    return json.loads(_run([], json.dumps({"policies": policies, "requests": [*map(vars, questions)], **more})))
+    numbers: dict[Situation, int] = {}
+    requests = [(numbers.setdefault(q.situation, len(numbers)), q.action) for q in questions]
+    batch = {
+        "policies": {name: {"kind": kind, "document": document} for name, (kind, document) in account.policies.items()},
+        "situations": [vars(situation) for situation in numbers],
+        "requests": requests,
+        **more,
+    }
+    return json.loads(_run([], json.dumps(batch)))
 
 
 def _run(arguments: list[str], text: str) -> str:

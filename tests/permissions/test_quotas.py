@@ -1,4 +1,4 @@
-"""Every policy stays within IAM's quotas, at the size that is promised and at the largest that settings take."""
+"""Tests that every policy stays within IAM's quotas, for the documented size and for the largest accepted settings."""
 
 import json
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ import pytest
 from tests.permissions.account import ACCOUNT, Account, account_of, path_of
 from tests.templates import synthesize
 
-# IAM and STS quotas, in characters without white space ("IAM and AWS STS quotas", IAM User Guide); of KMS and Secrets
-# Manager in bytes.
+# IAM and STS quotas are in characters without white space ("IAM and AWS STS quotas", IAM User Guide). Quotas of KMS and
+# Secrets Manager are in bytes.
 INLINE_PER_ROLE, MANAGED, MANAGED_PER_ROLE, TRUST = 10_240, 6_144, 10, 2_048
 KEY_POLICY, SECRET_POLICY = 32_768, 20_480
 
 
 def settings(teams: int, repositories: int, connections: int, teams_each: int) -> str:
     names = [f"team-of-a-long-name-{number:03}" for number in range(teams)]
-    # As many users as the settings take.
+    # This is the largest number of users that the settings accept.
     users = [f"arn:aws:iam::{ACCOUNT}:user/firstname.lastname{number:02}" for number in range(26)]
     push = f"push.user_arns = {users}\npush.require_mfa = true"
     return "\n".join(
@@ -35,9 +35,9 @@ def settings(teams: int, repositories: int, connections: int, teams_each: int) -
 @pytest.mark.parametrize(
     "size",
     [
-        pytest.param((20, 15, 5, 20), id="300 repositories in 20 teams, all in each of five connections"),
-        pytest.param((38, 1, 1, 38), id="as many teams as workers may pull from directly"),
-        pytest.param((4, 1, 35, 2), id="as many connections as an environment takes"),
+        pytest.param((20, 15, 5, 20), id="300 repositories in 20 teams, and five connections with all teams"),
+        pytest.param((38, 1, 1, 38), id="the largest number of teams from which workers may pull directly"),
+        pytest.param((4, 1, 35, 2), id="the largest number of connections in an environment"),
     ],
 )
 def test_no_policy_is_too_long(size: tuple[int, int, int, int], tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ AWAY = "arn:aws:iam::222222222222:role/ci"
 BOUNDARY = "arn:aws:iam::111111111111:policy/Boundary"
 ACCOUNT_ROOT = "arn:aws:iam::111111111111:root"
 SSO_ROLE = "AWSReservedSSO_DataAnalyst_0123456789abcdef"
+SSO_BARE = f"arn:aws:iam::111111111111:role/{SSO_ROLE}"
+SSO_ARN = f"arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/eu-west-1/{SSO_ROLE}"
+SSO_SESSION = f"arn:aws:sts::111111111111:assumed-role/{SSO_ROLE}/ana@example.com"
 CHINA_USER, CHINA_ROLE = USER.replace("aws", "aws-cn"), ROLE.replace("aws", "aws-cn")
 SESSION = "arn:aws:sts::111111111111:assumed-role/ci/run-1"
 
@@ -66,6 +69,16 @@ def top(text: str) -> str:
 def end(text: str) -> str:
     """Return VALID with more text at its end: settings of docker_default, or other tables."""
     return f"{VALID}\n{text}\n"
+
+
+def misplaced(line: str) -> str:
+    """Return VALID with one of its lines moved to its end."""
+    return edited(f"{line}\n", "") + f"{line}\n"
+
+
+def beside(text: str) -> str:
+    """Return VALID with another setting beside the team's repositories."""
+    return edited("[teams.analytics]\n", f"[teams.analytics]\n{text}\n")
 
 
 def numbered(word: str, count: int) -> list[str]:
@@ -158,3 +171,11 @@ def many_tasks() -> str:
     names = numbered("r", 20)
     listed = "".join(f'[ecs.tasks."analytics/{name}"]\nimage_tag = "1"\n' for name in names)
     return repositories(*names) + f'[workers]\nrole_arns = ["{ROLE}"]\n' + listed
+
+
+def long_family() -> str:
+    """Return VALID with a task whose family has 256 characters in dev.toml."""
+    return (
+        repositories("r" * 242)
+        + f'[workers]\nrole_arns = ["{ROLE}"]\n[ecs.tasks."analytics/{"r" * 242}"]\nimage_tag = "1"\n'
+    )

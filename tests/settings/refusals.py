@@ -25,7 +25,10 @@ from tests.settings.edits import (
     ROLES,
     SESSION,
     SETS,
+    SSO_ARN,
+    SSO_BARE,
     SSO_ROLE,
+    SSO_SESSION,
     TAGS,
     TASK,
     TEAM_TABLE,
@@ -35,6 +38,7 @@ from tests.settings.edits import (
     VALID,
     account,
     alerts,
+    beside,
     boundary,
     break_glass,
     clean_up,
@@ -44,7 +48,9 @@ from tests.settings.edits import (
     edited,
     emails,
     end,
+    long_family,
     many_tasks,
+    misplaced,
     numbered,
     prefix,
     push,
@@ -64,17 +70,23 @@ from tests.settings.edits import (
 # how to fix it.
 Refusal = tuple[str, str | bytes, str, str, str]
 
+NAME_THE_SET = "name the permission set DataAnalyst in permission_sets"
+REGISTRY = "111111111111.dkr.ecr.eu-west-1.amazonaws.com"
+WEB = "analytics/web-scraper"
+ANY_ID = "connections.<id>"
+ABOVE = ("is not a setting here", "it belongs above the first table")
+
+
+def belongs(table: str) -> tuple[str, str]:
+    return "is not a setting here", f"it belongs in [{table}]"
+
+
 ROLE_FORM, USER_FORM = "arn:aws:iam::123456789012:role/name", "arn:aws:iam::123456789012:user/name"
 
 FILES: list[Refusal] = [
     ("a file has settings", "", "file", "has no settings", "delete the file"),
     ("a file has more than comments", "# later\n", "file", "has no settings", "copy them"),
     ("a file is UTF-8", VALID.encode() + "# für".encode("latin-1"), "line 14", "is not UTF-8", "save the file"),
-    ("a file is TOML", top('account = "1'), "line 1, column 13", "is not TOML", "text in quotes"),
-    ("a file is complete", end("[workers]\nrole_arns = ["), "end of document", "is not TOML", "quotes"),
-    ("a table appears once", end("[teams.analytics]"), "line 15, column 17", "is not TOML", "each key and table once"),
-    ("a key appears once", top('region = "eu-west-1"'), "line 3, column 21", "is not TOML", "each key and table once"),
-    ("an account with a leading 0 is text", "account = 011111111111", "line 1, column 12", "is not TOML", "quotes"),
 ]
 """The file cannot be read."""
 
@@ -104,6 +116,22 @@ KEYS: list[Refusal] = [
     ("an unknown key of the alerts", alerts("sms = 1"), "alerts.sms", "not a setting", "write one of emails"),
     ("an unknown key of a clean-up", clean_up("keep = 1"), f"{CLEAN}.keep", "not a setting", "images_older_than_hours"),
     ("an unknown key of a task", task("cpu_unit = 1"), f"{TASK}.cpu_unit", "not a setting", "did you mean cpu_units?"),
+    (
+        "a top-level setting in the last table",
+        alerts('emails = ["a@b.c"]\nrole_path = "/a/"'),
+        "alerts.role_path",
+        *ABOVE,
+    ),
+    ("the Region in the last table", misplaced('region = "eu-west-1"'), f"{DOCKER}.region", *ABOVE),
+    ("the account in the last table", misplaced('account = "111111111111"'), f"{DOCKER}.account", *ABOVE),
+    ("a default beside the repositories", beside("keep_images = 5"), "teams.analytics.keep_images", *belongs(DEFAULTS)),
+    ("a default in push", push(f"user_arns = ['{USER}']\nkeep_images = 5"), f"{PUSH}.keep_images", *belongs(DEFAULTS)),
+    ("a principal at the top", top(f"user_arns = ['{USER}']"), "user_arns", *belongs("teams.<team>.push")),
+    ("a connection's setting at the top", top("refresh_every_minutes = 9"), "refresh_every_minutes", *belongs(ANY_ID)),
+    ("an address at the top", top('emails = ["a@b.c"]'), "emails", *belongs("alerts")),
+    ("a clean-up beside the teams", end("[clean_up]"), "clean_up", *belongs(CLEAN)),
+    ("a time in the workers' table", end("[workers]\nschedule = 'x'"), "workers.schedule", *belongs(CLEAN)),
+    ("alerts in a connection", edited("[alerts]", f"[{DOCKER}.alerts]"), f"{DOCKER}.alerts", *belongs("alerts")),
     ("no account", edited('account = "111111111111"', ""), "account", "is missing", 'add account = "123456789012"'),
     ("no region", edited('region = "eu-west-1"', ""), "region", "is missing", 'add region = "eu-west-1"'),
     ("no teams", edited(TEAM_TABLE, ""), "teams", "is missing", "add a table [teams.analytics]"),
@@ -165,8 +193,10 @@ FORMS: list[Refusal] = [
     ("a team with an underscore", teams("a_b"), "teams.a_b", "'a_b'", "single hyphens"),
     ("a team that starts with a digit", teams("3d"), "teams.3d", "'3d'", "start with a letter"),
     ("a repository in capitals", repositories("Var"), REPOSITORIES, "'Var'", "lower-case"),
-    ("a repository with two hyphens", repositories("a--b"), REPOSITORIES, "'a--b'", "one of ._-/ between"),
-    ("a repository that starts with a slash", repositories("/a"), REPOSITORIES, "'/a'", "between"),
+    *(
+        (f"{name} for a repository", repositories(name), REPOSITORIES, f"'{name}'", "with one of ._-/ between them")
+        for name in ("a//b", "a..b", "a___b", "a._b", "a-_b", "-a", "a__", "a b")
+    ),
     ("a connection without docker_", edited("docker_default", "ecr"), "connections.ecr", "'ecr'", "write docker_"),
     (
         "a connection with a hyphen",
@@ -177,7 +207,21 @@ FORMS: list[Refusal] = [
     ),
     ("a connection that is only docker_", connections("docker_"), "connections.docker_", "'docker_'", "and then a-z"),
     ("a connection of 251 characters", connections(LONG_ID), f"connections.{LONG_ID}", "is not the ID", "at most 250"),
-    ("a permission set's role", pushers(SETS, SSO_ROLE), SETS, SSO_ROLE, "the name that IAM Identity Center shows"),
+    ("a permission set's role", pushers(SETS, SSO_ROLE), SETS, SSO_ROLE, "the permission set, DataAnalyst"),
+    (
+        "a permission set's role without its end",
+        pushers(SETS, SSO_ROLE[:-17]),
+        SETS,
+        "is a role of",
+        "set, DataAnalyst",
+    ),
+    ("the ARN of a permission set's role", pushers(SETS, SSO_ARN), SETS, SSO_ARN, "the permission set, DataAnalyst"),
+    ("a permission set's role that pushes", pushers(ROLES, SSO_ARN), ROLES, "is a role of IAM Ide", NAME_THE_SET),
+    ("a permission set's role without its path", pushers(ROLES, SSO_BARE), ROLES, "is a role of IAM", NAME_THE_SET),
+    ("a session of a permission set", pushers(ROLES, SSO_SESSION), ROLES, "is a role of IAM Identity", NAME_THE_SET),
+    ("a session of a permission set for a user", pushers(USERS, SSO_SESSION), USERS, "is a role of", NAME_THE_SET),
+    ("a permission set's role for workers", workers(SSO_ARN), "workers.role_arns", "is a role of IAM", "you manage"),
+    ("a permission set's role for emergencies", break_glass(SSO_ARN), GLASS, "is a role of IAM", "you manage"),
     ("a permission set with a space", pushers(SETS, "a b"), SETS, "'a b'", "the name that IAM Identity Center shows"),
     *(
         (f"{arn} for a role", pushers(ROLES, arn), ROLES, f"'{arn}' is not the ARN of a role", ROLE_FORM)
@@ -347,6 +391,46 @@ TOGETHER: list[Refusal] = [
         "repeats the team or the registry",
         "write 'app'",
     ),
+    *(
+        (f"{text} for a repository", repositories(text), REPOSITORIES, f"'{text}'", "write 'app'")
+        for text in (
+            f"{REGISTRY}/analytics/app:5",
+            f"{REGISTRY}/app:latest",
+            f"{REGISTRY}/analytics/app@sha256:{'0' * 64}",
+            f"{REGISTRY}/analytics/app:5@sha256:{'0' * 64}",
+            "111111111111.dkr-ecr.eu-west-1.on.aws/analytics/app:5",
+            f"https://{REGISTRY}/analytics/app",
+            "arn:aws:ecr:eu-west-1:111111111111:repository/analytics/app",
+            "analytics/app:5",
+            "app:5",
+            "/app/",
+        )
+    ),
+    ("an image of another team", repositories(f"{REGISTRY}/risk/app:5"), REPOSITORIES, "is not the name", "'risk/app'"),
+    (
+        "an image that is no repository",
+        repositories(f"{REGISTRY}/App:5"),
+        REPOSITORIES,
+        "is not the name",
+        "lower-case",
+    ),
+    (
+        "an image and its name",
+        repositories("app", f"{REGISTRY}/app:5"),
+        REPOSITORIES,
+        "is not",
+        "remove it, because 'app'",
+    ),
+    ("a name with its team and without", repositories("analytics/app", "app"), REPOSITORIES, "repeats", "remove it"),
+    (
+        "a task of an image",
+        task(repository=f"{REGISTRY}/{WEB}:1"),
+        f"ecs.tasks.'{REGISTRY}/{WEB}:1'",
+        "not a",
+        f"write '{WEB}'",
+    ),
+    ("a task without its team", task(repository="web-scraper"), "ecs.tasks.'web-scraper'", "is not a", f"mean {WEB}?"),
+    ("a task family of 256 characters", long_family(), f"ecs.tasks.'analytics/{'r' * 242}'", "longer than 255", "by 1"),
     ("a team's name with a line break", teams(r'"risk\n"'), r"teams.'risk\n'", r"'risk\n'", "lower-case"),
     ("a number with a decimal point", defaults("keep_images = 5.0"), IMAGES, "5.0 is not a whole number", "a whole"),
     ("a date for a table", top("workers = 2020-01-01"), "workers", "the date or time 2020-01-01", "a table"),

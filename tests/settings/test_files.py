@@ -1,5 +1,6 @@
 """Settings files: which ones are accepted, and the one line that refuses any other."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,16 +16,24 @@ from tests.settings.edits import (
     REPOSITORIES,
     ROLE,
     ROLES,
+    SETS,
+    SSO_ARN,
+    SSO_BARE,
+    SSO_ROLE,
+    SSO_SESSION,
     TOPIC,
     USER,
     USERS,
     VALID,
     alerts,
+    beside,
     clean_up,
     connected,
     connections,
     defaults,
     edited,
+    end,
+    misplaced,
     numbered,
     prefix,
     pushers,
@@ -35,7 +44,7 @@ from tests.settings.edits import (
     teams,
     topic,
 )
-from tests.settings.refusals import REFUSED_BY_LOADER
+from tests.settings.refusals import REFUSED_BY_LOADER, REGISTRY, TOGETHER, WEB
 from tools import ROOT
 
 
@@ -111,7 +120,7 @@ def test_every_problem_of_every_file_is_reported(tmp_path: Path) -> None:
     )
 
     assert [line.rpartition("; ")[0].split(": ")[:2] for line in lines] == [
-        ["dev.toml", "line 1, column 11"],
+        ["dev.toml", "line 1"],
         ["prod.toml", "account"],
         ["prod.toml", REPOSITORIES],
         ["prod.toml", f"{DOCKER}.speed"],
@@ -184,6 +193,7 @@ ACCEPTED = {
     "a push role's name of 64 characters": teams("t" * 51),
     "a repository's name of 256 characters": repositories("r" * 246),
     "a repository's name with separators": repositories("a/b.c_d-e", "2"),
+    "repositories' names with two underscores or hyphens": repositories("a__b", "c--d", "e---f/g__h"),
     "a connection's id of 250 characters": connections(LONG_ID[:-1]),
     "a refresh every 10 minutes": refresh(10),
     "a refresh every 180 minutes": refresh(180),
@@ -247,3 +257,86 @@ def test_following_the_messages_one_by_one_leads_to_a_file_that_is_accepted(tmp_
                 content = content.replace(f"[{key}]\n", f"[{key}]\n{entry}\n")
     else:
         pytest.fail(f"still refused: {line}")
+
+
+WRITTEN = [
+    row for row in TOGETHER if row[2] in (REPOSITORIES, f"ecs.tasks.'{REGISTRY}/{WEB}:1'") and "write '" in row[4]
+]
+
+
+@pytest.mark.parametrize("content", [pytest.param(row[1], id=row[0]) for row in WRITTEN])
+def test_a_suggested_name_of_a_repository_is_accepted(tmp_path: Path, content: str) -> None:
+    (line,) = refusals(tmp_path, dev=content)
+    entry, suggestion = line.split("'")[1], line.rpartition("write '")[2].removesuffix("'")
+
+    assert len(loaded(tmp_path, dev=content.replace(entry, suggestion))) == 1
+
+
+@pytest.mark.parametrize(
+    "names", [["app", f"{REGISTRY}/app:5"], [f"{REGISTRY}/app:5", "app"], ["analytics/app", f"{REGISTRY}/app:5"]]
+)
+def test_following_the_fixes_of_two_names_of_one_repository_leads_to_a_file_that_is_accepted(
+    tmp_path: Path, names: list[str]
+) -> None:
+    for _ in range(3):
+        try:
+            loaded(tmp_path, dev=repositories(*names))
+            break
+        except SettingsError as error:
+            line = str(error).splitlines()[0]
+            position = names.index(line.split("'")[1])
+            names[position : position + 1] = [] if "remove it" in line else [line.rpartition("write '")[2].strip("'")]
+
+    assert loaded(tmp_path, dev=repositories(*names))[0].teams["analytics"].repositories == ("app",)
+
+
+@pytest.mark.parametrize("key", [ROLES, USERS, SETS])
+@pytest.mark.parametrize("text", [SSO_ARN, SSO_BARE, SSO_SESSION, SSO_ROLE, SSO_ROLE[:-17]])
+def test_the_permission_set_of_a_refused_role_is_accepted(tmp_path: Path, key: str, text: str) -> None:
+    (line,) = refusals(tmp_path, dev=pushers(key, text))
+
+    (name,) = re.findall(r"the permission set,? (\w+)", line)
+    assert len(loaded(tmp_path, dev=pushers(SETS, name))) == 1
+
+
+@pytest.mark.parametrize("line", ['region = "eu-west-1"', 'account = "111111111111"'])
+def test_a_setting_that_is_moved_above_the_first_table_is_accepted(tmp_path: Path, line: str) -> None:
+    content = misplaced(line)
+    assert "belongs above the first table" in refusals(tmp_path, dev=content)[0]
+
+    assert len(loaded(tmp_path, dev=f"{line}\n{content.removesuffix(line + chr(10))}")) == 1
+
+
+def test_a_setting_that_is_moved_to_the_named_table_is_accepted(tmp_path: Path) -> None:
+    (line,) = refusals(tmp_path, dev=beside("keep_images = 5"))
+
+    heading = line.rpartition("it belongs in ")[2]
+    assert len(loaded(tmp_path, dev=end(f"{heading}\nkeep_images = 5"))) == 1
+
+
+def with_task(team: str, repository: str) -> str:
+    return (
+        VALID.replace("analytics", team).replace('"web-scraper", "churn-model"', f'"{repository}"')
+        + f'[workers]\nrole_arns = ["{ROLE}"]\n[ecs.tasks."{team}/{repository}"]\nimage_tag = "1"\n'
+    )
+
+
+def test_two_environments_of_an_account_and_region_cannot_have_the_same_task_family(tmp_path: Path) -> None:
+    # The workers of each environment could run the task of the other one.
+    twin, twin_eu = with_task("eu-risk", "var"), 'connections_prefix = "eu"\n' + with_task("risk", "var")
+
+    (line,) = refusals(tmp_path, **{"twin": twin, "twin-eu": twin_eu})
+
+    what = "twin-eu.toml: ecs.tasks.'risk/var': task family 'twin-eu-risk-var' also belongs to twin.toml"
+    fix = "change the name of the repository, of the team or of the environment in one of the two files"
+    assert line == f"{what}; {fix}"
+    assert len(loaded(tmp_path, **{"twin-eu": twin_eu.replace("var", "value-at-risk")})) == 2
+    assert len(loaded(tmp_path, **{"twin-eu": twin_eu.replace("eu-west-1", "eu-west-2")})) == 2
+
+
+def test_separators_in_names_of_repositories_do_not_make_one_task_family_of_two_environments(tmp_path: Path) -> None:
+    one, other = with_task("eu", "risk/var"), 'connections_prefix = "eu"\n' + with_task("risk", "var")
+
+    (line,) = refusals(tmp_path, **{"twin": one, "twin-eu": other})
+
+    assert "task family 'twin-eu-risk-var' also belongs to twin.toml" in line

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.conftest import PLAIN, RICH
+from tests.stacks.conftest import PLAIN, RICH, of_type
 from tests.templates import Template, Templates, synthesize
 from tools import ROOT
 
@@ -31,12 +31,17 @@ class Synthesized:
 
 @pytest.fixture(scope="module")
 def without_cli(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    """app.py run without the CDK CLI, on the examples and `rich`. CDK's built-in validation takes most of the time."""
+    """app.py run without the CDK CLI, on `rich` and the examples, of which `dev` has a user of another account.
+
+    CDK's built-in validation takes most of the time.
+    """
     # Python may have left bytecode beside the function, because tests import it. Here it certainly has.
     subprocess.run([sys.executable, "-m", "compileall", "-q", "lambda"], cwd=ROOT, check=True)
     folder = tmp_path_factory.mktemp("without-cli")
     shutil.copytree(ROOT / "examples", folder / "environments")
     (folder / "environments" / "rich.toml").write_text(RICH)
+    dev = folder / "environments" / "dev.toml"
+    dev.write_text(dev.read_text().replace("111111111111:user/ana", "222222222222:user/ana"))
     return Synthesized(run_app(folder), folder)
 
 
@@ -70,10 +75,18 @@ def test_only_resources_of_a_contract_have_a_fixed_name(templates: Templates) ->
 
 
 def test_the_examples_pass_cdks_own_validation(without_cli: Synthesized) -> None:
-    assert (without_cli.app.returncode, without_cli.app.stderr) == (0, "")
+    assert without_cli.app.returncode == 0
     assert (without_cli.folder / "cdk.out" / "manifest.json").exists()
     assert without_cli.template("dev", "DockerLogin")
     assert without_cli.template("prod", "DockerLogin")
+
+
+def test_a_principal_of_another_account_is_one_line_of_warning(without_cli: Synthesized) -> None:
+    [line] = without_cli.app.stderr.splitlines()
+
+    assert line.startswith(
+        "dev.toml: teams.risk.push.user_arns: warning: 'arn:aws:iam::222222222222:user/ana' may push"
+    )
 
 
 def test_the_app_writes_the_same_templates_without_the_cdk_cli(without_cli: Synthesized, templates: Templates) -> None:
@@ -124,7 +137,8 @@ def test_no_names_in_the_settings_make_constructs_collide(tmp_path: Path) -> Non
         'account = "111111111111"\nregion = "eu-west-1"\nalerts.off_because = "a test"\n'
         '[connections.docker_x]\nteams = ["x"]\n'
         + "".join(
-            f'[teams.{name}]\nrepositories = ["r"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+            f'[teams.{name}]\nrepositories = ["r", "a__b", "c--d"]\n'
+            'push.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
             for name in names
         )
     )
@@ -132,6 +146,41 @@ def test_no_names_in_the_settings_make_constructs_collide(tmp_path: Path) -> Non
     templates = synthesize(tmp_path, tmp_path / "cdk.out")
 
     assert len(templates["odd-Access"]["Outputs"]) == len(names)
+    repositories = {r["RepositoryName"] for r in of_type(templates["odd-Registry"], "AWS::ECR::Repository")}
+    assert repositories == {f"{team}/{name}" for team in names for name in ("r", "a__b", "c--d")}
+
+
+def test_no_physical_names_of_two_environments_of_an_account_meet(tmp_path: Path) -> None:
+    # The checks of the settings refuse the names that could meet. All others contain the environment's name.
+    environments = ["a", "a-b", "a-airflow", "a-registry", "a-ecr-push"]
+    for position, name in enumerate(environments):
+        text = RICH.replace("analytics", f"analytics-{position}").replace("[teams.risk]", f"[teams.risk-{position}]")
+        text = text.replace('"risk"', f'"risk-{position}"').replace('"risk/', f'"risk-{position}/')
+        (tmp_path / f"{name}.toml").write_text(f'connections_prefix = "{name}"\n{text}')
+
+    templates = synthesize(tmp_path, tmp_path / "cdk.out")
+
+    keys = (
+        "RoleName",
+        "RepositoryName",
+        "ClusterName",
+        "Family",
+        "AssociationName",
+        "DashboardName",
+        "AlarmName",
+        "Name",
+    )
+    names = [
+        (resource["Type"], key, resource["Properties"][key])
+        for template in templates.values()
+        for resource in template["Resources"].values()
+        for key in keys
+        if isinstance(resource.get("Properties", {}).get(key), str)
+        if resource["Type"] not in ("AWS::SSM::Association", "AWS::IAM::Policy") or key == "AssociationName"
+    ]
+    assert len(templates) == 5 * len(environments)
+    assert len(names) > 50
+    assert len(set(names)) == len(names)
 
 
 def test_the_largest_number_of_connections_fits_into_a_template(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_make_alone_explains_every_target(checkout: Path) -> None:
     targets = set(phony[1].replace("\\\n", " ").split()) - {"help", "set-up-to-deploy", "cdk-options"}
     explained = re.findall(r"^  make (\S+)( ENV=prod)?  +[A-Z]", make(checkout).stdout, re.MULTILINE)
     assert {target for target, _ in explained} == targets
-    assert {target for target, environment in explained if environment} == set(DEPLOYING)
+    assert {target for target, environment in explained if environment} == {*DEPLOYING, "settings"}
 
 
 @pytest.mark.parametrize("target", DEPLOYING)
@@ -61,6 +61,21 @@ def test_local_can_be_deployed_to_an_embedded_aws_that_runs(checkout: Path, targ
     assert made.returncode == 0
     refused = make(checkout, "--dry-run", target, "ENV=local", AWS_ENDPOINT_URL="https://vpce.amazonaws.com")
     assert refused.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ([], ".venv/bin/python -m settings"),
+        (["ENV=prod"], ".venv/bin/python -m settings 'prod'"),
+        (["ENV=local"], ".venv/bin/python -m settings 'local'"),
+    ],
+)
+def test_settings_are_checked_for_one_environment_or_for_all(
+    checkout: Path, arguments: list[str], command: str
+) -> None:
+    commands = make(checkout, "--dry-run", "settings", *arguments).stdout.splitlines()
+    assert [line.strip() for line in commands[-2:]] == ["python3 -m tools.set_up deploy", command]
 
 
 @pytest.mark.parametrize(

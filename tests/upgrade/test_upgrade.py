@@ -1,10 +1,11 @@
-"""An upgrade from version 0.1.0: its templates are deployed first, and then today's.
+"""Tests of an upgrade: the templates of version 0.1.0 are deployed first, and the current templates after them.
 
-`version-0.1.0/` is the cloud assembly of that version for `settings/upgrade.toml`, without the metadata and the tree of
-constructs, which a deploy does not read.
+`version-0.1.0/` contains the cloud assembly of version 0.1.0 for `settings/upgrade.toml`. The metadata and the
+construct tree are removed from the assembly, because a deployment does not read them.
 """
 
 import re
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -24,13 +25,18 @@ from local.embedded_aws import EmbeddedAws
 FOLDER = Path(__file__).parent
 STACKS = ("Registry", "Access", "DockerLogin", "WorkerUpkeep", "EcsTasks")
 SECRETS = ("upgrade/connections/docker_alpha", "upgrade/connections/docker_beta")
-# Each deploy publishes a new version of a function whose code or description changed.
+# A deployment publishes a new version of each function whose code or description changed.
 REPLACED_BY_DESIGN = {"AWS::Lambda::Version"}
 
 
 @dataclass
 class Readings:
-    """What a worker read while the upgrade ran."""
+    """The results of a worker's reads while the upgrade ran.
+
+    Attributes:
+        logins: the number of reads that found a valid docker login.
+        failures: the secret and the exception of every other read.
+    """
 
     logins: int = 0
     failures: list[str] = field(default_factory=list)
@@ -38,25 +44,24 @@ class Readings:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What was deployed before and after the upgrade, and what a worker read meanwhile."""
+    """The state before and after the upgrade, and the results of a worker's reads during the upgrade."""
 
     outputs_before: dict[str, str]
     outputs_after: dict[str, str]
-    resources_before: dict[str, dict[str, str]]  # physical ids by logical id, for each resource type
+    resources_before: dict[str, dict[str, str]]  # for each resource type: logical id to physical id
     resources_after: dict[str, dict[str, str]]
-    announced: str  # what `cdk diff` printed
+    announced: str  # the output of `cdk diff`
     readings: Readings
 
 
 @pytest.fixture(scope="module")
-def upgrade(
-    bootstrapped: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Upgrade:
-    """Version 0.1.0 deployed, an image pushed, and today's version deployed over it while a worker reads the logins."""
-    aws = bootstrapped
-    today = tmp_path_factory.mktemp("today") / "cdk.out"
+def upgrade(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factory: pytest.TempPathFactory) -> Upgrade:
+    """Deploy version 0.1.0 and push an image. Deploy the current version while a worker reads the docker logins."""
+    folder = tmp_path_factory.mktemp("upgrade")
+    # The CDK CLI writes a cache of assets into the assembly, so it gets a copy.
+    old, today = shutil.copytree(FOLDER / "version-0.1.0", folder / "old"), folder / "today"
     with cdk.synthesizing(today, environments=FOLDER / "settings"):
-        cdk.deploy(aws, FOLDER / "version-0.1.0", "upgrade/*")
+        cdk.deploy(aws, old, "upgrade/*")
     before = outputs(aws, "upgrade")
     docker_login(aws, assume(aws, before["PushRoleArnBeta"], account.analyst)).push("beta/var:1", FILES)
     resources = _resources(aws)
@@ -73,19 +78,19 @@ def test_a_worker_reads_a_valid_login_at_every_moment_of_the_upgrade(upgrade: Up
     assert upgrade.readings.logins > 100
 
 
-def test_the_upgrade_replaces_nothing_but_the_published_versions_of_functions(upgrade: Upgrade) -> None:
+def test_the_upgrade_replaces_only_the_published_versions_of_functions(upgrade: Upgrade) -> None:
     types = upgrade.resources_before.keys() | upgrade.resources_after.keys()
     changed = {kind for kind in types if upgrade.resources_before.get(kind) != upgrade.resources_after.get(kind)}
 
     assert changed <= REPLACED_BY_DESIGN
 
 
-def test_cloudformation_would_replace_and_remove_nothing_else_either(upgrade: Upgrade) -> None:
-    """The embedded AWS does not know for every property whether a change replaces the resource. The CDK CLI does."""
+def test_cdk_diff_announces_no_other_replacement_or_removal(upgrade: Upgrade) -> None:
+    """The CDK CLI knows for every property whether a change replaces the resource. The emulator does not."""
     assert "Stack upgrade/DockerLogin" in upgrade.announced
     replaced = re.findall(r"^\[[~+-]\] (\S+) .*(?:replace|destroy|orphan)", upgrade.announced, re.MULTILINE)
 
-    assert set(replaced) <= REPLACED_BY_DESIGN
+    assert set(replaced) == REPLACED_BY_DESIGN
 
 
 def test_every_output_keeps_its_name_and_value(upgrade: Upgrade) -> None:
@@ -93,16 +98,16 @@ def test_every_output_keeps_its_name_and_value(upgrade: Upgrade) -> None:
 
 
 def test_an_image_that_was_pushed_before_the_upgrade_is_pulled_after_it(
-    bootstrapped: EmbeddedAws, upgrade: Upgrade, worker_role: Any
+    aws: EmbeddedAws, upgrade: Upgrade, worker_role: Any
 ) -> None:
     for secret in SECRETS:
         _, connection = read(worker_role, secret)
-        assert log_in(bootstrapped, connection).pull("beta/var:1") == FILES
+        assert log_in(aws, connection).pull("beta/var:1") == FILES
 
 
 @contextmanager
 def _reading(secrets_manager: Any) -> Iterator[Readings]:
-    """Read the logins in a thread, without a pause, until the body ends."""
+    """Read the docker logins in a thread until the `with` block ends."""
     readings, stop = Readings(), threading.Event()
 
     def keep_reading() -> None:
@@ -111,7 +116,7 @@ def _reading(secrets_manager: Any) -> Iterator[Readings]:
                 try:
                     _, connection = read(secrets_manager, secret)
                     assert datetime.fromisoformat(connection["extra"]["expires_at"]) > datetime.now(UTC)
-                except Exception as failure:  # Whatever it is, a task of Airflow would have failed.
+                except Exception as failure:  # With any exception, a task of Airflow fails.
                     readings.failures.append(f"{secret}: {type(failure).__name__}")
                 else:
                     readings.logins += 1
@@ -127,7 +132,7 @@ def _reading(secrets_manager: Any) -> Iterator[Readings]:
 
 
 def _resources(aws: EmbeddedAws) -> dict[str, dict[str, str]]:
-    """The physical id of every resource by stack and logical id, for each resource type."""
+    """Return for each resource type a dict of stack and logical id to physical id."""
     cloudformation = aws.client("cloudformation")
     found: dict[str, dict[str, str]] = {}
     for stack in STACKS:

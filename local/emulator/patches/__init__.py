@@ -13,10 +13,21 @@ from local.emulator.patches import (
     lambda_runtime,
     registry,
     secrets_manager,
+    stack_descriptions,
     stack_resources,
 )
 
 
 def apply() -> None:
-    for patch in (secrets_manager, registry, cloudformation, stack_resources, iam, lambda_runtime, clock, cloudwatch):
+    for patch in (
+        secrets_manager,
+        registry,
+        cloudformation,
+        stack_descriptions,
+        stack_resources,
+        iam,
+        lambda_runtime,
+        clock,
+        cloudwatch,
+    ):
         patch.apply()

@@ -1,4 +1,4 @@
-"""Tasks that only tests need. The examples in dags/ do not contain them."""
+"""Tasks that only the tests need, and that the examples in dags/ do not contain."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The certificates of the embedded AWS, checked by a TLS handshake with strict verification."""
+"""Tests of the AWS emulator's certificates, with TLS handshakes and strict verification."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 def connect(certificates: Certificates, host: str) -> ssl.SSLObject:
-    """Do a TLS handshake in memory, with the verification that Python 3.13 and later use by default."""
+    """Do a TLS handshake in memory. The client verifies the certificate as Python 3.13 and later do by default."""
     trust = ssl.create_default_context(cafile=str(certificates.authority))
     trust.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     identity = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -60,13 +60,13 @@ def test_the_server_certificate_expires_after_thirty_days(certificates: Certific
     assert abs(expires - datetime.now(UTC) - timedelta(days=VALID_DAYS)) < timedelta(minutes=10)
 
 
-def test_two_runs_have_different_authorities(certificates: Certificates, tmp_path: Path) -> None:
+def test_two_runs_have_different_cas(certificates: Certificates, tmp_path: Path) -> None:
     other = write_certificates(tmp_path, ["us-east-1"])
     assert other.authority.read_text() != certificates.authority.read_text()
 
 
-def test_the_key_of_the_authority_is_not_written(certificates: Certificates) -> None:
+def test_the_private_key_of_the_ca_is_not_written(certificates: Certificates) -> None:
     folder = certificates.authority.parent
     assert {file.name for file in folder.iterdir()} == {"ca.pem", "server.pem", "server.key"}
     keys = [file.name for file in folder.iterdir() for _ in range(file.read_text().count("PRIVATE KEY-----\n"))]
-    assert keys == ["server.key", "server.key"], "one key, with a first and a last line"
+    assert keys == ["server.key", "server.key"], "there must be one private key, with a first line and a last line"

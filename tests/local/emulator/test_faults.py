@@ -1,4 +1,4 @@
-"""Fault injection at the gateway of the embedded AWS: which requests fail, how, and for how long."""
+"""Tests of fault injection at the gateway of the AWS emulator: which requests fail, how, and for how long."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -27,14 +27,14 @@ def test_a_fault_applies_to_one_operation_as_many_times_as_it_says(aws: Embedded
         assert hits() == 2
 
 
-def test_a_fault_ends_with_its_with_statement(aws: EmbeddedAws) -> None:
+def test_a_fault_ends_with_its_with_block(aws: EmbeddedAws) -> None:
     secrets = aws.client("secretsmanager", config=ONE_ATTEMPT)
     with pytest.raises(ClientError), aws.fault("ListSecrets", **DOWN):
         secrets.list_secrets()
     secrets.list_secrets()
 
 
-def test_a_request_whose_answer_is_cut_off_may_have_been_done_or_not(aws: EmbeddedAws) -> None:
+def test_the_field_after_decides_whether_a_request_without_an_answer_is_performed(aws: EmbeddedAws) -> None:
     secrets = aws.client("secretsmanager", config=ONE_ATTEMPT)
     with pytest.raises(ConnectionClosedError), aws.fault("CreateSecret", cut=True):
         secrets.create_secret(Name="faults/not-done")
@@ -45,7 +45,7 @@ def test_a_request_whose_answer_is_cut_off_may_have_been_done_or_not(aws: Embedd
     assert [secret["Name"] for secret in listed] == ["faults/done"]
 
 
-def test_a_delayed_request_goes_on_when_the_fault_is_removed(aws: EmbeddedAws) -> None:
+def test_a_delayed_request_continues_when_the_fault_is_removed(aws: EmbeddedAws) -> None:
     with ThreadPoolExecutor() as threads:
         with aws.fault("ListSecrets", delay_seconds=600) as hits:
             call = threads.submit(aws.client("secretsmanager").list_secrets)
@@ -54,7 +54,7 @@ def test_a_delayed_request_goes_on_when_the_fault_is_removed(aws: EmbeddedAws) -
         assert "SecretList" in call.result()
 
 
-def test_a_fault_that_no_request_had_is_an_error(aws: EmbeddedAws) -> None:
+def test_a_fault_that_applied_to_no_request_is_an_error(aws: EmbeddedAws) -> None:
     with pytest.raises(EmbeddedAwsError, match="nothing called DeleteSecret"), aws.fault("DeleteSecret", **DOWN):
         aws.client("secretsmanager").list_secrets()
 
@@ -71,19 +71,19 @@ def test_a_fault_that_no_request_had_is_an_error(aws: EmbeddedAws) -> None:
         ({"operation": "ListSecrets", "delay_seconds": None}, "delay_seconds is null, and must be a number"),
         ({"operation": "ListSecret"}, "'ListSecret' is not an operation. Did you mean ListSecrets?"),
         ({"operation": "AssumeRole"}, "'AssumeRole' is not an operation. "),
-        ({"operation": None}, "operation is null, and must be a text"),
+        ({"operation": None}, "operation is null, and must be a string"),
         ({"status": 503}, "write a JSON object with an operation"),
         ([], "write a JSON object with an operation"),
     ],
 )
-def test_a_fault_that_is_not_valid_is_refused_with_one_line(fault: Any, message: str) -> None:
+def test_an_invalid_fault_is_refused_with_an_error_of_one_line(fault: Any, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)) as refusal:
         faults.add(fault)
     assert "\n" not in str(refusal.value)
     assert faults.current() == []
 
 
-def test_an_operation_that_the_gateway_cannot_see_is_refused_with_the_services_that_it_can(aws: EmbeddedAws) -> None:
+def test_the_error_for_an_unsupported_operation_lists_the_supported_services(aws: EmbeddedAws) -> None:
     with pytest.raises(EmbeddedAwsError) as refusal, aws.fault("AssumeRole", **DOWN):
         pass
     assert str(refusal.value).startswith("This fault is not valid: 'AssumeRole' is not an operation. ")

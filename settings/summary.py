@@ -1,0 +1,153 @@
+"""What the settings of an environment mean, as plain text for people who review them."""
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from settings.environment import Environment, Push
+from settings.names import repository_name
+from settings.warnings import account_of
+
+_WIDTH = 80
+_LABEL = 16
+
+
+def in_one_line(environment: Environment) -> str:
+    """Return the name, the place and the size of an environment."""
+    counts = (
+        (len(environment.teams), "team", "teams"),
+        (sum(len(team.repositories) for team in environment.teams.values()), "repository", "repositories"),
+        (len(environment.connections), "connection", "connections"),
+    )
+    size = ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts)
+    return f"{environment.name}: account {environment.account}, {environment.region}, {size}"
+
+
+def in_full(environment: Environment) -> str:
+    """Return who may push, what each docker login opens, who reads the logins, and what else the deploy creates."""
+    sections = (_place, _push, _logins, _readers, _alerts, _clean_up, _fargate)
+    return "\n\n".join("\n".join(section(environment)) for section in sections)
+
+
+def _place(environment: Environment) -> Iterator[str]:
+    yield f"Environment {environment.name}"
+    yield from _row("account", environment.account)
+    yield from _row("Region", environment.region)
+    yield from _row("registry", environment.registry_host)
+    if environment.role_path != "/":
+        yield from _row("path of roles", environment.role_path)
+    if environment.permissions_boundary_arn:
+        yield from _row("boundary", environment.permissions_boundary_arn)
+
+
+def _push(environment: Environment) -> Iterator[str]:
+    yield "Who may push (administrators of the account are not listed)"
+    for name, team in environment.teams.items():
+        defaults = team.repository_defaults
+        mutable = f", except {', '.join(defaults.mutable_tags)}" if defaults.mutable_tags else ""
+        yield f"  team {name}"
+        yield from _row("repositories", ", ".join(repository_name(name, each) for each in team.repositories))
+        yield from _row("image tags", f"are set once{mutable}")
+        yield from _row("images kept", f"the newest {defaults.keep_images} of each repository")
+        yield from _row("push role", environment.push_role_name(name))
+        yield from _row("assumed by", *_pushers(environment, team.push))
+
+
+def _pushers(environment: Environment, push: Push) -> Iterator[str]:
+    for name in push.permission_sets:
+        yield f"permission set {name}"
+    for arn in push.role_arns:
+        yield _principal(environment, arn)
+    for arn in push.user_arns:
+        yield _principal(environment, arn) + (", with MFA" if push.require_mfa else "")
+
+
+def _logins(environment: Environment) -> Iterator[str]:
+    yield "What each docker login pulls"
+    for name, connection in environment.connections.items():
+        yield f"  connection {name}"
+        yield from _row("images in", ", ".join(repository_name(team, "*") for team in connection.teams))
+        yield from _row("refreshed", f"every {connection.refresh_every_minutes} minutes")
+        yield from _row("secret", environment.secret_name(name))
+
+
+def _readers(environment: Environment) -> Iterator[str]:
+    key = {"aws": "the key that Secrets Manager has", "customer": "a customer managed key that the deploy creates"}
+    workers = environment.workers
+    yield "Who reads the docker logins"
+    yield from _row("workers", *_workers(environment))
+    if workers.pull_directly:
+        yield from _row("", "They may also pull these images without a docker login.")
+    yield from _row("emergency", *_principals(environment, environment.break_glass_role_arns))
+    yield from _row("deployment", "the CDK's role for CloudFormation")
+    yield from _row("encrypted with", key[environment.secret_key])
+
+
+def _alerts(environment: Environment) -> Iterator[str]:
+    alerts = environment.alerts
+    yield "Who is told when a docker login is not refreshed"
+    if alerts.off_because:
+        yield from _row("nobody, because", alerts.off_because)
+    elif alerts.topic_arn:
+        account = account_of(alerts.topic_arn)
+        yield from _row("topic", alerts.topic_arn + _elsewhere(environment, account))
+    else:
+        yield from _row("e-mail", *alerts.emails)
+    yield from _row("runbook", alerts.runbook)
+
+
+def _clean_up(environment: Environment) -> Iterator[str]:
+    yield "Clean-up of the workers' instances"
+    if clean_up := environment.workers.clean_up:
+        yield from _row("instances", f"with the tag {clean_up.tag_key}={clean_up.tag_value}")
+        yield from _row("when", f"{clean_up.schedule}, in UTC")
+        yield from _row("containers", f"that are stopped, {clean_up.containers_older_than_hours} hours after creation")
+        yield from _row("images", f"that no container uses, {clean_up.images_older_than_hours} hours after the build")
+    else:
+        yield "    none"
+
+
+def _fargate(environment: Environment) -> Iterator[str]:
+    yield "Tasks on Fargate"
+    if not environment.ecs:
+        yield "    none"
+        return
+    yield from _row("cluster", environment.ecs_cluster_name)
+    yield from _row("started by", *_workers(environment))
+    for repository, task in environment.ecs.tasks.items():
+        yield f"  task {environment.ecs_family(repository)}"
+        yield from _row("image", f"{repository}:{task.image_tag}")
+        yield from _row("size", f"{task.cpu_units} CPU units, {task.memory_mib} MiB")
+
+
+def _workers(environment: Environment) -> Iterable[str]:
+    if environment.workers.role_arns:
+        return _principals(environment, environment.workers.role_arns)
+    return ["a role that the deploy creates, with an instance profile"]
+
+
+def _principals(environment: Environment, arns: Iterable[str]) -> Iterable[str]:
+    return [_principal(environment, arn) for arn in arns] or ["nobody"]
+
+
+def _principal(environment: Environment, arn: str) -> str:
+    """Return `role <path and name>` or `user <path and name>`, with the account if it is another one."""
+    kind, _, name = arn.split(":", 5)[5].partition("/")
+    return f"{kind} {name}{_elsewhere(environment, account_of(arn))}"
+
+
+def _elsewhere(environment: Environment, account: str) -> str:
+    return "" if account == environment.account else f" of ANOTHER ACCOUNT, {account}"
+
+
+def _row(label: str, *texts: str) -> Iterator[str]:
+    """Return a label and texts, each of which starts a line. Words that are longer than a line are not cut."""
+    for text in texts:
+        yield from textwrap.wrap(
+            text,
+            _WIDTH,
+            initial_indent=f"    {label:{_LABEL}}",
+            subsequent_indent=" " * (4 + _LABEL),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        label = ""

@@ -1,0 +1,31 @@
+"""The tables of a settings file, found in the models."""
+
+from collections.abc import Iterator
+from typing import get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from settings.environment import Environment
+
+NAMED_TABLES = {"teams": "<team>", "connections": "<id>", "tasks": '"<team>/<name>"'}
+"""What stands for the name of a table, by the setting that holds such tables."""
+
+Path = tuple[str, ...]
+
+
+def tables(path: Path = (), model: type[BaseModel] = Environment) -> Iterator[tuple[Path, type[BaseModel]]]:
+    """Return the path and the model of a table and of all tables in it. The path of the whole file is empty."""
+    yield path, model
+    for key, field in model.model_fields.items():
+        if table := model_of(field):
+            name = (NAMED_TABLES[key],) if key in NAMED_TABLES else ()
+            yield from tables((*path, key, *name), table)
+
+
+def model_of(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the model of a setting that is a table or holds tables."""
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None

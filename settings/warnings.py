@@ -1,0 +1,53 @@
+"""What is allowed in settings files, but is often a mistake."""
+
+from collections.abc import Iterable, Iterator
+
+from settings.environment import Environment
+from settings.problem import Problem
+
+
+def warnings_about(environments: Iterable[Environment]) -> list[str]:
+    """Return the warnings about environments, in one line each: `<file>: <key>: warning: <what>; <how to fix it>`."""
+    environments = [*environments]
+    warnings = [(each, warning) for each in environments for warning in _other_accounts(each)]
+    return [
+        f"{environment.name}.toml: {warning.key}: warning: {warning.message}"
+        for environment, warning in (*warnings, *_same_instances(environments))
+    ]
+
+
+def account_of(arn: str) -> str:
+    """Return the ID of the account in an ARN."""
+    return arn.split(":")[4]
+
+
+def _other_accounts(environment: Environment) -> Iterator[Problem]:
+    """Return the principals and the topic of other accounts.
+
+    A copied file often keeps an account number of the original, and would then trust that account.
+    """
+    for name, team in environment.teams.items():
+        for key, arns in (("role_arns", team.push.role_arns), ("user_arns", team.push.user_arns)):
+            for arn in arns:
+                if account_of(arn) != environment.account:
+                    what = f"{arn!r} may push from another account, {account_of(arn)}"
+                    yield Problem(f"teams.{name}.push.{key}", f"{what}; remove it if you do not trust that account")
+    topic = environment.alerts.topic_arn
+    if topic and account_of(topic) != environment.account:
+        what = f"{topic!r} gets the alarms in another account, {account_of(topic)}"
+        yield Problem("alerts.topic_arn", f"{what}; change it if that account is not yours")
+
+
+def _same_instances(environments: Iterable[Environment]) -> Iterator[tuple[Environment, Problem]]:
+    """Return the clean-ups of two environments that select the same instances."""
+    owners: dict[tuple[str, ...], Environment] = {}
+    for environment in environments:
+        if clean_up := environment.workers.clean_up:
+            tag = (environment.account, environment.region, clean_up.tag_key, clean_up.tag_value)
+            owner = owners.setdefault(tag, environment)
+            if owner is not environment:
+                what = (
+                    f"the tag {clean_up.tag_key}={clean_up.tag_value} also selects the instances of {owner.name}.toml"
+                )
+                fix = "use another tag, because both clean-ups would run on each of them"
+                yield environment, Problem("workers.clean_up", f"{what}; {fix}")

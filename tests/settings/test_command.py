@@ -1,0 +1,173 @@
+"""`python -m settings`: it checks settings files and prints what they mean."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from settings.files import load_environments
+from settings.summary import in_full
+from tests.settings.edits import AWAY, ROLE, ROLES, TOPIC, USER, VALID, numbered, pushers, repositories, topic
+from tools import ROOT
+
+EXAMPLES = {environment.name: environment for environment in load_environments(ROOT / "examples")}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "settings", *arguments]
+    return subprocess.run(command, cwd=ROOT, env={}, capture_output=True, text=True)
+
+
+def summary(folder: Path, content: str) -> str:
+    (folder / "dev.toml").write_text(content)
+    (environment,) = load_environments(folder)
+    return in_full(environment)
+
+
+def rows(text: str, label: str) -> list[str]:
+    """Return the texts beside each occurrence of a label, with the lines that continue them."""
+    found = re.findall(rf"^    {re.escape(label)} +(.*(?:\n {{20}}.*)*)$", text, re.MULTILINE)
+    return [re.sub(r"\s*\n\s+", "\n", each) for each in found]
+
+
+def test_the_summary_says_who_may_push_where() -> None:
+    text = in_full(EXAMPLES["prod"])
+
+    assert rows(text, "repositories") == [
+        "analytics/web-scraper, analytics/churn-model",
+        "risk/var, risk/reports/daily",
+    ]
+    assert rows(text, "push role") == ["prod-ecr-push-analytics", "prod-ecr-push-risk"]
+    assert rows(text, "assumed by") == ["permission set DataAnalyst\nrole analytics-ci", "user ana, with MFA"]
+    assert rows(text, "image tags") == ["are set once, except latest", "are set once"]
+
+
+def test_the_summary_says_what_each_docker_login_opens_and_who_reads_it() -> None:
+    text = in_full(EXAMPLES["prod"])
+
+    assert rows(text, "images in") == ["analytics/*, risk/*", "risk/*"]
+    assert rows(text, "secret") == ["airflow/connections/docker_default", "airflow/connections/docker_risk"]
+    assert rows(text, "refreshed") == ["every 30 minutes", "every 60 minutes"]
+    assert rows(text, "workers") == ["role airflow-worker"]
+    assert rows(text, "emergency") == ["role BreakGlass"]
+    assert rows(text, "encrypted with") == ["a customer managed key that the deploy creates"]
+
+
+def test_the_summary_says_the_rest() -> None:
+    text = in_full(EXAMPLES["prod"])
+
+    assert rows(text, "e-mail") == ["data-platform@example.com"]
+    assert rows(text, "instances") == ["with the tag role=airflow-worker"]
+    assert rows(text, "when") == ["cron(0 3 ? * * *), in UTC"]
+    assert "  task prod-risk-reports-daily" in text
+    assert rows(text, "size") == ["512 CPU units, 1024 MiB"]
+
+
+def test_the_summary_says_what_is_off() -> None:
+    text = in_full(EXAMPLES["dev"])
+
+    assert rows(text, "nobody, because") == ["a sandbox, nobody is on call"]
+    assert rows(text, "emergency") == ["nobody"]
+    assert rows(text, "workers") == ["a role that the deploy creates, with an instance profile"]
+    assert text.endswith("Clean-up of the workers' instances\n    none\n\nTasks on Fargate\n    none")
+
+
+def test_the_summary_says_when_workers_pull_without_a_login(tmp_path: Path) -> None:
+    text = summary(tmp_path, f'{VALID}[workers]\nrole_arns = ["{ROLE}"]\npull_directly = true')
+
+    assert rows(text, "workers") == ["role ci\nThey may also pull these images without a docker login."]
+
+
+def test_principals_and_topics_of_another_account_are_marked(tmp_path: Path) -> None:
+    text = summary(tmp_path, pushers(ROLES, ROLE.replace("ci", "team/ci"), AWAY))
+    assert rows(text, "assumed by") == ["role team/ci\nrole ci of ANOTHER ACCOUNT, 222222222222"]
+
+    assert rows(summary(tmp_path, topic(TOPIC)), "topic") == [TOPIC]
+    away = TOPIC.replace("1111", "2222")
+    assert rows(summary(tmp_path, topic(away)), "topic") == [f"{away} of ANOTHER\nACCOUNT, 222222222222"]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_summary_of_the_examples_fits_80_columns(name: str) -> None:
+    lines = in_full(EXAMPLES[name]).splitlines()
+
+    # A long URL is not cut.
+    assert [line for line in lines if len(line) > 80 and len(line.split()) > 2] == []
+    assert len(lines) < 60
+
+
+def test_a_long_list_is_wrapped(tmp_path: Path) -> None:
+    text = summary(tmp_path, repositories(*numbered("repository-", 100)))
+
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("analytics/repository-") == 100
+
+
+def test_every_principal_repository_and_secret_of_the_settings_is_in_the_summary() -> None:
+    for environment in EXAMPLES.values():
+        text = " ".join(in_full(environment).split())
+        for name, team in environment.teams.items():
+            names = [f"{name}/{repository}" for repository in team.repositories]
+            names += [arn.partition("/")[2] for arn in (*team.push.role_arns, *team.push.user_arns)]
+            assert [each for each in (*names, *team.push.permission_sets) if each not in text] == []
+        assert [each for each in environment.connections if environment.secret_name(each) not in text] == []
+
+
+def test_the_command_prints_an_environment() -> None:
+    done = run("--folder", "examples", "prod")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == in_full(EXAMPLES["prod"]) + "\n"
+
+
+def test_the_command_without_an_environment_prints_one_line_for_each() -> None:
+    done = run("--folder", "examples")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "dev: account 111111111111, eu-west-1, 2 teams, 3 repositories, 1 connection",
+        "prod: account 210987654321, eu-west-1, 2 teams, 4 repositories, 2 connections",
+    ]
+
+
+def test_the_command_reports_problems_of_all_files_and_fails(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text(VALID.replace('"eu-west-1"', '"eu-west-1",'))
+    (tmp_path / "prod.toml").write_text(VALID.replace("111111111111", "1"))
+    (tmp_path / "test.toml").write_text(VALID)
+
+    done = run("--folder", str(tmp_path), "test")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [line.split(": ")[:2] for line in done.stderr.splitlines()] == [
+        ["dev.toml", "line 2"],
+        ["prod.toml", "account"],
+        ["prod.toml", "teams.analytics.push.user_arns"],
+    ]
+
+
+def test_the_command_prints_warnings_beside_the_summary_and_succeeds(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text(VALID.replace(USER, USER.replace("1111", "2222")))
+
+    done = run("--folder", str(tmp_path), "dev")
+
+    assert done.returncode == 0
+    assert "user ana of ANOTHER ACCOUNT, 222222222222" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("dev.toml: teams.analytics.push.user_arns: warning: ")
+
+
+def test_an_unknown_environment_is_one_line() -> None:
+    done = run("--folder", "examples", "prd")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "examples: folder: has no prd.toml; did you mean prod? If not, write one of dev, prod\n"
+
+
+def test_the_command_loads_neither_the_cdk_nor_an_aws_sdk() -> None:
+    check = "import sys, settings.__main__; print(sys.modules.keys() & {'aws_cdk', 'jsii', 'boto3', 'botocore'})"
+
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "set()"

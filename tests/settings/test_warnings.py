@@ -1,0 +1,75 @@
+"""Warnings about settings that are allowed, but are often a mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from settings.files import load_environments
+from settings.warnings import warnings_about
+from tests.settings.edits import AWAY, ROLE, ROLES, TOPIC, USER, USERS, VALID, clean_up, prefix, pushers, topic
+from tools import ROOT
+
+USER_AWAY = USER.replace("1111", "2222")
+
+
+def warnings(folder: Path, **files: str) -> list[str]:
+    for name, content in files.items():
+        (folder / f"{name}.toml").write_text(content)
+    return warnings_about(load_environments(folder))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            pushers(ROLES, ROLE, AWAY),
+            f"{ROLES}: warning: '{AWAY}' may push from another account, 222222222222; "
+            "remove it if you do not trust that account",
+        ),
+        (
+            pushers(USERS, USER_AWAY, mfa="true"),
+            f"{USERS}: warning: '{USER_AWAY}' may push from another account, 222222222222; "
+            "remove it if you do not trust that account",
+        ),
+        (
+            topic(TOPIC.replace("1111", "2222")),
+            "alerts.topic_arn: warning: 'arn:aws:sns:eu-west-1:222222222222:alerts' gets the alarms in another "
+            "account, 222222222222; change it if that account is not yours",
+        ),
+    ],
+    ids=["a role", "a user", "a topic"],
+)
+def test_an_arn_of_another_account_is_named_in_one_line(tmp_path: Path, content: str, expected: str) -> None:
+    assert warnings(tmp_path, dev=content) == [f"dev.toml: {expected}"]
+
+
+def test_a_copied_example_whose_account_alone_is_changed_gets_a_line_for_each_principal_of_the_old_account(
+    tmp_path: Path,
+) -> None:
+    copied = (ROOT / "examples" / "prod.toml").read_text().replace("210987654321", "333333333333")
+    # These are the accounts that the checks do not refuse.
+    for kept in ("role/analytics-ci", "user/ana"):
+        copied = copied.replace(f"333333333333:{kept}", f"210987654321:{kept}")
+
+    lines = warnings(tmp_path, mine=copied)
+
+    assert [line.partition(": warning: ")[0] for line in lines] == [
+        "mine.toml: teams.analytics.push.role_arns",
+        "mine.toml: teams.risk.push.user_arns",
+    ]
+
+
+def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:
+    assert warnings(tmp_path, dev=VALID) == []
+    assert warnings_about(load_environments(ROOT / "examples")) == []
+
+
+def test_clean_ups_of_two_environments_on_the_same_instances_are_named(tmp_path: Path) -> None:
+    other = prefix("eu").replace("analytics", "risk") + clean_up("").removeprefix(VALID)
+
+    (line,) = warnings(tmp_path, dev=clean_up(""), eu=other)
+
+    what = "eu.toml: workers.clean_up: warning: the tag role=worker also selects the instances of dev.toml"
+    assert line == f"{what}; use another tag, because both clean-ups would run on each of them"
+    assert warnings(tmp_path, eu=other.replace('"worker"', '"eu-worker"')) == []
+    assert warnings(tmp_path, eu=other.replace("eu-west-1", "eu-west-2")) == []
