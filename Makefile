@@ -11,6 +11,7 @@ help:
 	@echo "  make demo                Show everything once, on an embedded AWS"
 	@echo "  make up                  Start the embedded AWS, deploy to it, and keep it running"
 	@echo "  make down                Stop it"
+	@echo "  ENV=prod                 Deploy environments/prod.toml there instead of local.toml, with make up"
 	@echo
 	@echo "Deploy environments/<name>.toml, with the AWS credentials of your shell"
 	@echo "  make settings ENV=prod   Check all settings files, and print what one means; without credentials"
@@ -35,8 +36,11 @@ help:
 	@echo "  make lock                Write the lock files again, after a change of a requirements file"
 	@echo "  make set-up              Install everything for development; the other targets do this themselves"
 
-demo up down: set-up
+demo down: set-up
 	@$(PYTHON) -m local $@
+
+up: set-up
+	@$(PYTHON) -m local up $(ENV)
 
 # An error in ENV is reported before anything is installed.
 ifneq ($(filter bootstrap diff deploy destroy,$(MAKECMDGOALS)),)
