@@ -1,11 +1,13 @@
 """The CDK app: one stage per settings file in environments/.
 
-`make deploy` runs it through the CDK CLI. `.venv/bin/python app.py` writes the same cloud assembly to cdk.out.
+`make deploy` runs the app through the CDK CLI. `.venv/bin/python app.py` runs the app without the CDK CLI and writes
+the same cloud assembly to cdk.out.
 """
 
 import gc
 
-# A synth takes a second or two, of which collecting garbage is a seventh. The process ends soon anyway.
+# A synthesis takes one or two seconds, and garbage collection takes a seventh of this time. The process ends so soon
+# that it does not need the freed memory.
 gc.disable()
 
 import json
@@ -28,7 +30,7 @@ from stacks.worker_upkeep import WorkerUpkeepStack
 
 CDK_JSON = Path(__file__).with_name("cdk.json")
 
-# What the CDK CLI adds to the context of an app by default.
+# The context values that the CDK CLI adds by default.
 CLI_CONTEXT = {
     "aws:cdk:enable-asset-metadata": True,
     "aws:cdk:enable-path-metadata": True,
@@ -37,12 +39,14 @@ CLI_CONTEXT = {
 
 
 def create_app(outdir: Path, context: Mapping[str, Any], *, validate: bool = True) -> cdk.App:
-    """Create an app with the feature flags of cdk.json, which otherwise only the CDK CLI reads.
+    """Create an app with the feature flags of cdk.json.
+
+    Only the CDK CLI reads cdk.json by itself, so this function reads the file for an app that runs without the CLI.
 
     Args:
         outdir: The folder for the cloud assembly.
-        context: More context values.
-        validate: Whether CDK's built-in validation checks the templates. It takes seconds.
+        context: Additional context values.
+        validate: Whether CDK's built-in validation checks the templates. The validation takes seconds.
     """
     flags = json.loads(CDK_JSON.read_text())["context"]
     return cdk.App(
@@ -53,8 +57,8 @@ def create_app(outdir: Path, context: Mapping[str, Any], *, validate: bool = Tru
 def add_stage(app: cdk.App, environment: Environment) -> None:
     """Add the stacks of an environment.
 
-    The stacks share no references, so that each can be deployed and deleted on its own. They refer to each other's
-    resources by name.
+    A stack refers to the resources of other stacks by name and imports no CloudFormation exports. Therefore, each
+    stack can be deployed and deleted separately.
     """
     stage = cdk.Stage(
         app, environment.name, env=cdk.Environment(account=environment.account, region=environment.region)
@@ -69,8 +73,12 @@ def add_stage(app: cdk.App, environment: Environment) -> None:
 
 
 def main() -> None:
-    """Synthesize every environment. The context value `environments` can name another folder of settings files."""
-    # The CDK CLI passes the output folder and the context, with cdk.json's flags, in environment variables.
+    """Synthesize every environment.
+
+    The settings files are in the folder `environments`. The context value `environments` selects another folder.
+    """
+    # The CDK CLI passes the output folder and the context in environment variables. The context includes the flags of
+    # cdk.json.
     app = cdk.App() if "CDK_OUTDIR" in os.environ else create_app(Path("cdk.out"), CLI_CONTEXT)
     try:
         environments = load_environments(Path(app.node.try_get_context("environments") or "environments"))

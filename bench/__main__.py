@@ -1,4 +1,4 @@
-"""`make bench`: run all benchmarks, print their tables and write docs/benchmarks.md."""
+"""Run all benchmarks, print their tables and write docs/benchmarks.md. `make bench` runs this module."""
 
 import signal
 import subprocess
@@ -27,7 +27,7 @@ _WAITING_ROUNDS = 5
 
 
 def main() -> None:
-    # Handle these like Ctrl-C, so that the processes that were started are stopped.
+    # These signals have the same effect as Ctrl-C, so that the benchmark stops the processes that it started.
     for end in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(end, signal.default_int_handler)
     check_bytecode(LAMBDA, "botocore")
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def refresh_runs(folder: Path, host: AirflowHost) -> dict[str, Runs]:
-    """Return the runs of one refresh, by variant."""
+    """Return a dict of variant to its runs of one refresh."""
     with aws_stub(folder / "stub", file_of(LAMBDA, "botocore", "cacert.pem")) as stub:
         return in_turn(refresh.variants(stub, host), _REFRESH_ROUNDS)
 
@@ -85,6 +85,6 @@ if __name__ == "__main__":
     except (BenchFailed, CdkFailed, EmbeddedAwsError, NotWritten) as failure:
         sys.exit(f"\n  ✗ {failure}")
     except subprocess.CalledProcessError as failure:
-        sys.exit(f"\n  ✗ {failure.cmd[0]} ended with {failure.returncode}")
+        sys.exit(f"\n  ✗ {failure.cmd[0]} exited with status {failure.returncode}")
     except KeyboardInterrupt:
-        sys.exit(130)  # 128 + SIGINT, as a shell does
+        sys.exit(130)  # 128 + SIGINT, which is the exit status that a shell uses

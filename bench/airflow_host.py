@@ -1,4 +1,4 @@
-"""An Airflow host with its metadata database, and the cron script that refreshes the docker login there."""
+"""An Airflow host with a metadata database, and the cron script that refreshes the docker login in this database."""
 
 import base64
 import secrets
@@ -13,11 +13,11 @@ from bench.environments import AIRFLOW, bare_environment
 from bench.functions import VARIANTS
 from bench.processes import Cost, cost_of
 
-_PASSWORD_BYTES = 1900  # 2.5 kB in base64, like ECR's password
+_PASSWORD_BYTES = 1900  # 2.5 kB in base64, which is the size of ECR's password
 
 
 class AirflowHost:
-    """An Airflow host whose database has the connection `docker_default` from the start."""
+    """An Airflow host. After the initialization, its database contains the connection `docker_default`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -39,7 +39,7 @@ class AirflowHost:
     def run_cron_script(self) -> Cost:
         """Run the script once and return its cost.
 
-        The script gets the token, so the cost does not include the request to ECR.
+        The script gets a token as an environment variable, so the cost does not include the request to ECR.
 
         Raises:
             BenchFailed: The script failed.
@@ -59,4 +59,4 @@ class AirflowHost:
         finally:
             database.close()
         if login != ["docker", REGISTRY_HOST, "AWS"] or self._fernet.decrypt(encrypted).decode() != password:
-            raise NotWritten("Airflow's database does not have the docker login that the script was given")
+            raise NotWritten("Airflow's database does not contain the docker login that the cron script received")

@@ -1,4 +1,4 @@
-"""A stub of ECR and of one secret in Secrets Manager, with the calls that a refresh needs, over HTTPS on loopback."""
+"""A stub of ECR and of Secrets Manager with one secret. It serves the calls of a refresh over HTTPS on loopback."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ from local.emulator.certificates import write_certificates
 REGISTRY_HOST = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 SECRET_ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:airflow/connections/docker_default-AbCdEf"
 _FIRST_VERSION = "00000000-0000-0000-0000-000000000000"
-_PASSWORD_BYTES = 1900  # 2.5 kB in base64, like ECR's password
+_PASSWORD_BYTES = 1900  # 2.5 kB in base64, which is the size of ECR's password
 
 
 class NotWritten(Exception):
@@ -26,7 +26,7 @@ class NotWritten(Exception):
 
 
 class AwsStub:
-    """The state behind the endpoint, and the calls that it received."""
+    """The state of the stub, and the calls that the stub received."""
 
     def __init__(self, url: str, ca_bundle: Path) -> None:
         self.url = url
@@ -34,11 +34,11 @@ class AwsStub:
         self.forget()
 
     def forget(self) -> None:
-        """Return to the initial state: a secret with a version, and no calls."""
+        """Reset the stub to the initial state: a secret with one version, and no calls."""
         self.calls: list[str] = []
         self._passwords: list[str] = []
         self._versions = {_FIRST_VERSION: "{}"}
-        self._stages = {"AWSCURRENT": _FIRST_VERSION}
+        self._labels = {"AWSCURRENT": _FIRST_VERSION}  # staging label to version
 
     def check_written(self) -> None:
         """Raise NotWritten unless the secret's current version is the docker login that was issued last."""
@@ -46,7 +46,7 @@ class AwsStub:
             raise NotWritten(
                 f"the run called only {self.calls}; a refresh calls GetAuthorizationToken and PutSecretValue"
             )
-        login = json.loads(self._versions[self._stages["AWSCURRENT"]])
+        login = json.loads(self._versions[self._labels["AWSCURRENT"]])
         extra = login.pop("extra", {})
         wanted = {"conn_type": "docker", "host": REGISTRY_HOST, "login": "AWS", "password": self._passwords[-1]}
         if login != wanted or not extra.get("expires_at"):
@@ -60,11 +60,11 @@ class AwsStub:
             "DescribeSecret": self._describe,
             "GetSecretValue": self._get,
             "PutSecretValue": self._put,
-            "UpdateSecretVersionStage": self._move_stage,
+            "UpdateSecretVersionStage": self._move_label,
         }
         try:
             return 200, answers[operation](request)
-        except KeyError:  # a stage without a version: AWS answers the same
+        except KeyError:  # The staging label has no version. AWS returns the same error.
             return 400, {"__type": "ResourceNotFoundException"}
 
     def _mint(self, _request: dict[str, Any]) -> dict[str, Any]:
@@ -78,33 +78,33 @@ class AwsStub:
         return {"authorizationData": [data]}
 
     def _describe(self, _request: dict[str, Any]) -> dict[str, Any]:
-        stages = {version: [s for s, of in self._stages.items() if of == version] for version in self._versions}
-        return {"ARN": SECRET_ARN, "RotationEnabled": True, "VersionIdsToStages": stages}
+        labels = {version: [label for label, of in self._labels.items() if of == version] for version in self._versions}
+        return {"ARN": SECRET_ARN, "RotationEnabled": True, "VersionIdsToStages": labels}
 
     def _get(self, request: dict[str, Any]) -> dict[str, Any]:
-        version = self._stages[request.get("VersionStage", "AWSCURRENT")]
+        version = self._labels[request.get("VersionStage", "AWSCURRENT")]
         return {"ARN": SECRET_ARN, "VersionId": version, "SecretString": self._versions[version]}
 
     def _put(self, request: dict[str, Any]) -> dict[str, Any]:
         version = request.get("ClientRequestToken") or str(uuid.uuid4())
         self._versions[version] = request["SecretString"]
-        stages = request.get("VersionStages", ["AWSCURRENT"])
-        self._stages.update(dict.fromkeys(stages, version))
-        return {"ARN": SECRET_ARN, "VersionId": version, "VersionStages": stages}
+        labels = request.get("VersionStages", ["AWSCURRENT"])
+        self._labels.update(dict.fromkeys(labels, version))
+        return {"ARN": SECRET_ARN, "VersionId": version, "VersionStages": labels}
 
-    def _move_stage(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._stages[request["VersionStage"]] = request["MoveToVersionId"]
+    def _move_label(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._labels[request["VersionStage"]] = request["MoveToVersionId"]
         return {"ARN": SECRET_ARN}
 
 
 @contextmanager
 def aws_stub(folder: Path, real_ca_bundle: Path) -> Iterator[AwsStub]:
-    """Serve the stub while the body runs.
+    """Serve the stub while the body of the `with` statement runs.
 
     Args:
-        folder: Where the TLS files are written.
-        real_ca_bundle: The stub's `ca_bundle` is this file plus the stub's own authority. So a function loads as many
-            certificate authorities as on AWS.
+        folder: The folder for the TLS files.
+        real_ca_bundle: A file with the public certificate authorities (CAs). The stub's `ca_bundle` contains these CAs
+            and the stub's CA, so that a function loads as many CAs as on AWS.
     """
     certificates = write_certificates(folder, [REGION])
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

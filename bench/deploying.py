@@ -1,4 +1,4 @@
-"""Waiting times: a synth, a deployment that changes nothing, and a deployment from a fresh clone."""
+"""The waiting times of a synthesis, of a deployment that changes nothing, and of a deployment from a new clone."""
 
 import json
 import os
@@ -18,11 +18,11 @@ BASELINE = "synth, one environment"
 
 
 def variants(aws: EmbeddedAws, folder: Path) -> dict[str, Callable[[], Cost]]:
-    """Return the variants by name.
+    """Return a dict of a variant's name to a function that runs the variant.
 
     Args:
-        aws: An embedded AWS with the environment `local` deployed.
-        folder: Where the variants write their files.
+        aws: An AWS emulator in which the environment `local` is deployed.
+        folder: The folder for the files of the variants.
     """
     one = folder / "one-environment"
     one.mkdir()
@@ -48,7 +48,11 @@ def _synth(folder: Path, environments: Path, *, validation: bool) -> Cost:
 
 
 def _redeploy(aws: EmbeddedAws, folder: Path) -> Cost:
-    """Run the command of `make deploy`."""
+    """Run the command of `make deploy`.
+
+    Raises:
+        BenchFailed: The command failed, or the deployment changed a stack.
+    """
     cdk = ROOT / "node_modules" / ".bin" / "cdk"
     options = ["--import-existing-resources", "--require-approval", "never", "--output", str(folder / "deploy")]
     before = _stack_events(aws)
@@ -65,7 +69,7 @@ def _stack_events(aws: EmbeddedAws) -> int:
 
 
 def _clone_and_deploy() -> Cost:
-    """Clone the repository and run `make up`. Only the caches of pip, uv and npm are warm."""
+    """Clone the repository and run `make up` in the clone. Only the caches of pip, uv and npm are warm."""
     with TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
         try:

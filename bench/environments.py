@@ -13,13 +13,13 @@ AIRFLOW = ROOT / ".venv-bench-airflow"
 
 
 def bare_environment(venv: Path) -> dict[str, str]:
-    """Return environment variables without the user's settings, in particular without PYTHONDONTWRITEBYTECODE."""
+    """Return PATH, HOME and LANG. Other variables of the user, such as PYTHONDONTWRITEBYTECODE, are not included."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
     return {**kept, "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}
 
 
 def file_of(venv: Path, package: str, file: str = "__init__.py") -> Path:
-    """Return the path of a file of an installed package."""
+    """Return the path of a file in an installed package."""
     [found] = venv.glob(f"lib/python3*/site-packages/{package}/{file}")
     return found
 

@@ -1,4 +1,4 @@
-"""Functions that refresh a docker login. Each run is a cold process under AWS's runtime client."""
+"""Lambda functions that refresh a docker login. AWS's runtime client runs each function in a cold process."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ VARIANTS = ROOT / "bench" / "variants"
 
 @dataclass(frozen=True)
 class Function:
-    """A function's code, and the invocations that make one refresh."""
+    """The code of a Lambda function, and the events of the invocations that together are one refresh."""
 
     source: Path  # a module or a package
     handler: str
@@ -41,7 +41,7 @@ ROTATION_TEMPLATE = Function(
 
 
 def cold_run(function: Function, stub: AwsStub) -> Cost:
-    """Return the cost of one refresh, from the start of the process to the last result.
+    """Run one refresh in a new process. Return the cost from the start of the process to the last result.
 
     Raises:
         BenchFailed: The function failed.
@@ -72,7 +72,8 @@ def cold_run(function: Function, stub: AwsStub) -> Cost:
 def _environment(function: Function, stub: AwsStub, runtime_api_address: str) -> dict[str, str]:
     return {
         **bare_environment(LAMBDA),
-        # On AWS a function's folder is read-only: the SDK has bytecode, the function itself does not.
+        # On AWS, the folder of a function is read-only, so Python cannot write bytecode for the function. The SDK has
+        # bytecode.
         "PYTHONDONTWRITEBYTECODE": "1",
         "_HANDLER": function.handler,
         "AWS_LAMBDA_RUNTIME_API": runtime_api_address,

@@ -20,7 +20,7 @@ def goals(runs: Mapping[str, Runs], *, zip_bytes: int) -> list[Goal]:
     """Compare the results with every goal.
 
     Args:
-        runs: The runs of one refresh, by variant.
+        runs: A dict of variant to its runs of one refresh.
         zip_bytes: The size of the function's deployment package.
     """
     cron_to_this = runs[CRON_SCRIPT].ratio(runs[THIS_HANDLER], "cpu_milliseconds")

@@ -1,4 +1,4 @@
-"""Measure variants in turn, so that a busy machine slows all of them down and their ratios stay comparable."""
+"""Measure variants in turn. A busy machine then slows all variants down, and the ratios stay comparable."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,13 +24,16 @@ class Runs:
         return median(self.values(name))
 
     def ratio(self, baseline: "Runs", name: str) -> float:
-        """Return the median of the ratios in each round. A machine that is slow for some rounds does not change it."""
+        """Return the median of the ratios in each round.
+
+        A machine that is slow in some rounds does not change this median.
+        """
         rounds = zip(self.values(name), baseline.values(name), strict=True)
         return median(ours / theirs for ours, theirs in rounds)
 
 
 def in_turn(variants: Mapping[str, Callable[[], Cost]], rounds: int) -> dict[str, Runs]:
-    """Run every variant once in each round, and return the runs by variant.
+    """Run every variant once in each round, and return a dict of variant to its runs.
 
     Raises:
         ValueError: There are fewer than MIN_ROUNDS rounds.

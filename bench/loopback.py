@@ -13,7 +13,7 @@ class Answering(BaseHTTPRequestHandler):
     """A request handler that keeps connections open, as AWS does, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = 65536  # send an answer in one piece
+    wbufsize = 65536  # This buffer is large enough to send an answer in one piece.
 
     def body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -41,10 +41,11 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(handler: type[Answering], tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Serve while the body runs. Yields the port."""
+    """Serve requests while the body of the `with` statement runs, and yield the port."""
     server = _Server(("127.0.0.1", 0), handler)
     if tls:
-        # Do the handshake in the connection's own thread, at the first read.
+        # The thread of a connection does the TLS handshake at its first read. The thread that accepts connections does
+        # not wait for the handshake.
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""Write docs/benchmarks.md from the template: the tables, the method and the machine."""
+"""Write docs/benchmarks.md, which contains the tables, the method and the machine, from the template."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ def write(**values: object) -> None:
     """Write the page.
 
     Args:
-        values: The tables and numbers that the template names.
+        values: The tables and numbers, with the names of their placeholders in the template.
     """
     PAGE.write_text(
         _TEMPLATE.read_text().format(

@@ -20,7 +20,7 @@ class BenchFailed(Exception):
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of one process with its children."""
+    """The cost of one process and its child processes."""
 
     wall_seconds: float
     cpu_milliseconds: float  # user and system
@@ -36,10 +36,10 @@ def cost_of(
         command: The program with its arguments.
         environment: All environment variables of the command.
         folder: The working folder.
-        until: End the command when this event is set. Without it, the command ends by itself.
+        until: The event at which the command is ended. Without an event, the command must end by itself.
 
     Raises:
-        BenchFailed: The command failed, or ended before the event.
+        BenchFailed: The command failed, or it ended before the event.
     """
     measured = subprocess.Popen(
         [sys.executable, "-I", "-S", ROOT / "bench" / "cold_process.py", *command],
@@ -62,5 +62,5 @@ def cost_of(
             measured.communicate()
     result = json.loads(printed)
     if result["exit_code"] != (-signal.SIGTERM if until else 0):
-        raise BenchFailed(f"{command[0]} ended with {result['exit_code']}:\n{messages[-2000:]}")
+        raise BenchFailed(f"{command[0]} exited with status {result['exit_code']}:\n{messages[-2000:]}")
     return Cost(**result["cost"])

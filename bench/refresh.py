@@ -1,4 +1,4 @@
-"""The variants of one refresh, each in a cold process."""
+"""The variants of one refresh. Each variant runs in a cold process."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +22,7 @@ FUNCTIONS = {
 
 
 def variants(stub: AwsStub, host: AirflowHost) -> dict[str, Callable[[], Cost]]:
-    """Return the variants by name."""
+    """Return a dict of a variant's name to a function that runs the variant."""
     runs: dict[str, Callable[[], Cost]] = {
         name: partial(functions.cold_run, function, stub) for name, function in FUNCTIONS.items()
     }

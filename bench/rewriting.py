@@ -1,4 +1,4 @@
-"""Count failed reads of a connection while its docker login is rewritten."""
+"""Count the failed reads of a connection while another process rewrites the connection's docker login."""
 
 import json
 import subprocess
@@ -20,14 +20,17 @@ _READERS = 2
 
 @dataclass(frozen=True)
 class Result:
-    """The reads of all readers together."""
+    """The number of rewrites, and the reads of all readers together."""
 
     rewrites: int
     reads: Reads
 
 
 def by_one_write(aws: EmbeddedAws, account: Account) -> Result:
-    """The deployed function writes new versions of the secret. Readers with the worker's role read the secret."""
+    """Count failed reads while the deployed function writes new versions of the secret.
+
+    The readers read the secret with the workers' role.
+    """
     worker = assume(aws, WORKER_ROLE_ARN, account.operator)
     environment = {
         **bare_environment(LAMBDA),
@@ -47,7 +50,10 @@ def by_one_write(aws: EmbeddedAws, account: Account) -> Result:
 
 
 def by_delete_and_add(host: AirflowHost) -> Result:
-    """The cron script deletes and adds the connection. Airflow reads it from its metadata database."""
+    """Count failed reads while the cron script deletes and adds the connection.
+
+    The readers use Airflow to read the connection from the metadata database.
+    """
     return _read_while(host.run_cron_script, AIRFLOW, "bench.readers.airflow_database", host.environment)
 
 

@@ -1,4 +1,4 @@
-"""A Lambda Runtime API on loopback. It hands out invocations one after the other and receives their results."""
+"""A Lambda Runtime API on loopback. It passes invocations to a function one by one and receives their results."""
 
 import json
 import time
@@ -17,15 +17,15 @@ class RuntimeApi:
 
     def __init__(self, events: Sequence[dict[str, Any]]) -> None:
         self.address = ""  # host and port
-        self.finished = Event()  # all invocations have a result, or one failed
-        self.failure = ""  # the error's type; its message could contain a token
+        self.finished = Event()  # The event is set when all invocations have a result, or when one failed.
+        self.failure = ""  # This is only the type of the error, because the message could contain a token.
         self.closed = Event()
         self._waiting = list(events)
         self._results_wanted = len(events)
 
     def next(self) -> dict[str, Any]:
         if not self._waiting:
-            self.closed.wait()  # On AWS the process is frozen now. The benchmark ends it.
+            self.closed.wait()  # AWS freezes the process at this point. The benchmark ends the process.
             raise ConnectionAbortedError
         return self._waiting.pop(0)
 
@@ -41,7 +41,7 @@ class RuntimeApi:
 
 @contextmanager
 def runtime_api(events: Sequence[dict[str, Any]]) -> Iterator[RuntimeApi]:
-    """Serve these events while the body runs."""
+    """Serve the Runtime API with these events while the body of the `with` statement runs."""
     api = RuntimeApi(events)
 
     class Requests(Answering):
@@ -61,7 +61,7 @@ def runtime_api(events: Sequence[dict[str, Any]]) -> Iterator[RuntimeApi]:
             self.wfile.flush()
             if self.path.endswith("/response"):
                 api.take_result()
-            else:  # an invocation or the module's import failed
+            else:  # An invocation failed, or the import of the function's module failed.
                 api.take_failure(json.loads(result)["errorType"])
 
     with serving(Requests) as port:

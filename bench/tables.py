@@ -1,4 +1,4 @@
-"""Results as Markdown tables that are also readable on a terminal."""
+"""Format the results as Markdown tables, which are also readable in a terminal."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from bench.rewriting import Result
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table. The first column is aligned to the left, the others to the right."""
+    """Return a table. The first column is aligned to the left. The other columns are aligned to the right."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
 
     def line(cells: Sequence[str]) -> str:
@@ -23,7 +23,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def refresh_table(runs: Mapping[str, Runs], baseline: str) -> str:
-    """Return CPU time and memory of each variant. The baseline has the ratio 1.00."""
+    """Return a table with the CPU time and the memory of each variant. The ratio of the baseline is 1.00."""
     rows = [
         [
             name,
@@ -37,7 +37,7 @@ def refresh_table(runs: Mapping[str, Runs], baseline: str) -> str:
 
 
 def waiting_table(runs: Mapping[str, Runs], baseline: str) -> str:
-    """Return the elapsed time of each variant. The baseline has the ratio 1.00."""
+    """Return a table with the elapsed time of each variant. The ratio of the baseline is 1.00."""
     rows = [
         [
             name,
@@ -51,7 +51,7 @@ def waiting_table(runs: Mapping[str, Runs], baseline: str) -> str:
 
 
 def readers_table(results: Mapping[str, Result]) -> str:
-    """Return the reads, by how the docker login was rewritten."""
+    """Return a table with the failed reads for each way to rewrite the docker login."""
     rows = [
         [
             name,
@@ -64,12 +64,12 @@ def readers_table(results: Mapping[str, Result]) -> str:
         ]
         for name, one in results.items()
     ]
-    head = ["login rewritten by", "rewrites", "reads", "failed", "share", "longest gap, s", "readers saw"]
+    head = ["login rewritten by", "rewrites", "reads", "failed", "share", "longest gap, s", "reason"]
     return table(head, rows)
 
 
 def goals_table(goals: Sequence[Goal]) -> str:
-    """Return each goal, its result, and whether it was met."""
+    """Return a table with each goal, its result, and whether the result meets the goal."""
     return table(
         ["goal", "measured", ""], [[goal.goal, goal.measured, "met" if goal.met else "not met"] for goal in goals]
     )

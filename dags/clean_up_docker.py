@@ -1,7 +1,8 @@
-"""Remove old containers and images from the workers each night, where Systems Manager does not do it.
+"""Remove old containers and images from the workers each night. Use this DAG if Systems Manager does not do this.
 
-A task runs on one worker, so each worker needs a queue that no other worker serves, in addition to its other queues:
-`airflow celery worker --queues default,worker-a`. With LocalExecutor there is one worker, and no queue is needed.
+A task runs on only one worker. Therefore, each worker needs a separate queue that no other worker serves, in addition
+to its other queues: `airflow celery worker --queues default,worker-a`. With LocalExecutor, there is only one worker,
+and it needs no separate queue.
 """
 
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from datetime import datetime, timedelta
 from airflow import DAG
 from airflow.providers.standard.operators.bash import BashOperator
 
-QUEUES = ["default"]  # one for each worker: ["worker-a", "worker-b"]
+QUEUES = ["default"]  # one queue per worker, such as ["worker-a", "worker-b"]
 
 with DAG(
     dag_id="clean_up_docker",
@@ -23,7 +24,8 @@ with DAG(
         BashOperator(
             task_id=f"clean_up_{queue.replace('-', '_')}",
             queue=queue,
-            # Without --force docker waits for an answer. Images in use stay, and so do images built within a week.
+            # Without --force, docker waits for a confirmation. The commands keep images that are in use and images that
+            # were built in the last week.
             bash_command=(
                 "docker container prune --force --filter until=24h"
                 " && docker image prune --all --force --filter until=168h"

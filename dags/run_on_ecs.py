@@ -1,7 +1,7 @@
-"""Run an image of the team risk as a task on Fargate. The task's execution role pulls it, without a docker login.
+"""Run an image of the team risk as a task on Fargate. The task's execution role pulls the image without a docker login.
 
 The task definition comes from `[ecs.tasks."risk/var"]` in the environment's settings. The same DAG works in every
-environment, because these Airflow Variables hold the outputs of the deploy and the subnet:
+environment, because these Airflow Variables contain the stack outputs and the subnet:
 
 - `ecs_cluster`: EcsClusterName
 - `ecs_task_family`: EcsTaskFamilyRiskVar
@@ -30,19 +30,22 @@ with DAG(
 ) as dag:
     EcsRunTaskOperator(
         task_id="value_at_risk",
-        aws_conn_id=None,  # The worker's own role. The deploy gives it the permission to run this task.
+        # The operator uses the role of the worker. The deployment gives this role the permission to run the task.
+        aws_conn_id=None,
         cluster="{{ var.value.ecs_cluster }}",
-        task_definition="{{ var.value.ecs_task_family }}",  # The newest revision. `…:3` names the third.
-        container_name="task",  # Without the name the operator asks ECS and waits for the answer.
+        # A family selects the newest revision. Append `:3` to select revision 3.
+        task_definition="{{ var.value.ecs_task_family }}",
+        # Without this name, the operator requests the container's name from ECS and waits for the answer.
+        container_name="task",
         launch_type="FARGATE",
         network_configuration={
             "awsvpcConfiguration": {"subnets": ["{{ var.value.ecs_subnet }}"], "assignPublicIp": "DISABLED"}
         },
-        # Changes to the task definition. Its only container is `task`.
+        # The overrides change the task definition. The only container of the task definition is `task`.
         overrides={"containerOverrides": [{"name": "task", "environment": [{"name": "DAY", "value": "{{ ds }}"}]}]},
-        # Airflow's log of the task shows what the container prints.
+        # Airflow's log of the task shows the output of the container.
         awslogs_group="{{ var.value.ecs_task_log_group }}",
         awslogs_stream_prefix="airflow/task",
-        # If a worker was lost, a retry attaches to the running task and does not start a second one.
+        # If a worker was lost, a retry attaches to the running task on ECS and does not start a second task.
         reattach=True,
     )

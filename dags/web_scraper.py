@@ -1,10 +1,12 @@
 """Scrape the web with an image that the team analytics pushes to ECR.
 
-The connection `docker_default` holds the docker login. Airflow reads it from Secrets Manager, where a schedule renews
-it. The same DAG works in every environment, because these Airflow Variables differ:
+The connection `docker_default` contains the docker login. Airflow reads the connection from Secrets Manager, and a
+schedule renews the login there. The same DAG works in every environment, because each environment sets these Airflow
+Variables:
 
-- `ecr_registry`: the deploy's output RegistryHost
-- `web_scraper_digest`: the digest of the image that the pinned task runs, `sha256:…`, as `docker push` prints it
+- `ecr_registry`: the stack output RegistryHost
+- `web_scraper_digest`: the digest (`sha256:…`) of the image that the task `scrape_pinned` runs. `docker push` prints
+  the digest.
 """
 
 from datetime import datetime, timedelta
@@ -19,23 +21,24 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args={
-        # A registry or network that fails usually works again some minutes later.
+        # Most failures of the registry and of the network last only some minutes.
         "retries": 2,
         "retry_delay": timedelta(minutes=5),
-        # Without a timeout, a container that hangs keeps its slot forever.
+        # Without a timeout, a container that hangs occupies its task slot forever.
         "execution_timeout": timedelta(hours=1),
     },
 ) as dag:
-    # The tag is immutable, so an image that was pulled once stays correct and is not pulled again.
+    # The tag is immutable. An image that a worker pulled once stays correct, so the worker does not pull it again.
     scrape = DockerOperator(
         task_id="scrape",
         image="{{ var.value.ecr_registry }}/analytics/web-scraper:1",
-        docker_conn_id="docker_default",  # Without it the operator does not log in.
-        auto_remove="force",  # Removes the container, also after a failure.
+        docker_conn_id="docker_default",  # Without a connection, the operator does not log in.
+        auto_remove="force",  # The operator removes the container, also after a failure.
         mount_tmp_dir=False,
     )
 
-    # The image by its digest, which no tag can change. Set the Variable to run another image.
+    # This task selects the image by its digest, so a change of a tag does not change the image. To run another image,
+    # set the Variable to another digest.
     scrape_pinned = DockerOperator(
         task_id="scrape_pinned",
         image="{{ var.value.ecr_registry }}/analytics/web-scraper@{{ var.value.web_scraper_digest }}",

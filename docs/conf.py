@@ -52,6 +52,12 @@ def improve_line_breaks(_app: Any, _page: str, _template: str, context: dict[str
     context["body"] = re.sub(r"<(code|pre)\b.*?</\1>", keep_together, body, flags=re.DOTALL)
 
 
+def link_to_pages(_app: Any, _including: Any, _included: str, content: list[str]) -> None:
+    """Turn links to CONTRIBUTING.md and CHANGELOG.md, which work on GitHub, into links to the pages of the site."""
+    content[0] = re.sub(r"\]\((CONTRIBUTING|CHANGELOG)\.md", lambda link: f"](docs/{link[1].lower()}.md", content[0])
+
+
 def setup(app: Any) -> None:
-    """Connect the function above to the build."""
+    """Connect the functions above to the build."""
     app.connect("html-page-context", improve_line_breaks)
+    app.connect("include-read", link_to_pages)

@@ -1,6 +1,6 @@
-"""`python -m scanners`, which `make check` runs.
+"""Run the scanners with `python -m scanners`. `make check` runs this command.
 
-It fails on a finding that is not acknowledged, and on an acknowledgement without a finding.
+The command fails if a finding is not acknowledged, or if an acknowledgement has no finding.
 """
 
 import sys
@@ -16,7 +16,7 @@ TOOLS = {"cfn-lint": cfn_lint, "cdk-nag": cdk_nag, "checkov": checkov}
 
 
 def main() -> None:
-    """Run every scanner, print a line for each, and exit with 1 if there are problems."""
+    """Run every scanner, print one line per scanner, and exit with status 1 if there are problems."""
     problems: list[str] = []
     try:
         with TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
@@ -37,12 +37,12 @@ def main() -> None:
 
 
 def problems_of(scan: Scan, acknowledged: set[Finding]) -> list[str]:
-    """Return the problems of a scan, a line each.
+    """Return the problems of a scan, one line per problem.
 
     Args:
-        scan: What a scanner found.
-        acknowledged: The findings that are acknowledged on the resource itself. An acknowledgement for a whole stack
-            or for the app does not count.
+        scan: The result of a scanner.
+        acknowledged: The findings that are acknowledged on their resource. An acknowledgement for a whole stack or for
+            the app does not count.
     """
     not_acknowledged = scan.findings_left | {
         finding: text for finding, text in scan.all_findings.items() if finding not in acknowledged
@@ -53,7 +53,7 @@ def problems_of(scan: Scan, acknowledged: set[Finding]) -> list[str]:
         for check, resource in sorted(acknowledged - scan.all_findings.keys())
     ]
     if not scan.checked:
-        problems.append("the scanner checked nothing; see that it reads the templates")
+        problems.append("the scanner checked nothing; make sure that the scanner reads the templates")
     return problems
 
 

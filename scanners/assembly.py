@@ -1,4 +1,4 @@
-"""The templates that are scanned: of every environment, with and without the acknowledgements of the stacks."""
+"""The templates that the scanners read. Each template exists with and without the acknowledgements of the stacks."""
 
 import json
 from collections.abc import Iterable
@@ -30,9 +30,9 @@ def environments_in(folders: Iterable[Path]) -> list[Environment]:
 
 
 class Finding(NamedTuple):
-    """What a scanner reports about one resource."""
+    """A finding of a scanner about one resource."""
 
-    check: str  # the scanner's name of the check, such as CKV_AWS_27
+    check: str  # the name of the scanner's check, such as CKV_AWS_27
     resource: str  # the construct's path
 
 
@@ -41,8 +41,8 @@ class Assembly:
 
     Attributes:
         app: The app.
-        folder: The folder that holds `shipped` and `bare`.
-        templates: The templates by file name.
+        folder: The folder that contains `shipped` and `bare`.
+        templates: A dict of file name to template.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class Assembly:
         Raises:
             SettingsError: The settings of an environment have problems.
         """
-        # CDK's built-in validation has the rules of cfn-lint, which runs anyway.
+        # CDK's built-in validation is off, because it has the rules of cfn-lint, and cfn-lint is one of the scanners.
         self.app = create_app(folder / "cdk.out", {"aws:cdk:enable-path-metadata": True}, validate=False)
         for environment in environments_in(_FOLDERS):
             add_stage(self.app, environment)
@@ -77,7 +77,7 @@ class Assembly:
         return path
 
     def acknowledged(self) -> dict[str, set[Finding]]:
-        """Return the findings that the stacks acknowledge, by scanner."""
+        """Return a dict of scanner to the findings that the stacks acknowledge."""
         resources = [r for template in self.templates.values() for r in template["Resources"].values()]
         metadata = [resource["Metadata"] for resource in resources]
         return {

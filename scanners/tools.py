@@ -1,4 +1,4 @@
-"""The three scanners. Each one runs twice: on the templates as they are, and on templates without acknowledgements."""
+"""The three scanners. Each scanner reads the templates with acknowledgements and the templates without them."""
 
 import json
 import os
@@ -16,18 +16,18 @@ from tools import ROOT
 
 
 class ScannerFailed(Exception):
-    """A scanner did not do its work. The message says why."""
+    """A scanner failed. The message contains the reason."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a scanner found, with its text for each finding.
+    """The result of a scanner. Each finding has the scanner's message.
 
     Attributes:
-        checked: How much the scanner checked.
-        unit: What `checked` counts.
-        findings_left: The findings that no acknowledgement covers.
-        all_findings: The findings without any acknowledgement.
+        checked: The number of templates, resources or checks.
+        unit: The unit of `checked`: `templates`, `resources` or `checks`.
+        findings_left: The findings in the templates with acknowledgements.
+        all_findings: The findings in the templates without acknowledgements.
     """
 
     checked: int
@@ -51,7 +51,10 @@ def cfn_lint(assembly: Assembly) -> Scan:
 
 
 class _EveryFinding(AwsSolutionsChecks):
-    """The same rules under another name, so that acknowledgements, which hold the name, do not apply."""
+    """The rules of AwsSolutions in a pack with another name.
+
+    An acknowledgement contains the name of a pack, so the acknowledgements for AwsSolutions do not apply to this pack.
+    """
 
     def __init__(self, scope: IConstruct) -> None:
         super().__init__(scope)
@@ -74,7 +77,7 @@ def cdk_nag(assembly: Assembly) -> Scan:
     return Scan(resources, "resources", found(AwsSolutionsChecks(assembly.app)), found(_EveryFinding(assembly.app)))
 
 
-# checkov has no check for these types, so it reports nothing about a template that holds only them.
+# checkov has no checks for these resource types. Its report does not mention a template that contains no other types.
 _UNKNOWN_TO_CHECKOV = {"AWS::SSM::Association"}
 
 
@@ -100,7 +103,7 @@ def checkov(assembly: Assembly) -> Scan:
             if result == "failed_checks":
                 resource = assembly.path(file, record["resource"].split(".")[1])
                 found[folder][Finding(record["check_id"], resource)] = record["check_name"]
-    # checkov skips a file that it cannot read, without an error.
+    # checkov reports no error if it cannot read a file.
     checked = [
         file
         for file, template in assembly.templates.items()
@@ -108,17 +111,17 @@ def checkov(assembly: Assembly) -> Scan:
     ]
     if unread := {(folder, file) for folder in found for file in checked} - set(seen):
         names = ", ".join(f"{folder}/{file}" for folder, file in sorted(unread))
-        raise ScannerFailed(f"checkov did not read {names}; run it on that template to see why")
+        raise ScannerFailed(f"checkov did not read {names}; run checkov on these files to see the reason")
     return Scan(sum(folder == "shipped" for folder, _ in seen), "checks", found["shipped"], found["bare"])
 
 
 def _run(assembly: Assembly, program: Path, *arguments: str) -> Any:
     """Run a program in the folder of the templates and return its JSON output.
 
-    HOME is that folder, so that the program does not read the user's own settings.
+    The variable HOME is set to this folder, so that the program does not read the user's configuration.
 
     Raises:
-        ScannerFailed: The program ended with an error.
+        ScannerFailed: The program did not exit with status 0.
     """
     done = subprocess.run(
         [str(program), *arguments],
@@ -128,5 +131,5 @@ def _run(assembly: Assembly, program: Path, *arguments: str) -> Any:
         text=True,
     )
     if done.returncode:
-        raise ScannerFailed(f"{program.name} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise ScannerFailed(f"{program.name} exited with status {done.returncode}:\n{done.stdout}{done.stderr}")
     return json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""Who may push images: one role per team."""
+"""The roles that push images to ECR: one role per team."""
 
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
@@ -10,12 +10,12 @@ from stacks import image_permissions
 from stacks.acknowledgements import acknowledge
 from stacks.permissions_boundary import apply_permissions_boundary
 
-# Bool and not BoolIfExists, because a session without the key is a session without MFA.
+# The operator is not BoolIfExists, because a session without the key aws:MultiFactorAuthPresent has no MFA.
 _MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
 
 class AccessStack(Stack):
-    """One push role per team. Its analysts assume it to push to the team's repositories and to no others."""
+    """One push role per team. Analysts assume their team's role, which can push only to the team's repositories."""
 
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
         super().__init__(scope, construct_id)
@@ -48,9 +48,10 @@ class AccessStack(Stack):
 
 
 class PushRole(iam.CfnRole):
-    """A role that pushes to the repositories of one team, for sessions of an hour.
+    """A role that can push to the repositories of one team. A session of the role lasts at most one hour.
 
-    This is an L1, because the L2 writes one statement per trusted principal: a dozen users would fill the trust policy.
+    This class extends the L1 construct. The L2 construct writes one statement per trusted principal, so a dozen users
+    would use up the maximum length of the trust policy.
     """
 
     def __init__(
@@ -61,9 +62,9 @@ class PushRole(iam.CfnRole):
             scope: The parent construct.
             construct_id: The construct's id.
             team: The team's name in the settings.
-            role_name: The role's name, which analysts type.
+            role_name: The role's name. Analysts type this name.
             role_path: The role's path in IAM.
-            push: Who may assume the role.
+            push: The principals that may assume the role.
         """
         stack = Stack.of(scope)
         super().__init__(
@@ -120,10 +121,10 @@ def _trust_policy(stack: Stack, push: Push) -> iam.PolicyDocument:
 
 
 def _permission_set_arn(stack: Stack, name: str) -> str:
-    """Return a pattern for the ARN of the role that IAM Identity Center makes of a permission set.
+    """Return a pattern that matches the ARN of the role that IAM Identity Center creates for a permission set.
 
-    The role's name ends with sixteen random characters. Its path names the Region of Identity Center, except where
-    that is us-east-1.
+    The role's name ends with sixteen random characters. The role's path contains the Region of Identity Center, unless
+    this Region is us-east-1.
     """
     return stack.format_arn(
         service="iam",
@@ -138,6 +139,6 @@ def _refuse_plain_http() -> iam.PolicyStatement:
         sid="RefusePlainHttp",
         effect=iam.Effect.DENY,
         actions=["*"],
-        resources=["*"],  # A denial is safest when it is as wide as possible.
+        resources=["*"],  # A Deny statement is safest if it covers every resource.
         conditions={"Bool": {"aws:SecureTransport": "false"}},
     )

@@ -1,4 +1,8 @@
-"""The scanners' findings that stay, each acknowledged on its own resource with a reason. `make check` compares them."""
+"""Acknowledgements, which suppress findings of the scanners.
+
+Each finding is acknowledged on the resource that it is about, with a reason. `make check` compares the findings with
+the acknowledgements.
+"""
 
 from collections.abc import Mapping
 from typing import cast
@@ -8,8 +12,9 @@ from constructs import IConstruct
 
 # Reasons that several constructs share.
 ANY_FUNCTION = {
-    "CKV_AWS_115": "Reserved concurrency fails to deploy in accounts with a low limit; outsiders cannot invoke it",
-    "CKV_AWS_117": "It calls only AWS APIs and needs nothing in a VPC",
+    "CKV_AWS_115": "In accounts with a low limit, a deployment with reserved concurrency fails; "
+    "other accounts cannot invoke the function",
+    "CKV_AWS_117": "The function calls only AWS APIs and needs no resource in a VPC",
 }
 CDK_REPEATS_DEPENDENCY = {"W3005": "CDK adds an explicit dependency that the reference already implies"}
 
@@ -17,11 +22,12 @@ CDK_REPEATS_DEPENDENCY = {"W3005": "CDK adds an explicit dependency that the ref
 def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     """Acknowledge findings of cdk-nag, checkov and cfn-lint on a construct's resource.
 
-    The reasons for checkov and cfn-lint are written into the template. cdk-nag reads its own from the construct.
+    The acknowledgements for checkov and cfn-lint are written into the template. cdk-nag reads its acknowledgements from
+    the construct.
 
     Args:
         construct: The construct, or an L1 resource. Call this function once for each construct.
-        reasons: The reason why a finding stays, by the scanner's name of the check.
+        reasons: A dict of a check's name, such as `CKV_AWS_27`, to the reason why its finding is acceptable.
     """
     resource = cast(CfnResource, construct.node.default_child or construct)
     nag = [

@@ -1,6 +1,7 @@
 """IAM statements for images in ECR.
 
-Each statement names one prefix ARN per team, so that a policy does not grow with the number of repositories.
+A statement about the images of a team contains the ARN `repository/<team>/*`. Therefore, the length of a policy does
+not depend on the number of repositories.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,8 +12,9 @@ from aws_cdk import aws_iam as iam
 from settings.names import TEAM_TAG, repository_name
 from settings.regions import PARTITIONS
 
-# Amazon ECR User Guide, "IAM permissions for pushing an image". crane and buildx need BatchGetImage before they push.
-# GetDownloadUrlForLayer is missing because it would allow a pusher to mount layers of other teams' images.
+# Source: Amazon ECR User Guide, "IAM permissions for pushing an image". crane and buildx call BatchGetImage before they
+# push. The list does not contain GetDownloadUrlForLayer, because this action would allow a push role to mount layers of
+# other teams' images.
 PUSH_ACTIONS = [
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
@@ -43,7 +45,8 @@ def pull_one(stack: Stack, repository: str) -> iam.PolicyStatement:
 
     Args:
         stack: The stack, which has the account and the Region of the repository.
-        repository: The full name, `<team>/<name>`. The settings list it, so the statement does not ask for the tag.
+        repository: The full name, `<team>/<name>`. The settings contain this name, so the statement has no condition on
+            the team's tag.
     """
     return iam.PolicyStatement(sid="PullImage", actions=PULL_ACTIONS, resources=[_repository_arn(stack, repository)])
 
@@ -51,7 +54,8 @@ def pull_one(stack: Stack, repository: str) -> iam.PolicyStatement:
 def log_in() -> iam.PolicyStatement:
     """Return a statement that allows creating a docker login.
 
-    The login has the other permissions of the principal that creates it, and no more.
+    A docker login has the permissions of the principal that creates it. This statement alone allows neither pushing nor
+    pulling.
     """
     return iam.PolicyStatement(
         sid="LogInToRegistry",
@@ -61,8 +65,8 @@ def log_in() -> iam.PolicyStatement:
 
 
 def wildcard_reasons(stack: Stack, teams: Iterable[str]) -> dict[str, str]:
-    """Return the reasons why the wildcards of these statements stay, by cdk-nag's names of the findings."""
-    repositories = "A prefix and a tag match exactly the team's repositories, and the policy stays short"
+    """Return a dict of cdk-nag finding to the reason why it is acceptable, for the wildcards in these statements."""
+    repositories = "The prefix and the tag match exactly the team's repositories, and the policy is short"
     return {
         **{f"AwsSolutions-IAM5[Resource::{arn}]": repositories for arn in _repository_arns(stack, teams)},
         "AwsSolutions-IAM5[Resource::*]": "ecr:GetAuthorizationToken supports no resources",
@@ -74,7 +78,8 @@ def _on_repositories(sid: str, actions: list[str], stack: Stack, teams: Sequence
         sid=sid,
         actions=actions,
         resources=_repository_arns(stack, teams),
-        # Prefix and tag: another principal may create a repository with the team's prefix, or with the team's tag.
+        # The statement requires both the prefix and the tag, because another principal may be able to create a
+        # repository with only the team's prefix or with only the team's tag.
         conditions={"StringEquals": {f"aws:ResourceTag/{TEAM_TAG}": list(teams)}},
     )
 
@@ -84,6 +89,7 @@ def _repository_arns(stack: Stack, teams: Iterable[str]) -> list[str]:
 
 
 def _repository_arn(stack: Stack, name: str) -> str:
-    # The partition is explicit, because cdk-nag's names of the findings hold the ARN, and they must be plain text.
+    # The partition is explicit, because the names of cdk-nag's findings contain this ARN, and the acknowledgements must
+    # contain the names as plain strings.
     partition = PARTITIONS[stack.region].name
     return stack.format_arn(partition=partition, service="ecr", resource="repository", resource_name=name)

@@ -16,7 +16,7 @@ class StackLogGroup(logs.LogGroup):
             scope, construct_id, retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
         )
         acknowledge(
-            self, {"CKV_AWS_158": "CloudWatch Logs encrypts the log group with its own key; no login is logged"}
+            self, {"CKV_AWS_158": "CloudWatch Logs encrypts the log group, and the log contains no docker login"}
         )
 
     def write_permission(self) -> iam.PolicyStatement:

@@ -9,7 +9,7 @@ def apply_permissions_boundary(stack: Stack, policy_arn: str | None) -> None:
 
     Args:
         stack: The stack.
-        policy_arn: The managed policy that is the boundary. None applies no boundary.
+        policy_arn: The ARN of the managed policy that is the boundary. If None, the roles get no boundary.
     """
     if policy_arn:
         boundary = iam.ManagedPolicy.from_managed_policy_arn(stack, "PermissionsBoundary", policy_arn)

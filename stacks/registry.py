@@ -1,4 +1,4 @@
-"""The ECR repositories. They have a stack of their own because they outlive everything else."""
+"""The ECR repositories. They are in a separate stack, because they stay after the other stacks are deleted."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ class RegistryStack(Stack):
         repositories = Construct(self, "Repositories")
         for team_name, team in environment.teams.items():
             team_scope = Construct(repositories, pascal_case(team_name))
-            # The permissions on images ask for this tag and for the prefix of the name.
+            # The IAM statements for images require this tag and the prefix of the repository's name.
             Tags.of(team_scope).add(TEAM_TAG, team_name)
             for name in team.repositories:
                 Repository(
@@ -42,7 +42,7 @@ class RegistryStack(Stack):
 
 
 class Repository(ecr.Repository):
-    """A repository that scans images, keeps the newest ones, and stays when the stack is deleted."""
+    """A repository that scans images and keeps the newest images. The repository stays when the stack is deleted."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Repository(ecr.Repository):
             construct_id: The construct's id.
             repository_name: The full name, `<team>/<name>`.
             mutable_tags: Patterns of the tags that may move to another image. All other tags are immutable.
-            keep_images: How many images stay; the oldest ones are removed.
+            keep_images: The number of images that ECR keeps. ECR deletes older images.
         """
         super().__init__(
             scope,
@@ -78,7 +78,7 @@ class Repository(ecr.Repository):
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         reasons = {
-            "CKV_AWS_136": "A customer managed key needs kms:CreateGrant, and a change of it replaces the repository"
+            "CKV_AWS_136": "A customer managed key requires kms:CreateGrant, and another key replaces the repository"
         }
         if mutable_tags:
             reasons["CKV_AWS_51"] = "All tags are immutable except those that the settings list"

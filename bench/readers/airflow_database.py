@@ -1,4 +1,4 @@
-"""Read the connection from Airflow's metadata database."""
+"""Read the connection `docker_default` from Airflow's metadata database."""
 
 from airflow.models.connection import Connection
 

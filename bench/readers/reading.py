@@ -1,6 +1,6 @@
-"""Read a connection repeatedly while another process rewrites it, and count the failures.
+"""Read a connection repeatedly while another process rewrites the connection, and count the failed reads.
 
-This module uses the standard library only, because readers run in different virtual environments.
+This module uses only the standard library, because the readers run in different virtual environments.
 """
 
 import json
@@ -21,9 +21,9 @@ class Reads:
     """The reads of one reader."""
 
     reads: int
-    failures: dict[str, int]  # by the exception's name, or "not whole"
-    longest_gap_seconds: float  # from a failed read to the next successful one
-    logins: int  # how many different ones
+    failures: dict[str, int]  # name of the exception, or "unusable", to the number of failed reads
+    longest_gap_seconds: float  # the time from the first failed read to the next successful read
+    logins: int  # the number of different docker logins
 
     @property
     def failed(self) -> int:
@@ -40,7 +40,7 @@ def read_repeatedly(read: Callable[[], Mapping[str, Any]], *, reads: int, pause_
         started = time.monotonic()
         try:
             connection = read()
-            problem = None if is_whole(connection) else "not whole"
+            problem = None if is_usable(connection) else "unusable"
         except Exception as error:
             problem = type(error).__name__
         if problem:
@@ -55,16 +55,16 @@ def read_repeatedly(read: Callable[[], Mapping[str, Any]], *, reads: int, pause_
     return Reads(reads, dict(failures), longest_gap_seconds, len(logins))
 
 
-def is_whole(connection: Mapping[str, Any]) -> bool:
+def is_usable(connection: Mapping[str, Any]) -> bool:
     """Return whether DockerOperator could log in with the connection."""
     host, password = connection.get("host") or "", connection.get("password") or ""
     return _WANTED.items() <= connection.items() and ".dkr.ecr." in host and len(password) > 20
 
 
 def main(read: Callable[[], Mapping[str, Any]]) -> None:
-    """Print `ready`, wait for a line on stdin, then read repeatedly and print the result as JSON."""
-    if not is_whole(read()):
-        sys.exit("The connection cannot be read before the first rewrite")
+    """Print `ready`, wait for a line on stdin, then read the connection repeatedly and print the result as JSON."""
+    if not is_usable(read()):
+        sys.exit("The connection is not usable before the first rewrite")
     print("ready", flush=True)
     sys.stdin.readline()
     print(json.dumps(asdict(read_repeatedly(read, reads=READS, pause_seconds=PAUSE_SECONDS))))

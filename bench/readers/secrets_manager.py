@@ -1,4 +1,4 @@
-"""Read the connection from Secrets Manager, as Airflow's backend does."""
+"""Read the connection from Secrets Manager with the same call as Airflow's secrets backend."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A function with boto3 and Powertools' Logger and Metrics, as many teams write it."""
+"""A function with boto3 and with Logger and Metrics of Powertools. Many teams write functions in this way."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A simple function with boto3: two clients at module level, one read, one write."""
+"""A simple function with boto3. It has two clients at module level, and it makes one read and one write."""
 
 import base64
 import json

@@ -1,6 +1,6 @@
-"""A function like AWS's template for rotation functions: four invocations, one for each step of a rotation.
+"""A function like AWS's template for rotation functions. Each of the four steps of a rotation is one invocation.
 
-The clients are made once, which is faster than the template. The template makes its client in each invocation.
+This function creates the clients once. AWS's template creates its client in each invocation, which is slower.
 """
 
 import base64
@@ -24,7 +24,7 @@ def handle(event: dict[str, str], _context: Any) -> None:
     if step == "createSecret":
         create_secret(arn, token)
     elif step == "setSecret":
-        logger.info("setSecret: nothing to set, ECR knows the login")
+        logger.info("setSecret: this step does nothing, because ECR created the login")
     elif step == "testSecret":
         test_secret(arn, token)
     elif step == "finishSecret":
@@ -37,7 +37,7 @@ def create_secret(arn: str, token: str) -> None:
     secrets_manager.get_secret_value(SecretId=arn, VersionStage="AWSCURRENT")
     try:
         secrets_manager.get_secret_value(SecretId=arn, VersionId=token, VersionStage="AWSPENDING")
-        logger.info("createSecret: the version is there")
+        logger.info("createSecret: the version exists")
     except secrets_manager.exceptions.ResourceNotFoundException:
         data = ecr.get_authorization_token()["authorizationData"][0]
         login, password = base64.b64decode(data["authorizationToken"]).decode().split(":", 1)

@@ -1,6 +1,6 @@
-"""Turns ECR's answer into the document that Airflow reads as a docker connection.
+"""Convert ECR's answer into the secret value that Airflow reads as a docker connection.
 
-Pure functions: no clock and no calls to AWS.
+The code in this module is pure: it does not read the clock and does not call AWS.
 """
 
 import base64
@@ -11,24 +11,27 @@ from typing import Any
 
 
 class UnusableLogin(Exception):
-    """ECR's answer must not replace the current login. The message never quotes the answer, which holds the token."""
+    """ECR's answer is not a usable login and must not replace the current login.
+
+    The message never quotes the answer, because the answer contains the token.
+    """
 
 
 def airflow_connection(reply: Mapping[str, Any], registry_host: str, now: datetime) -> dict[str, Any]:
-    """Turn an answer of GetAuthorizationToken into an Airflow connection.
+    """Convert an answer of GetAuthorizationToken into an Airflow connection.
 
     Args:
-        reply: The answer as botocore returns it. Its token is the base64 encoding of `AWS:<password>`.
+        reply: The answer as botocore returns it. The token in the answer is the base64 encoding of `AWS:<password>`.
         registry_host: The registry that this connection is for, without a scheme.
-        now: The current time, with a time zone. A login that has expired by then is refused.
+        now: The current time, with a time zone. A login that expires at this time or earlier is refused.
 
     Returns:
-        The connection as data for a JSON document. `host` is the registry's name without a scheme: with a scheme,
-        docker could log in with this password and pull with an older one from its own configuration.
+        The connection as a dict, which the caller writes as JSON. `host` is the registry's name without a scheme. With
+        a scheme, docker could log in with this password but pull with an older password from docker's configuration.
 
     Raises:
-        UnusableLogin: The answer does not hold exactly one token, the token is not a login of the user AWS, the
-            endpoint is another registry's, or the login has expired.
+        UnusableLogin: The answer does not contain exactly one token, the token is not a login of the user AWS, the
+            endpoint belongs to another registry, or the login has expired.
     """
     try:
         [data] = reply["authorizationData"]
@@ -52,5 +55,6 @@ def airflow_connection(reply: Mapping[str, Any], registry_host: str, now: dateti
                 "password": password,
                 "extra": {"expires_at": expires_at.isoformat()},
             }
-    # Raised outside the except block, so that Python does not chain a parsing error that may quote the token to it.
+    # A parsing error may quote the token. The exception is raised outside the except block, so that Python does not
+    # chain the parsing error to the exception.
     raise UnusableLogin(problem)

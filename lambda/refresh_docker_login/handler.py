@@ -1,12 +1,13 @@
 """The Lambda function that keeps one Airflow connection logged in to ECR.
 
-Lambda calls `handle`, which decides about retries. `refresh` is one refresh: get a token, check it, write it once.
-connection.py turns ECR's answer into the document that Airflow reads.
+Lambda calls `handle`, which calls `refresh` and retries it if needed. `refresh` gets a token, checks the token, and
+writes the docker login once. connection.py converts ECR's answer into the secret value that Airflow reads.
 """
 
 import gc
 
-# Every scheduled run is a cold start. Collecting garbage takes an eighth of the time to load the SDK and frees nothing.
+# Every scheduled run is a cold start. Garbage collection takes an eighth of the time in which the SDK loads, and it
+# frees no memory.
 gc.disable()
 
 import json
@@ -25,14 +26,15 @@ from refresh_docker_login.connection import UnusableLogin, airflow_connection
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
-# At DEBUG level botocore logs whole requests and answers, which hold the token. The function's level does not matter.
+# At the level DEBUG, botocore logs whole requests and answers, which contain the token. botocore keeps the level
+# WARNING even if the function's log level is DEBUG.
 logging.getLogger("botocore").setLevel(logging.WARNING)
 
 SECONDS_BETWEEN_ATTEMPTS = 2
 
 
 class Settings(NamedTuple):
-    """The settings that the stack gives the function as environment variables."""
+    """The settings of the function. The stack passes the settings in environment variables."""
 
     connection_id: str
     secret_arn: str
@@ -50,12 +52,13 @@ class Clients(NamedTuple):
 class RefreshFailed(Exception):
     """A call to AWS failed.
 
-    The message names the operation and the code only, because the request of PutSecretValue holds the token.
+    The message contains only the operation and the code. The original message may quote the request, and the request of
+    PutSecretValue contains the token.
 
     Attributes:
         operation: The API operation, such as `PutSecretValue`.
-        code: The error code of AWS, such as `AccessDeniedException`. For any other exception, the name of its type,
-            such as `ConnectTimeoutError`.
+        code: The error code of AWS, such as `AccessDeniedException`. If AWS did not return an error code, this is the
+            type of the exception, such as `ConnectTimeoutError`.
     """
 
     def __init__(self, operation: str, code: str) -> None:
@@ -74,10 +77,10 @@ def _read_settings() -> Settings:
 
 
 def _create_clients() -> Clients:
-    # Each call has three attempts of at most 8 s, and waits of at most 3 s in all. Two calls take at most 54 s.
-    # stacks/docker_login/timings.py has the same numbers; a test compares them.
+    # Each call has three attempts of at most 8 s. The waits between the attempts take at most 3 s in total. Therefore,
+    # two calls take at most 54 s. stacks/docker_login/timings.py contains the same numbers, and a test compares them.
     config = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-    # boto3 would add its resources to the session, and they take time to load.
+    # A botocore session loads faster than a boto3 session, because boto3 also loads its resource classes.
     session = botocore.session.get_session()
     return Clients(
         ecr=session.create_client("ecr", config=config),
@@ -85,7 +88,7 @@ def _create_clients() -> Clients:
     )
 
 
-# The environment is read and the clients are made here and nowhere else, once per cold start.
+# Only these lines read the environment variables and create the clients. They run once per cold start.
 SETTINGS = _read_settings()
 CLIENTS = _create_clients()
 gc.freeze()
@@ -95,16 +98,16 @@ gc.enable()
 def handle(_event: object, context: Any) -> dict[str, str]:
     """Write a fresh docker login into the secret.
 
-    A deploy invokes the version that it published, and the schedule invokes $LATEST. IAM takes some seconds to apply
-    new permissions everywhere, so a deploy's run tries again after a denial, for up to `new_permissions_wait_seconds`.
-    In a scheduled run a denial is a fault and is reported at once.
+    A deployment invokes the version of the function that it published. The schedule invokes $LATEST. IAM needs some
+    seconds to apply new permissions everywhere. Therefore, a deployment's run retries a call that is denied for up to
+    `new_permissions_wait_seconds`. A scheduled run does not retry a call that is denied, and fails immediately.
 
     Args:
-        _event: Ignored, so that a caller cannot change what is written or where.
+        _event: The event is ignored, so that a caller cannot change the login or the secret that is written.
         context: Lambda's context object. Only `function_version` is read.
 
     Returns:
-        What `refresh` returns.
+        The result of `refresh`.
 
     Raises:
         RefreshFailed: ECR or Secrets Manager refused the call or did not answer.
@@ -124,7 +127,7 @@ def handle(_event: object, context: Any) -> dict[str, str]:
 
 
 def refresh(clients: Clients, settings: Settings) -> dict[str, str]:
-    """Get a token from ECR, check it, and write it into the secret in one call.
+    """Get a token from ECR, check the token, and write the docker login into the secret with one call.
 
     The secret keeps its current login unless the write succeeds.
 
@@ -133,8 +136,8 @@ def refresh(clients: Clients, settings: Settings) -> dict[str, str]:
         settings: The connection, its secret and its registry.
 
     Returns:
-        `connection`, the login's `expires_at` (ISO 8601, UTC) and the secret's new `version_id`. The same fields are
-        logged. None of them holds the token.
+        A dict with `connection`, the login's `expires_at` (ISO 8601, UTC) and the secret's new `version_id`. The
+        function logs the same fields. The fields do not contain the token.
 
     Raises:
         RefreshFailed: ECR or Secrets Manager refused the call or did not answer.
@@ -157,8 +160,8 @@ def _call(operation: str, call: Callable[[], Any]) -> Any:
     """Call AWS, and replace every exception with RefreshFailed, because botocore's exceptions can quote the token.
 
     Args:
-        operation: The API operation, for the error.
-        call: Makes the call and returns what is needed of the answer.
+        operation: The name of the API operation. The message of RefreshFailed contains this name.
+        call: A function that calls AWS and returns the part of the answer that the caller needs.
 
     Raises:
         RefreshFailed: The call failed.
@@ -167,7 +170,8 @@ def _call(operation: str, call: Callable[[], Any]) -> Any:
         return call()
     except ClientError as error:
         code = error.response["Error"]["Code"]
-    except Exception as error:  # The text of any exception may hold the token; the name of its type does not.
+    except Exception as error:  # The message may contain the token. The name of the exception's type does not.
         code = type(error).__name__
-    # Raised outside the except blocks, so that Python does not chain the exception that may quote the token to it.
+    # The original exception may quote the token. RefreshFailed is raised outside the except blocks, so that Python does
+    # not chain the original exception to RefreshFailed.
     raise RefreshFailed(operation, code)

@@ -1,4 +1,4 @@
-"""The alarms for logins that are not refreshed. docs/runbook.md has a heading for each kind of alarm."""
+"""The alarms for docker logins that are not refreshed. docs/runbook.md has a section for each kind of alarm."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,10 @@ from stacks.docker_login.metrics import runs_metric
 
 
 class Alarms(Construct):
-    """One alarm for refreshes that failed after all retries, and two for each connection without a success.
+    """The alarms of an environment.
+
+    One alarm fires if a refresh failed after all retries. Each connection has two more alarms, which fire if no refresh
+    of the connection succeeds for some time.
 
     Attributes:
         all: Every alarm.
@@ -39,8 +42,8 @@ class Alarms(Construct):
         Args:
             scope: The parent construct.
             construct_id: The construct's id.
-            topic_arn: An existing topic that the alarms publish to; None creates a topic.
-            emails: The addresses that the new topic mails to.
+            topic_arn: The ARN of an existing SNS topic that the alarms publish to. If None, a topic is created.
+            emails: The e-mail addresses that subscribe to the new topic.
             runbook: The URL or path of the runbook. Alarms link to its headings.
             failures: The failure queue.
         """
@@ -57,18 +60,20 @@ class Alarms(Construct):
             cloudwatch.Alarm(
                 self,
                 "RefreshFailed",
-                alarm_description="A docker login was not refreshed after all retries. The failure queue says why. "
-                + self._what_to_do("refresh-failed"),
-                # Messages that arrive, not messages in the queue: the alarm ends by itself, and a new failure fires it.
+                alarm_description="A docker login was not refreshed after all retries. "
+                "The failure queue contains the error. " + self._what_to_do("refresh-failed"),
+                # The metric counts the messages that arrive, not the messages in the queue. Therefore, the alarm ends
+                # while old messages are still in the queue, and the alarm fires again after a new failure.
                 metric=failures.metric_number_of_messages_sent(
                     period=Duration.minutes(timings.FAILURE_PERIOD_MINUTES), statistic="Sum"
                 ),
                 comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
                 threshold=0,
-                # The metrics of a queue that was unused for hours arrive late, so the alarm looks at several periods.
+                # If a queue was unused for hours, its metrics arrive late. Therefore, the alarm evaluates several
+                # periods.
                 evaluation_periods=timings.FAILURE_PERIODS,
                 datapoints_to_alarm=1,
-                # An unused queue has no metrics. That is the good case.
+                # An unused queue has no metrics, so missing data means that no refresh failed.
                 treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             )
         )
@@ -80,10 +85,10 @@ class Alarms(Construct):
 
         Args:
             connection_id: The Airflow connection.
-            function: The function that refreshes its login.
-            refresh_every_minutes: The interval of its schedule.
-            first_refresh: The deploy's own refresh. The alarms are created after it, because there are no metrics
-                before it.
+            function: The function that refreshes the connection's docker login.
+            refresh_every_minutes: The interval of the connection's schedule.
+            first_refresh: The refresh that a deployment runs. The alarms are created after this refresh, because the
+                function has no metrics before its first run.
         """
         for kind, heading, minutes in (
             ("NotRefreshed", "not-refreshed", timings.not_refreshed_after_minutes(refresh_every_minutes)),
@@ -95,8 +100,8 @@ class Alarms(Construct):
                 f"{pascal_case(connection_id)}{kind}",
                 alarm_description=f"The docker login of {connection_id} was not refreshed for {minutes} minutes. "
                 f"The login that Airflow reads works for {hours_left:.1f} more hours. " + self._what_to_do(heading),
-                # FILL, because CloudWatch looks further back than the evaluation periods where data is missing, and
-                # older data would keep the alarm from firing.
+                # If data is missing, CloudWatch evaluates data that is older than the evaluation periods. A success in
+                # the older data would keep the alarm from firing. FILL replaces missing data with 0.
                 metric=runs_metric(
                     function,
                     "FILL(runs, 0) - FILL(errors, 0)",
@@ -121,12 +126,11 @@ class Alarms(Construct):
 
 
 def _mail_topic(scope: Construct, emails: Sequence[str]) -> sns.Topic:
-    """Create a topic that only alarms of this account publish to, and that mails to these addresses."""
+    """Create a topic that sends e-mails to these addresses. Only alarms of this account can publish to the topic."""
     topic = sns.Topic(scope, "Topic", enforce_ssl=True)
-    acknowledge(
-        topic, {"CKV_AWS_26": "E-mails are not encrypted, and alarms cannot publish with the key alias/aws/sns"}
-    )
-    # A topic with a policy of its own allows nothing by default.
+    acknowledge(topic, {"CKV_AWS_26": "E-mails are not encrypted, and alarms cannot use the key alias/aws/sns"})
+    # enforce_ssl adds a resource policy to the topic. A topic with a resource policy has no default permissions, so the
+    # policy must also allow alarms to publish.
     topic.add_to_resource_policy(
         iam.PolicyStatement(
             sid="AlarmsPublish",

@@ -19,14 +19,14 @@ from stacks.logs import StackLogGroup
 
 
 class DockerLogin(Construct):
-    """A secret, and the function, role and schedule that keep a valid docker login in it.
+    """A secret, and the function, role and schedule that keep a valid docker login in the secret.
 
     Attributes:
         secret: The secret that Airflow reads.
         pull_role: The function's role. A login has the permissions of the role that created it.
         function: The function that refreshes the login.
         log_group: The log group of the function.
-        first_refresh: The refresh that a deploy runs.
+        first_refresh: The refresh that a deployment runs.
     """
 
     def __init__(
@@ -53,21 +53,23 @@ class DockerLogin(Construct):
             connection_id: The Airflow connection, such as `docker_default`.
             secret_name: The name under which Airflow looks up the connection.
             registry_host: The registry that the login is for.
-            teams: The teams whose images the login pulls.
+            teams: The teams whose images the login can pull.
             refresh_every_minutes: The interval of the schedule.
             role_path: The path of the roles in IAM.
-            key: Encrypts the secret; None for the key of Secrets Manager.
-            failures: Receives runs that failed after all retries, and starts that were not delivered.
-            reader_arns: The roles of the Airflow workers.
-            break_glass_role_arns: Roles that may read the login and roll it back.
-            deploy_role_arn: CloudFormation's role.
+            key: The customer managed key that encrypts the secret. If None, the AWS managed key encrypts the secret.
+            failures: The queue for refreshes that failed after all retries, and for invocations that EventBridge
+                Scheduler did not deliver.
+            reader_arns: The ARNs of the Airflow workers' roles.
+            break_glass_role_arns: The ARNs of the roles that may read the login and roll it back to an earlier version.
+            deploy_role_arn: The ARN of the role that CloudFormation assumes for a deployment.
         """
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
 
         # Resources
-        # This is an L1, because the L2 writes a random text into the secret. The secret starts without a value, so that
-        # Airflow never reads a wrong login. CloudFormation does not own the value and never overwrites it.
+        # This is an L1 construct, because the L2 construct writes a random string into the secret. Here, the secret has
+        # no value until the first refresh, so Airflow never reads a wrong login. The template does not contain the
+        # value, so CloudFormation never overwrites the value.
         self.secret = secretsmanager.CfnSecret(
             self,
             "Secret",
@@ -76,7 +78,7 @@ class DockerLogin(Construct):
             kms_key_id=key.key_arn if key else None,
         )
         self.secret.apply_removal_policy(RemovalPolicy.DESTROY)
-        reasons = {"AwsSolutions-SMG4": "The schedule renews the login; Secrets Manager rotates every 4 hours at most"}
+        reasons = {"AwsSolutions-SMG4": "A schedule renews the login; Secrets Manager rotates at most every 4 hours"}
         if not key:
             reasons["CKV_AWS_149"] = "The setting secret_key chooses the AWS managed key"
         acknowledge(self.secret, reasons)
@@ -117,7 +119,7 @@ class DockerLogin(Construct):
         )
         acknowledge(pull_policy, image_permissions.wildcard_reasons(stack, teams))
         self.function.report_failures_after(pull_policy)
-        secret_document = secret_policy(
+        secret_policy_document = secret_policy(
             account_root_arn=iam.AccountRootPrincipal().arn,
             deploy_role_arn=deploy_role_arn,
             writer_arn=self.pull_role.role_arn,
@@ -125,10 +127,14 @@ class DockerLogin(Construct):
             break_glass_role_arns=break_glass_role_arns,
         )
         secret_access = secretsmanager.CfnResourcePolicy(
-            self, "SecretPolicy", secret_id=self.secret.ref, block_public_policy=True, resource_policy=secret_document
+            self,
+            "SecretPolicy",
+            secret_id=self.secret.ref,
+            block_public_policy=True,
+            resource_policy=secret_policy_document,
         )
         needs: list[Construct] = [self.secret, secret_access, pull_policy]
-        permissions = {"PullPolicy": pull_policy.document, "SecretPolicy": secret_document}
+        permissions = {"PullPolicy": pull_policy.document, "SecretPolicy": secret_policy_document}
         if key:
             pull_policy.add_statements(
                 iam.PolicyStatement(

@@ -1,4 +1,4 @@
-"""One dashboard per environment: how old the logins are, what failed, and how often images are pulled."""
+"""The CloudWatch dashboard of an environment: the age of the logins, the failures, and the number of image pulls."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,8 @@ from settings.names import repository_name
 from stacks.docker_login import timings
 from stacks.docker_login.metrics import runs_metric
 
-# The time of each period minus the time of the latest period with a success. The value keeps rising if nothing runs.
+# For each period, the expression calculates the time since the latest period with a success. The result also increases
+# while the function does not run.
 _AGE_MINUTES = "(EPOCH(runs) - FILL(IF(runs - errors > 0, EPOCH(runs)), REPEAT)) / 60"
 
 _FULL, _TWO_THIRDS, _THIRD = 24, 16, 8  # widths in the grid units of a dashboard
@@ -37,11 +38,11 @@ class LoginDashboard(cloudwatch.Dashboard):
         Args:
             scope: The parent construct.
             construct_id: The construct's id.
-            functions: The function of each connection, by connection id.
+            functions: A dict of connection id to the function that refreshes the connection's docker login.
             log_groups: The log groups of the functions.
             failures: The failure queue.
-            alarms: The alarms; empty if alerts are off.
-            repositories: The names of each team's repositories, by team.
+            alarms: The alarms. The sequence is empty if alerts are off.
+            repositories: A dict of team to the names of the team's repositories.
         """
         super().__init__(scope, construct_id, default_interval=Duration.days(1))
 
@@ -85,7 +86,7 @@ class LoginDashboard(cloudwatch.Dashboard):
                 log_group_names=[log_group.log_group_name for log_group in log_groups],
                 query_lines=[
                     "fields @timestamp, connection, expires_at, version_id, reason, record.status, requestId",
-                    # A run that was killed logs no line. Lambda's own report has its status.
+                    # A run that was killed writes no log line. Lambda's report of the run contains the status.
                     'filter ispresent(connection) or (type = "platform.report" and record.status != "success")',
                     "sort @timestamp desc",
                     "limit 100",

@@ -1,4 +1,4 @@
-"""The queue that receives every refresh that failed after all retries, and every start that was not delivered."""
+"""The queue for refreshes that failed after all retries, and for invocations that Scheduler did not deliver."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -22,11 +22,11 @@ class FailureQueue(sqs.Queue):
         acknowledge(
             self,
             {
-                "AwsSolutions-SQS3": "This queue is itself a dead-letter queue: it holds what failed after all retries",
-                "CKV_AWS_27": "SQS encrypts the queue with its own key; no message holds a login",
+                "AwsSolutions-SQS3": "The queue is a dead-letter queue for refreshes that failed after all retries",
+                "CKV_AWS_27": "SQS encrypts the queue, and no message contains a docker login",
             },
         )
 
     def report_permission(self) -> iam.PolicyStatement:
-        """Return a statement that allows a role to report a failure, and not to read the queue or its attributes."""
+        """Return a statement that allows a role to send messages, but not to read the queue or its attributes."""
         return iam.PolicyStatement(sid="ReportFailure", actions=["sqs:SendMessage"], resources=[self.queue_arn])

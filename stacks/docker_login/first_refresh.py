@@ -1,4 +1,4 @@
-"""The refresh that a deploy runs itself, so that a deploy that succeeds has a working login."""
+"""The refresh that a deployment runs, so that a secret has a valid docker login after a successful deployment."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -14,7 +14,11 @@ from stacks.logs import StackLogGroup
 
 
 class FirstRefresh(triggers.Trigger):
-    """Runs the function after everything that it needs, and again when its code, settings or permissions change."""
+    """A trigger that invokes the refresh function during a deployment.
+
+    The first deployment invokes the function after creating the resources that a refresh needs. A later deployment
+    invokes the function if the function's code, settings or permissions change.
+    """
 
     def __init__(
         self,
@@ -29,9 +33,9 @@ class FirstRefresh(triggers.Trigger):
         Args:
             scope: The parent construct.
             construct_id: The construct's id.
-            function: The function to run.
+            function: The function that the trigger invokes.
             after: The constructs that the refresh needs.
-            permissions: The policies that the refresh needs, each by a name of its own.
+            permissions: A dict of a unique name to a policy that the refresh needs.
         """
         super().__init__(
             scope,
@@ -40,20 +44,21 @@ class FirstRefresh(triggers.Trigger):
             timeout=Duration.minutes(timings.FIRST_REFRESH_TIMEOUT_MINUTES),
             execute_after=list(after),
         )
-        # The trigger runs again only when its properties change. With the policies among its properties, a change of
-        # permissions runs a refresh, and a change that breaks the refresh rolls back.
+        # The trigger runs again only if its properties change. The policies are added to the properties, so that a
+        # change of permissions also runs a refresh. If this refresh fails, CloudFormation rolls the deployment back.
         custom_resource = cast(CfnCustomResource, self.node.find_child("Default").node.default_child)
         custom_resource.add_property_override("Rights", permissions)
         acknowledge(
             custom_resource,
-            {"W3005": "The list of what a refresh needs is complete, also where a reference implies the dependency"},
+            {"W3005": "The refresh depends explicitly on every resource that it needs, even if a reference implies it"},
         )
 
 
 def restrict_provider(stack: Stack, *, role_path: str) -> None:
-    """Restrict CDK's function that runs a stack's first refreshes.
+    """Restrict the function that CDK creates to run the first refreshes of a stack.
 
-    By default it may create any log group and write to any, and its own log group stays when the stack is deleted.
+    By default, this function may create log groups and write to every log group, and its log group stays when the stack
+    is deleted.
 
     Args:
         stack: A stack with at least one FirstRefresh.
@@ -68,7 +73,7 @@ def restrict_provider(stack: Stack, *, role_path: str) -> None:
         {
             **ANY_FUNCTION,
             **CDK_REPEATS_DEPENDENCY,
-            "CKV_AWS_116": "CloudFormation waits for the function: a failure fails the deploy",
+            "CKV_AWS_116": "CloudFormation waits for the function, and the deployment fails if the function fails",
         },
     )
     role = cast(CfnResource, provider.node.find_child("Role"))

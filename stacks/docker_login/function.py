@@ -17,7 +17,10 @@ _LAMBDA_FOLDER = str(Path(__file__).parents[2] / "lambda")
 
 
 class RefreshFunction(lambda_.Function):
-    """The function of lambda/refresh_docker_login. It grants its role nothing; the parent does."""
+    """The Lambda function that runs the code of lambda/refresh_docker_login.
+
+    This construct gives no permissions to the function's role. The parent construct gives the permissions.
+    """
 
     def __init__(
         self,
@@ -47,8 +50,9 @@ class RefreshFunction(lambda_.Function):
         super().__init__(
             scope,
             construct_id,
-            # The description names the secret, so that another secret makes another version of the function. A
-            # deploy's first refresh runs the published version, which must know the new secret.
+            # The description contains the secret's name, so that CDK publishes a new version of the function if the
+            # name changes. The first refresh of a deployment invokes the published version, and this version must have
+            # the ARN of the new secret.
             description=f"Writes a fresh docker login into {secret_name}",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
@@ -64,9 +68,9 @@ class RefreshFunction(lambda_.Function):
             },
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
-            # CDK's own grants are wider than needed.
+            # Without this call, CDK adds more permissions to the role than the function needs.
             role=role.without_policy_updates(),
-            # Lambda runs a failed event again, and then sends it to the queue.
+            # Lambda retries a failed event. After the last retry, Lambda sends the event to the queue.
             retry_attempts=timings.FUNCTION_RETRIES,
             max_event_age=Duration.minutes(timings.FUNCTION_MAX_EVENT_AGE_MINUTES),
             on_failure=destinations.SqsDestination(failures),
@@ -77,11 +81,14 @@ class RefreshFunction(lambda_.Function):
                 **ANY_FUNCTION,
                 **CDK_REPEATS_DEPENDENCY,
                 "AwsSolutions-L1": "Lambda supports Python 3.13 until June 2029",
-                "CKV_AWS_116": "Failures go to a destination, which receives the error as well",
-                "CKV_AWS_173": "Lambda encrypts the variables; they hold names and no secret",
+                "CKV_AWS_116": "The function has a failure destination, which also receives the error",
+                "CKV_AWS_173": "Lambda encrypts the variables, and the variables contain no secret value",
             },
         )
 
     def report_failures_after(self, policy: iam.Policy) -> None:
-        """Set the failure destination after a policy, because Lambda refuses it if the role may not reach the queue."""
+        """Create the failure destination after a policy.
+
+        Lambda rejects the destination if the role does not have the permission to send messages to the queue.
+        """
         self.node.find_child("EventInvokeConfig").node.add_dependency(policy)

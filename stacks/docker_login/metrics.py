@@ -1,6 +1,6 @@
-"""Lambda's own metrics of the refreshes, for the alarms and the dashboard.
+"""Lambda's metrics of the refreshes. The alarms and the dashboard use these metrics.
 
-Lambda counts every run, including one that was killed and could not report anything.
+Lambda counts every run, including the runs that were killed and could not write a log line.
 """
 
 from aws_cdk import Duration
@@ -11,14 +11,14 @@ from aws_cdk import aws_lambda as lambda_
 def runs_metric(
     function: lambda_.IFunction, expression: str, *, label: str, period: Duration, number: int = 0
 ) -> cloudwatch.MathExpression:
-    """Return metric math on the runs of a function.
+    """Return a math expression on the metrics of a function.
 
     Args:
         function: The function.
-        expression: The expression; in it, `runs` and `errors` are the sums of each period.
+        expression: The expression. It can contain `runs` and `errors`, the numbers of runs and of errors in a period.
         label: The name of the line in a graph.
         period: The length of a period.
-        number: Distinguishes the metrics of several functions in one graph.
+        number: The number of the function in a graph with several functions. It makes the ids of the metrics unique.
     """
     runs, errors = f"runs{number}", f"errors{number}"
     return cloudwatch.MathExpression(

@@ -1,4 +1,4 @@
-"""When a connection's login is refreshed, and where a start goes that was not delivered."""
+"""The schedule that refreshes the docker login of a connection, and the role of the schedule."""
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
@@ -12,7 +12,11 @@ from stacks.docker_login.failure_queue import FailureQueue
 
 
 class RefreshSchedule(Construct):
-    """Invokes the function at an interval, with a role that can do nothing else."""
+    """A schedule that invokes the function at an interval.
+
+    EventBridge Scheduler sends invocations that it cannot deliver to the failure queue. The schedule's role can only
+    invoke the function and send messages to the failure queue.
+    """
 
     def __init__(
         self,
@@ -27,8 +31,8 @@ class RefreshSchedule(Construct):
         super().__init__(scope, construct_id)
 
         # Permissions
-        # The `aws:SourceArn` of Scheduler is the ARN of the schedule's group, and our schedules are in the default one.
-        # The ARN holds the account, so a condition on aws:SourceAccount would add nothing.
+        # Scheduler sets `aws:SourceArn` to the ARN of the schedule's group, and this schedule is in the default group.
+        # The ARN contains the account id, so a condition on aws:SourceAccount is not necessary.
         group_arn = Stack.of(self).format_arn(service="scheduler", resource="schedule-group", resource_name="default")
         role = iam.Role(
             self,
@@ -62,11 +66,11 @@ class RefreshSchedule(Construct):
             time_window=scheduler.TimeWindow.flexible(Duration.minutes(timings.SCHEDULE_WINDOW_MINUTES)),
             target=targets.LambdaInvoke(
                 function,
-                # Scheduler retries and reports only the delivery. Lambda retries and reports errors of the function.
+                # Scheduler retries and reports only failed deliveries. Lambda retries and reports failed runs.
                 dead_letter_queue=failures,
                 max_event_age=Duration.minutes(timings.SCHEDULE_MAX_EVENT_AGE_MINUTES),
                 retry_attempts=timings.SCHEDULE_RETRIES,
-                # CDK's target would also grant the invocation of every version of the function.
+                # Without this call, CDK also allows the role to invoke every version of the function.
                 role=role.without_policy_updates(),
             ),
         )

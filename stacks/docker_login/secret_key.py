@@ -1,4 +1,4 @@
-"""The customer managed key for the connections' secrets, and who may use it."""
+"""The customer managed key for the connections' secrets, and the policy of the key."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,8 @@ from constructs import Construct
 
 from settings.names import pascal_case
 
-# Each action by name: `kms:Create*` includes CreateGrant, which lets administrators grant themselves Decrypt.
+# The list contains no wildcard. For example, `kms:Create*` would include CreateGrant, and CreateGrant would allow
+# administrators to grant themselves Decrypt.
 _ADMIN_ACTIONS = [
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -32,18 +33,18 @@ _ADMIN_ACTIONS = [
     "kms:UpdateAlias",
     "kms:UpdateKeyDescription",
 ]
-# What Secrets Manager calls for its caller (AWS Secrets Manager User Guide, "Secret encryption and decryption").
-# A writer needs a new data key, and decrypts it. A reader decrypts. The role that sets a secret's key needs both, and
-# encrypts the existing versions again.
+# Secrets Manager calls KMS with the permissions of its caller (AWS Secrets Manager User Guide, "Secret encryption and
+# decryption"). A write generates a data key and decrypts the data key. A read decrypts the data key. A change of the
+# secret's key does both, and it also encrypts the existing versions again.
 WRITE_ACTIONS = ["kms:Decrypt", "kms:GenerateDataKey"]
 READ_ACTIONS = ["kms:Decrypt"]
 _DEPLOY_ACTIONS = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
 
-_THIS_KEY = "*"  # In a key's policy, this resource means the key.
+_THIS_KEY = "*"  # In a key policy, the resource "*" is the key itself.
 
 
 class SecretKey(kms.Key):
-    """A KMS key that works only through Secrets Manager, and only for the connections of this environment."""
+    """A KMS key that works only through Secrets Manager, and only for the secrets of this environment's connections."""
 
     def __init__(
         self,
@@ -60,9 +61,9 @@ class SecretKey(kms.Key):
             scope: The parent construct.
             construct_id: The construct's id.
             description: The key's description.
-            secret_name_prefix: The start of the secrets' names; a connection's id follows it.
-            reader_arns: The roles that may read the secrets.
-            deploy_role_arn: CloudFormation's role, which sets the secrets' key.
+            secret_name_prefix: The prefix of the secrets' names. The connection's id follows the prefix.
+            reader_arns: The ARNs of the roles that may read the secrets.
+            deploy_role_arn: The ARN of the role that CloudFormation assumes. This role sets the key of the secrets.
         """
         stack = Stack.of(scope)
         self._region = stack.region
@@ -89,7 +90,7 @@ class SecretKey(kms.Key):
                 ]
             ),
             enable_key_rotation=True,
-            # Everything that the key encrypts can be created again.
+            # The key encrypts only docker logins, and a refresh can create a docker login again.
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=Duration.days(7),
         )
@@ -114,14 +115,15 @@ class SecretKey(kms.Key):
         secret = connection_id if connection_id == "*" else f"{connection_id}-??????"
         return {
             "StringEquals": {"kms:ViaService": f"secretsmanager.{self._region}.amazonaws.com"},
-            # Secrets Manager puts the secret into the encryption context (its User Guide, "Secret encryption").
+            # Secrets Manager puts the secret's ARN into the encryption context (AWS Secrets Manager User Guide, "Secret
+            # encryption").
             "StringLike": {"kms:EncryptionContext:SecretARN": f"{self._secret_arn_prefix}{secret}"},
         }
 
     def _allow(
         self, sid: str, actions: Sequence[str], role_arns: Sequence[str], connection_id: str = "*"
     ) -> iam.PolicyStatement:
-        """Return a statement for exactly these roles. They also need permissions in their own policies."""
+        """Return a statement that allows only these roles. The roles also need an identity-based policy."""
         return iam.PolicyStatement(
             sid=sid,
             principals=[iam.AccountRootPrincipal()],

@@ -1,4 +1,7 @@
-"""The resource policy of a connection's secret. Only named principals may use the login, whatever else allows it."""
+"""The resource policy of a connection's secret.
+
+Only the principals in this policy can use the docker login, even if other policies allow other principals to use it.
+"""
 
 from collections.abc import Sequence
 
@@ -13,16 +16,19 @@ def secret_policy(
     reader_arns: Sequence[str],
     break_glass_role_arns: Sequence[str],
 ) -> iam.PolicyDocument:
-    """Return the policy, which consists of denials.
+    """Return the policy, which consists of Deny statements.
 
-    A principal that the policy does not deny still needs permissions in its own policies.
+    A principal that the policy does not deny still needs permissions in an identity-based policy.
 
     Args:
-        account_root_arn: The account's root. It may change this policy, so that a mistake in it can be undone.
-        deploy_role_arn: CloudFormation's role, which creates, changes and deletes the secret.
-        writer_arn: The pull role. Its function writes the login.
-        reader_arns: The roles of the Airflow workers.
-        break_glass_role_arns: Roles that may read, roll back to an earlier version, and cancel a deletion.
+        account_root_arn: The ARN of the account's root user. The root user may change this policy, so that a mistake in
+            the policy can be corrected.
+        deploy_role_arn: The ARN of the role that CloudFormation assumes. This role creates, changes and deletes the
+            secret.
+        writer_arn: The ARN of the pull role. The function with this role writes the docker login.
+        reader_arns: The ARNs of the Airflow workers' roles.
+        break_glass_role_arns: The ARNs of the roles that may read the docker login, roll it back to an earlier version,
+            and cancel the deletion of the secret.
     """
     return iam.PolicyDocument(
         statements=[
@@ -62,7 +68,7 @@ def secret_policy(
                 effect=iam.Effect.DENY,
                 principals=[iam.AnyPrincipal()],
                 actions=["secretsmanager:*"],
-                resources=["*"],  # In a secret's policy, this means the secret.
+                resources=["*"],  # In the policy of a secret, the resource "*" is the secret itself.
                 conditions={"Bool": {"aws:SecureTransport": "false"}},
             ),
         ]
@@ -75,6 +81,6 @@ def _deny_all_except(principal_arns: Sequence[str], sid: str, actions: list[str]
         effect=iam.Effect.DENY,
         principals=[iam.AnyPrincipal()],
         actions=actions,
-        resources=["*"],  # In a secret's policy, this means the secret.
+        resources=["*"],  # In the policy of a secret, the resource "*" is the secret itself.
         conditions={"ArnNotEquals": {"aws:PrincipalArn": list(principal_arns)}},
     )

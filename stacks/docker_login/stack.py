@@ -1,4 +1,4 @@
-"""The docker logins: one per Airflow connection, with the alarms, and the permissions that the workers need."""
+"""The stack with the docker login of each Airflow connection, the alarms, and the permissions of the workers."""
 
 from typing import cast
 
@@ -77,7 +77,7 @@ class DockerLoginStack(Stack):
             pull_teams=sorted(pulled_teams) if environment.workers.pull_directly else [],
         )
         for login in logins.values():
-            # The workers must be able to decrypt with a new key before a login is encrypted with it.
+            # The workers need the permission to decrypt with a new key before a refresh encrypts a login with this key.
             login.first_refresh.node.add_dependency(worker_policy)
 
         # Alarms

@@ -1,6 +1,6 @@
-"""Every duration of a refresh that depends on another one.
+"""The durations of a refresh that depend on each other.
 
-Decisions 0008 and 0009 give the reasons. tests/stacks/docker_login/test_timings.py asserts how the values relate.
+Decisions 0008 and 0009 contain the reasons. tests/stacks/docker_login/test_timings.py asserts how the values relate.
 """
 
 # The login
@@ -11,15 +11,15 @@ LOGIN_MINUTES = 12 * 60
 # The schedule
 
 SCHEDULE_WINDOW_MINUTES = 5
-"""Scheduler starts a run at any time within this window.
+"""EventBridge Scheduler invokes the function at any time within this window.
 
-Connections must not all refresh in the same second: PutSecretValue allows 50 calls a second in a Region.
+The window spreads the refreshes of many connections. PutSecretValue allows 50 calls per second in a Region.
 """
 SCHEDULE_RETRIES = 3
 SCHEDULE_MAX_EVENT_AGE_MINUTES = 15
-"""How long Scheduler tries to deliver a start before it reports a failure."""
+"""How long Scheduler tries to deliver an invocation before it reports a failure."""
 
-# A run of the function. The handler sets the timeouts of its clients; a test compares them with these values.
+# A run of the function. The handler sets the same timeouts in its clients, and a test compares the values.
 
 CALLS_PER_RUN = 2  # GetAuthorizationToken and PutSecretValue
 ATTEMPTS_PER_CALL = 3
@@ -31,10 +31,10 @@ MAX_WAITS_PER_CALL_SECONDS = 1 + 2
 RUN_SECONDS = CALLS_PER_RUN * (
     ATTEMPTS_PER_CALL * (CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS) + MAX_WAITS_PER_CALL_SECONDS
 )
-"""The longest time for the calls of a run, if each attempt connects to one address only."""
+"""The maximum duration of a run's calls, if each attempt connects to only one address."""
 
 NEW_PERMISSIONS_WAIT_SECONDS = 60
-"""How long a deploy's run tries again after a denial, because IAM needs time to apply new permissions everywhere."""
+"""How long a deployment's run retries a call that is denied. IAM needs time to apply new permissions everywhere."""
 
 FUNCTION_TIMEOUT_MINUTES = 2
 
@@ -49,9 +49,12 @@ FUNCTION_MAX_EVENT_AGE_MINUTES = 15
 DUE_TO_DONE_MINUTES = (
     SCHEDULE_WINDOW_MINUTES + SCHEDULE_MAX_EVENT_AGE_MINUTES + FUNCTION_MAX_EVENT_AGE_MINUTES + FUNCTION_TIMEOUT_MINUTES
 )
-"""The longest time from a refresh's due time to its end or to its message in the failure queue."""
+"""The maximum time from the scheduled time of a refresh until its end.
 
-# The deploy's own first refresh
+A refresh ends with a success, or with a message in the failure queue.
+"""
+
+# The first refresh, which a deployment runs
 
 FIRST_REFRESH_TIMEOUT_MINUTES = 3
 """How long CloudFormation's custom resource waits for the function."""
@@ -59,29 +62,29 @@ FIRST_REFRESH_TIMEOUT_MINUTES = 3
 # The alarms
 
 FUNCTION_METRIC_DELAY_MINUTES = 3
-"""How late Lambda's metrics may arrive."""
+"""The maximum delay of Lambda's metrics."""
 QUEUE_METRIC_DELAY_MINUTES = 15
-"""How late the metrics of a queue may arrive if it was not used for hours.
+"""The maximum delay of a queue's metrics if the queue was not used for hours.
 
 Source: Amazon SQS Developer Guide, "Available CloudWatch metrics".
 """
 
 FAILURE_PERIOD_MINUTES = 5
 FAILURE_PERIODS = 4
-"""How many periods the alarm "Refresh failed" looks at."""
+"""The number of periods that the alarm "Refresh failed" evaluates."""
 
 ONE_MISSED_RUN_MINUTES = SCHEDULE_WINDOW_MINUTES + FUNCTION_TIMEOUT_MINUTES + FUNCTION_METRIC_DELAY_MINUTES
-"""If one run is missed, the metrics show two successes that are at most two intervals and this time apart."""
+"""If one run is missed, the time between two successes in the metrics is at most two intervals plus this time."""
 NOT_REFRESHED_ALLOWANCE_MINUTES = 30
 
 LOGIN_EXPIRES_AFTER_MINUTES = 8 * 60
-"""After this time without a success, the alarm "Login expires" fires."""
+"""The alarm "Login expires" fires if there is no success for this time."""
 LOGIN_EXPIRES_LEFT_MINUTES = LOGIN_MINUTES - LOGIN_EXPIRES_AFTER_MINUTES
 
 
 def not_refreshed_after_minutes(refresh_every_minutes: int) -> int:
-    """Return the minutes without a success after which the alarm "Not refreshed" fires.
+    """Return after how many minutes without a success the alarm "Not refreshed" fires.
 
-    One missed run does not fire it.
+    The alarm does not fire after one missed run.
     """
     return 2 * refresh_every_minutes + NOT_REFRESHED_ALLOWANCE_MINUTES

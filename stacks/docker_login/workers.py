@@ -13,13 +13,13 @@ from stacks.existing_roles import roles_from_arns
 
 
 class WorkerRoles(Construct):
-    """The workers' roles: existing ones, or a new one with an instance profile.
+    """The roles of the Airflow workers: existing roles, or a new role with an instance profile.
 
     Attributes:
         roles: The roles.
         role_arns: The ARNs of the roles.
-        new_role: The role that was created here, if there are no existing ones.
-        instance_profile: The instance profile of that role.
+        new_role: The role that this construct creates. None if there are existing roles.
+        instance_profile: The instance profile of the new role. None if there are existing roles.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class WorkerRoles(Construct):
         Args:
             scope: The parent construct.
             construct_id: The construct's id.
-            environment_name: The environment, for the description of a new role.
-            existing_role_arns: The existing roles. If empty, a role is created.
+            environment_name: The name of the environment. The description of a new role contains this name.
+            existing_role_arns: The ARNs of the existing roles. If empty, a role is created.
             role_path: The path of a new role in IAM.
         """
         super().__init__(scope, construct_id)
         self.new_role: iam.Role | None = None
         self.instance_profile: iam.InstanceProfile | None = None
         if existing_role_arns:
-            # A wrong path in an ARN does not fail the deploy, but the secrets' policies then deny the role.
+            # If the path in an ARN is wrong, the deployment succeeds, but the policies of the secrets deny the role.
             self.roles = roles_from_arns(self, existing_role_arns)
             self.role_arns = list(existing_role_arns)
         else:
@@ -60,7 +60,7 @@ class WorkerRoles(Construct):
 
 
 class WorkerPolicy(iam.ManagedPolicy):
-    """The permissions to read the connections' secrets and, if wanted, to pull images without a docker login."""
+    """The permissions to read the connections' secrets, and to pull images of `pull_teams` without a docker login."""
 
     def __init__(
         self,
@@ -77,11 +77,11 @@ class WorkerPolicy(iam.ManagedPolicy):
         Args:
             scope: The parent construct.
             construct_id: The construct's id.
-            environment_name: The environment, for the policy's description.
+            environment_name: The name of the environment. The policy's description contains this name.
             roles: The workers' roles.
-            secret_arns: The secrets of the connections.
-            key: The customer managed key of the secrets; None for the key of Secrets Manager.
-            pull_teams: The teams whose images the workers may pull directly.
+            secret_arns: The ARNs of the connections' secrets.
+            key: The customer managed key that encrypts the secrets. If None, the AWS managed key encrypts the secrets.
+            pull_teams: The teams whose images the workers may pull without a docker login. The list can be empty.
         """
         stack = Stack.of(scope)
         statements = [
@@ -103,7 +103,7 @@ class WorkerPolicy(iam.ManagedPolicy):
         super().__init__(
             scope,
             construct_id,
-            # Another description would replace the policy.
+            # A change of this description replaces the policy.
             description=f"Airflow workers of {environment_name}: read the docker logins",
             roles=list(roles),
             statements=statements,

@@ -1,4 +1,7 @@
-"""The alternative to docker logins: Airflow runs a team's image as a task on Fargate, and a role pulls the image."""
+"""The alternative to docker logins: Airflow runs a team's image as a task on Fargate.
+
+The execution role of the task pulls the image.
+"""
 
 from collections.abc import Mapping
 
@@ -14,11 +17,11 @@ from stacks.fargate.task import FargateTask
 from stacks.fargate.worker_policy import RunTasksPolicy
 from stacks.permissions_boundary import apply_permissions_boundary
 
-_INSIGHTS = "AWS charges Container Insights per task; the log shows what a task did"
+_INSIGHTS = "AWS charges Container Insights per task, and the log contains the output of a task"
 
 
 class EcsTasksStack(Stack):
-    """A cluster, a task for each repository that the settings list, and the workers' permission to run them."""
+    """A cluster, a task for each repository in the settings, and the workers' permission to run the tasks."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, environment: Environment, tasks: Mapping[str, EcsTask]
@@ -28,7 +31,7 @@ class EcsTasksStack(Stack):
             scope: The stage.
             construct_id: The stack's id.
             environment: The settings of the environment.
-            tasks: The settings of the tasks, by the full name of their repository, `<team>/<name>`.
+            tasks: A dict of a repository's full name, `<team>/<name>`, to the settings of the repository's task.
         """
         super().__init__(scope, construct_id)
 

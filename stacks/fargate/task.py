@@ -14,11 +14,11 @@ CONTAINER_NAME = "task"
 
 
 class FargateTask(Construct):
-    """A task definition, the role that pulls its image, the role that the task has, and its log group.
+    """A task definition with an execution role, a task role and a log group.
 
     Attributes:
         family_arn: The ARN of the task definition without a revision.
-        execution_role: Pulls the image and writes the log.
+        execution_role: The role that pulls the image and writes the log.
         task_role: The role of the code in the container.
         log_group: The log group of the tasks.
     """
@@ -41,7 +41,7 @@ class FargateTask(Construct):
             construct_id: The construct's id.
             repository: The full name of the repository, `<team>/<name>`.
             image: The image that a task runs.
-            family: The family of the task definition, which DAGs name.
+            family: The family of the task definition. DAGs use this name.
             cpu_units: The task's CPU; 1024 units are one vCPU.
             memory_mib: The task's memory in MiB.
             role_path: The path of the roles in IAM.
@@ -93,10 +93,10 @@ class FargateTask(Construct):
 
 
 def _fargate(stack: Stack) -> iam.ServicePrincipal:
-    """Return ECS as a principal, for tasks of this account and Region only.
+    """Return the service principal of ECS tasks, with a condition that allows only tasks of this account and Region.
 
-    The condition prevents the confused deputy problem (Amazon ECS Developer Guide, "Task IAM role"). The
-    ARN holds the account, so a condition on aws:SourceAccount would add nothing.
+    The condition prevents the confused deputy problem (Amazon ECS Developer Guide, "Task IAM role"). The ARN contains
+    the account id, so a condition on aws:SourceAccount is not necessary.
     """
     anything = stack.format_arn(service="ecs", resource="*")
     return iam.ServicePrincipal("ecs-tasks.amazonaws.com", conditions={"ArnLike": {"aws:SourceArn": anything}})

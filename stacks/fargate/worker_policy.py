@@ -12,7 +12,7 @@ from stacks.fargate.task import FargateTask
 
 
 class RunTasksPolicy(iam.ManagedPolicy):
-    """The permissions to run these tasks in the cluster, to follow and stop them, and to read their logs."""
+    """The permissions to run these tasks in the cluster, to describe and stop the tasks, and to read their logs."""
 
     def __init__(
         self,
@@ -29,10 +29,10 @@ class RunTasksPolicy(iam.ManagedPolicy):
         Args:
             scope: The parent construct.
             construct_id: The construct's id.
-            environment_name: The environment, for the policy's description.
+            environment_name: The name of the environment. The policy's description contains this name.
             roles: The workers' roles.
             cluster: The cluster.
-            cluster_name: The name of the cluster, as plain text.
+            cluster_name: The name of the cluster, as a plain string.
             tasks: The tasks.
         """
         in_cluster = {"ArnEquals": {"ecs:cluster": cluster.attr_arn}}
@@ -44,14 +44,14 @@ class RunTasksPolicy(iam.ManagedPolicy):
         super().__init__(
             scope,
             construct_id,
-            # Another description would replace the policy.
+            # A change of this description replaces the policy.
             description=f"Airflow workers of {environment_name}: run images as tasks on Fargate",
             roles=list(roles),
             statements=[
                 iam.PolicyStatement(
                     sid="RunTasks",
                     actions=["ecs:RunTask"],
-                    # A DAG names the task definition with or without a revision.
+                    # A DAG can refer to the task definition with or without a revision.
                     resources=[*families, *revisions],
                     conditions=in_cluster,
                 ),
@@ -67,7 +67,8 @@ class RunTasksPolicy(iam.ManagedPolicy):
                 iam.PolicyStatement(
                     sid="FindTasks",
                     actions=["ecs:ListTasks"],
-                    resources=["*"],  # The resource is a container instance, and Fargate has none.
+                    # The resource type of ecs:ListTasks is a container instance. Fargate has no container instances.
+                    resources=["*"],
                     conditions=in_cluster,
                 ),
                 iam.PolicyStatement(
@@ -80,8 +81,8 @@ class RunTasksPolicy(iam.ManagedPolicy):
         acknowledge(
             self,
             {
-                "AwsSolutions-IAM5[Resource::*]": "ecs:ListTasks has no resource on Fargate; a condition limits it",
-                f"AwsSolutions-IAM5[Resource::{running_tasks_arn}]": "Tasks get their names when they start",
-                **{f"AwsSolutions-IAM5[Resource::{arn}]": "Every deploy may create a revision" for arn in revisions},
+                "AwsSolutions-IAM5[Resource::*]": "ecs:ListTasks has no resource on Fargate; a condition limits access",
+                f"AwsSolutions-IAM5[Resource::{running_tasks_arn}]": "A task gets its id when it starts",
+                **{f"AwsSolutions-IAM5[Resource::{arn}]": "A deployment can create a revision" for arn in revisions},
             },
         )

@@ -1,4 +1,4 @@
-"""A variant that does not write the docker login that it requested has no result."""
+"""A variant has no result if it does not write the docker login that it requested."""
 
 import base64
 import importlib.util
@@ -23,7 +23,7 @@ needs_the_runtime_client = pytest.mark.skipif(
 
 @pytest.fixture
 def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsStub]:
-    # The development environment has the packages that these functions need.
+    # The development environment (.venv) contains the packages that these functions need.
     monkeypatch.setattr(functions, "LAMBDA", ROOT / ".venv")
     with aws_stub(tmp_path / "stub", Path(botocore.__file__).with_name("cacert.pem")) as stub:
         yield stub
@@ -80,7 +80,7 @@ def test_the_secret_must_have_the_login_that_was_issued_last(stub: AwsStub) -> N
 @pytest.mark.parametrize(
     "change", [{"host": f"https://{REGISTRY_HOST}"}, {"login": "aws"}, {"port": 443}, {"extra": {}}, {"password": "x"}]
 )
-def test_a_document_that_differs_from_the_login_is_refused(stub: AwsStub, change: dict[str, Any]) -> None:
+def test_a_secret_value_that_differs_from_the_login_is_refused(stub: AwsStub, change: dict[str, Any]) -> None:
     stub.call("PutSecretValue", {"SecretString": json.dumps(issued(stub) | change)})
 
     with pytest.raises(NotWritten) as refusal:
@@ -88,7 +88,7 @@ def test_a_document_that_differs_from_the_login_is_refused(stub: AwsStub, change
     assert "password" not in str(refusal.value)
 
 
-def test_a_login_that_is_only_pending_is_refused(stub: AwsStub) -> None:
+def test_a_login_with_the_staging_label_awspending_is_refused(stub: AwsStub) -> None:
     stub.call("PutSecretValue", {"SecretString": json.dumps(issued(stub)), "VersionStages": ["AWSPENDING"]})
 
     with pytest.raises(NotWritten):

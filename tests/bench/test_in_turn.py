@@ -1,4 +1,4 @@
-"""Variants run in turn, and their result is a median."""
+"""The variants run in turn, and the result of a variant is a median."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def test_one_slow_run_does_not_change_the_median() -> None:
     assert in_turn({"a": lambda: next(costs)}, rounds=5)["a"].median("cpu_milliseconds") == 205
 
 
-def test_each_measured_value_has_its_own_median() -> None:
+def test_each_measured_value_has_a_separate_median() -> None:
     runs = Runs([cost(wall=1, cpu=30, peak=200), cost(wall=2, cpu=10, peak=300), cost(wall=3, cpu=20, peak=100)])
 
     assert (runs.median("wall_seconds"), runs.median("cpu_milliseconds"), runs.median("peak_mebibytes")) == (2, 20, 200)
@@ -41,7 +41,7 @@ def test_each_measured_value_has_its_own_median() -> None:
 
 def test_a_ratio_compares_runs_of_the_same_round() -> None:
     ours = Runs([cost(cpu=n) for n in (80, 80, 160, 160, 80)])
-    # The machine is slow from the second round, after our run, to the fourth.
+    # The machine becomes slow after our run in the second round. It stays slow until the end of the fourth round.
     theirs = Runs([cost(cpu=n) for n in (100, 200, 200, 200, 100)])
 
     assert ours.ratio(theirs, "cpu_milliseconds") == 0.8

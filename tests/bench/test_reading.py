@@ -1,4 +1,4 @@
-"""Failed reads and gaps are counted."""
+"""A reader counts failed reads and measures gaps."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bench.readers.reading import is_whole, read_repeatedly
+from bench.readers.reading import is_usable, read_repeatedly
 
-WHOLE = {"conn_type": "docker", "host": "1.dkr.ecr.us-east-1.amazonaws.com", "login": "AWS", "password": "p" * 2500}
+USABLE = {"conn_type": "docker", "host": "1.dkr.ecr.us-east-1.amazonaws.com", "login": "AWS", "password": "p" * 2500}
 
 
 def reading(answers: Iterable[Any]) -> Callable[[], dict[str, Any]]:
@@ -24,11 +24,11 @@ def reading(answers: Iterable[Any]) -> Callable[[], dict[str, Any]]:
 
 
 def test_failed_reads_are_counted_by_their_exception() -> None:
-    answers = [WHOLE, LookupError(), LookupError(), {}, WHOLE, WHOLE | {"password": "q" * 2500}]
+    answers = [USABLE, LookupError(), LookupError(), {}, USABLE, USABLE | {"password": "q" * 2500}]
 
     result = read_repeatedly(reading(answers), reads=6, pause_seconds=0)
 
-    assert (result.reads, result.failed, result.failures) == (6, 3, {"LookupError": 2, "not whole": 1})
+    assert (result.reads, result.failed, result.failures) == (6, 3, {"LookupError": 2, "unusable": 1})
     assert result.logins == 2
 
 
@@ -43,7 +43,7 @@ def test_a_gap_lasts_until_the_next_successful_read(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(time, "monotonic", lambda: now)
     gone = LookupError()
 
-    result = read_repeatedly(reading([gone, WHOLE, gone, gone, gone, WHOLE, gone]), reads=7, pause_seconds=1)
+    result = read_repeatedly(reading([gone, USABLE, gone, gone, gone, USABLE, gone]), reads=7, pause_seconds=1)
 
     assert result.longest_gap_seconds == 3
 
@@ -52,7 +52,7 @@ def test_a_gap_that_lasts_until_the_last_read_counts(monkeypatch: pytest.MonkeyP
     ticks = iter(range(100))
     monkeypatch.setattr(time, "monotonic", lambda: float(next(ticks)))
 
-    result = read_repeatedly(reading([WHOLE, LookupError(), LookupError()]), reads=3, pause_seconds=0)
+    result = read_repeatedly(reading([USABLE, LookupError(), LookupError()]), reads=3, pause_seconds=0)
 
     assert result.longest_gap_seconds >= 2
 
@@ -61,6 +61,6 @@ def test_a_gap_that_lasts_until_the_last_read_counts(monkeypatch: pytest.MonkeyP
     "change",
     [{"password": ""}, {"password": None}, {"host": None}, {"login": "aws"}, {"conn_type": "http"}],
 )
-def test_a_connection_with_a_wrong_field_is_not_whole(change: dict[str, Any]) -> None:
-    assert is_whole(WHOLE)
-    assert not is_whole(WHOLE | change)
+def test_a_connection_with_a_wrong_field_is_not_usable(change: dict[str, Any]) -> None:
+    assert is_usable(USABLE)
+    assert not is_usable(USABLE | change)

@@ -1,4 +1,4 @@
-"""Tables show ratios and shares, and whether goals are met."""
+"""The tables of the benchmarks show ratios, shares, and whether a result meets a goal."""
 
 import pytest
 
@@ -34,12 +34,12 @@ def test_waiting_times_are_elapsed_seconds() -> None:
 
 
 def test_failed_reads_are_shown_as_a_share_of_all_reads() -> None:
-    reads = Reads(reads=4000, failures={"NotFound": 1999, "not whole": 1}, longest_gap_seconds=3.72, logins=8)
+    reads = Reads(reads=4000, failures={"NotFound": 1999, "unusable": 1}, longest_gap_seconds=3.72, logins=8)
 
     row = readers_table({"delete and add": Result(rewrites=8, reads=reads)}).splitlines()[-1]
 
     assert [cell.strip() for cell in row.split("|")[1:-1]] == [
-        "delete and add", "8", "4000", "2000", "50.0%", "3.7", "NotFound, not whole"
+        "delete and add", "8", "4000", "2000", "50.0%", "3.7", "NotFound, unusable"
     ]  # fmt: skip
 
 
@@ -49,9 +49,11 @@ def test_failed_reads_are_shown_as_a_share_of_all_reads() -> None:
         (170, 3400, 10_000, [True, True, True]),
         (171, 3419, 10_001, [False, False, False]),
     ],
-    ids=["just met", "just missed"],
+    ids=["at the limit", "beyond the limit"],
 )
-def test_a_goal_is_met_up_to_its_exact_limit(this: int, cron: int, zip_bytes: int, met: list[bool]) -> None:
+def test_a_goal_is_met_at_its_limit_and_not_met_beyond_it(
+    this: int, cron: int, zip_bytes: int, met: list[bool]
+) -> None:
     measured = {THIS_HANDLER: runs(this), PLAIN_BOTO3: runs(200), CRON_SCRIPT: runs(cron)}
 
     results = goals(measured, zip_bytes=zip_bytes)

@@ -1,4 +1,4 @@
-"""The function's module with its clients on moto's Secrets Manager. ECR is a stub, because moto's token is expired."""
+"""Fixtures that run the function's code with moto's Secrets Manager. ECR is a stub, because moto's token is expired."""
 
 import base64
 import os
@@ -17,7 +17,7 @@ SECRET_NAME = "airflow/connections/docker_default"
 
 
 class Context:
-    """Lambda's context object. The schedule starts $LATEST, and a deploy starts the version that it published."""
+    """Lambda's context object. A schedule invokes $LATEST, and a deployment invokes the version that it published."""
 
     def __init__(self, function_version: str = "$LATEST") -> None:
         self.function_version = function_version
@@ -25,7 +25,7 @@ class Context:
 
 @pytest.fixture(scope="session")
 def handler() -> Iterator[ModuleType]:
-    """The deployed module, imported once because it makes its clients on import."""
+    """The module of the function. It is imported only once, because the import creates the clients."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith("AWS_"):
@@ -44,7 +44,7 @@ def handler() -> Iterator[ModuleType]:
 
 @pytest.fixture
 def secrets(handler: ModuleType) -> Iterator[Any]:
-    """A client for Secrets Manager, where the connection's secret exists and its current login is `old`."""
+    """A client for Secrets Manager. The connection's secret exists, and its value is `old`."""
     client = handler.CLIENTS.secrets_manager
     with mock_aws():
         client.create_secret(Name=SECRET_NAME, SecretString="old")
@@ -53,7 +53,10 @@ def secrets(handler: ModuleType) -> Iterator[Any]:
 
 @pytest.fixture
 def ecr_answers(handler: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Sets ECR's answer: a good one, a dict of changes to a good one, or an exception."""
+    """A function that sets ECR's answer. By default, the answer is usable.
+
+    The argument is a dict of changes to a usable answer, or an exception that the call raises.
+    """
 
     def answers(changes: dict[str, Any] | Exception | None = None) -> None:
         def get_authorization_token() -> dict[str, Any]:
@@ -78,5 +81,5 @@ def ecr_answers(handler: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def current_login(secrets: Any) -> Any:
-    """Returns the login that an Airflow reader gets."""
+    """A function that returns the current value of the connection's secret."""
     return lambda: secrets.get_secret_value(SecretId=SECRET_NAME)["SecretString"]

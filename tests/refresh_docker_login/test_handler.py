@@ -1,4 +1,4 @@
-"""One run of the function: what it writes, what it leaves alone, and that the token stays in the secret."""
+"""A run of the function writes a docker login or keeps the current login. It never logs or returns the token."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ def test_a_run_writes_a_fresh_login_and_returns_no_token(
 
 
 @pytest.mark.parametrize("event", [None, {}, {"SecretId": "another", "host": "evil.example.com"}, [1], "text"])
-def test_no_event_changes_what_is_written_or_where(
+def test_an_event_does_not_change_the_login_that_is_written(
     handler: ModuleType, ecr_answers: Any, current_login: Any, event: Any
 ) -> None:
     handler.handle(event, Context())
@@ -39,7 +39,9 @@ def test_no_event_changes_what_is_written_or_where(
     assert json.loads(current_login())["host"] == HOST
 
 
-def test_the_replaced_login_stays_as_the_previous_version(handler: ModuleType, ecr_answers: Any, secrets: Any) -> None:
+def test_the_previous_version_of_the_secret_contains_the_replaced_login(
+    handler: ModuleType, ecr_answers: Any, secrets: Any
+) -> None:
     handler.handle({}, Context())
 
     previous = secrets.get_secret_value(SecretId=SECRET_NAME, VersionStage="AWSPREVIOUS")
@@ -90,7 +92,7 @@ def test_an_unusable_answer_of_ecr_leaves_the_current_login(
     ],
     ids=["denied", "unreachable"],
 )
-def test_a_failure_of_ecr_is_named_and_leaves_the_current_login(
+def test_the_error_contains_the_failure_of_ecr_and_the_current_login_stays(
     handler: ModuleType, ecr_answers: Any, current_login: Any, failure: Exception, code: str
 ) -> None:
     ecr_answers(failure)
@@ -99,7 +101,7 @@ def test_a_failure_of_ecr_is_named_and_leaves_the_current_login(
         handler.handle({}, Context())
 
     assert (refusal.value.operation, refusal.value.code) == ("GetAuthorizationToken", code)
-    # The runbook lists the failures by this text.
+    # The runbook lists the failures by their messages.
     assert str(refusal.value) == f"GetAuthorizationToken failed: {code}"
     assert current_login() == "old"
 
@@ -108,13 +110,13 @@ def test_a_failure_of_ecr_is_named_and_leaves_the_current_login(
     ("failure", "code"),
     [
         (denied("PutSecretValue"), "AccessDeniedException"),
-        # botocore quotes the value that it refuses.
+        # The message of botocore's ParamValidationError contains the invalid value.
         (ParamValidationError(report=f"Invalid value {PASSWORD}"), "ParamValidationError"),
         (ValueError(PASSWORD), "ValueError"),
     ],
     ids=["denied", "a request that botocore refuses", "another exception"],
 )
-def test_a_failed_write_is_named_and_never_shows_the_token(
+def test_the_error_contains_the_failure_of_a_write_but_not_the_token(
     handler: ModuleType,
     ecr_answers: Any,
     current_login: Any,
@@ -135,7 +137,7 @@ def test_a_failed_write_is_named_and_never_shows_the_token(
     reason = f"PutSecretValue failed: {code}"
     assert str(refusal.value) == reason
     assert PASSWORD not in "".join(traceback.format_exception(refusal.value)) + caplog.text
-    # botocore's exception is not chained to ours: a logger that walks the chain would print the token.
+    # A logger that prints chained exceptions would print the token, so botocore's exception is not chained.
     assert refusal.value.__context__ is None
     assert PASSWORD not in repr(vars(refusal.value)) + repr(refusal.value.args)
     [line] = [record.__dict__ for record in caplog.records if record.name == handler.logger.name]
@@ -143,7 +145,7 @@ def test_a_failed_write_is_named_and_never_shows_the_token(
     assert current_login() == "old"
 
 
-def test_no_log_line_holds_the_token_even_at_debug_level(
+def test_no_log_line_contains_the_token_even_at_debug_level(
     handler: ModuleType, ecr_answers: Any, secrets: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
@@ -155,11 +157,11 @@ def test_no_log_line_holds_the_token_even_at_debug_level(
     assert result.items() <= line.__dict__.items()
 
 
-def test_a_deploy_waits_for_new_permissions(
+def test_a_deployment_waits_for_new_permissions(
     handler: ModuleType, ecr_answers: Any, current_login: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ecr_answers(denied("GetAuthorizationToken"))
-    # The permissions arrive during the first wait.
+    # IAM applies the permissions during the first wait.
     monkeypatch.setattr(handler.time, "sleep", lambda _seconds: ecr_answers())
 
     handler.handle({}, Context(function_version="1"))
@@ -167,7 +169,7 @@ def test_a_deploy_waits_for_new_permissions(
     assert json.loads(current_login())["password"] == PASSWORD
 
 
-def test_a_deploy_gives_up_if_the_permissions_do_not_arrive(
+def test_a_deployment_fails_if_the_permissions_are_still_missing_after_the_wait(
     handler: ModuleType, ecr_answers: Any, secrets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
@@ -191,12 +193,12 @@ def test_a_deploy_gives_up_if_the_permissions_do_not_arrive(
     [
         ("$LATEST", denied("GetAuthorizationToken")),
         ("1", ClientError({"Error": {"Code": "ThrottlingException"}}, "GetAuthorizationToken")),
-        # Only the code decides, not a text that ends alike.
+        # The function must compare the whole code, and not only its end.
         ("1", ClientError({"Error": {"Code": "NotAnAccessDeniedException"}}, "GetAuthorizationToken")),
     ],
-    ids=["a scheduled run that is denied", "a deploy that is throttled", "a code that ends alike"],
+    ids=["a scheduled run that is denied", "a deployment that is throttled", "a code with the same end"],
 )
-def test_every_other_failure_is_reported_at_once(
+def test_every_other_failure_is_reported_without_a_wait(
     handler: ModuleType,
     ecr_answers: Any,
     secrets: Any,
@@ -214,7 +216,7 @@ def test_every_other_failure_is_reported_at_once(
         handler.handle({}, Context(function_version=version))
 
 
-def test_the_clients_have_the_timeouts_that_the_alarms_count_on(handler: ModuleType) -> None:
+def test_the_clients_have_the_timeouts_of_the_module_timings(handler: ModuleType) -> None:
     for client in handler.CLIENTS:
         config = client.meta.config
         assert config.connect_timeout == timings.CONNECT_TIMEOUT_SECONDS

@@ -1,4 +1,4 @@
-"""When `make check` fails."""
+"""`make check` fails if findings and acknowledgements do not match."""
 
 from scanners.__main__ import problems_of
 from scanners.assembly import Finding
@@ -39,5 +39,5 @@ def test_an_acknowledgement_for_a_whole_stack_does_not_count() -> None:
 
 def test_a_scanner_that_checked_nothing_is_a_problem() -> None:
     assert problems_of(scan(left=set(), every=set(), checked=0), set()) == [
-        "the scanner checked nothing; see that it reads the templates"
+        "the scanner checked nothing; make sure that the scanner reads the templates"
     ]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.templates import Template, Templates, synthesize
 
-# One environment that uses most settings, and one that leaves every setting with a default at its default.
+# The environment `rich` uses most settings. The environment `plain` sets only the settings that have no default.
 RICH = """
 account = "444455556666"
 region = "eu-west-1"
@@ -57,7 +57,7 @@ Resource = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    """The templates of the environments `rich` and `plain`, by stack name."""
+    """A dict of stack name to template, for the environments `rich` and `plain`."""
     folder = tmp_path_factory.mktemp("environments")
     (folder / "rich.toml").write_text(RICH)
     (folder / "plain.toml").write_text(PLAIN)
@@ -76,7 +76,7 @@ def the_one(template: Template, resource_type: str) -> Resource:
 
 
 def statements(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the statements of a policy by their Sid."""
+    """Return a dict of Sid to statement of a policy."""
     return {statement["Sid"]: statement for statement in document["Statement"]}
 
 

@@ -1,4 +1,4 @@
-"""The push roles: who may assume them, and what they may push."""
+"""The push roles: the principals that may assume a role, and the repositories to which a role may push."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def test_each_team_has_a_push_role_with_a_name_that_analysts_can_type(templates:
     assert set(template["Outputs"]) == {"PushRoleArnAnalytics", "PushRoleArnRisk"}
 
 
-def test_a_push_role_may_push_and_log_in_and_nothing_else(templates: Templates) -> None:
+def test_a_push_role_may_only_push_and_log_in(templates: Templates) -> None:
     document = policy(push_roles(templates["rich-Access"])["rich-ecr-push-analytics"])
 
     assert actions(document) == {
@@ -38,7 +38,9 @@ def test_a_push_role_may_push_and_log_in_and_nothing_else(templates: Templates) 
     }
 
 
-def test_a_push_role_pushes_only_to_repositories_with_its_teams_prefix_and_tag(templates: Templates) -> None:
+def test_a_push_role_may_push_only_to_repositories_with_the_prefix_and_the_tag_of_its_team(
+    templates: Templates,
+) -> None:
     push = statements(policy(push_roles(templates["rich-Access"])["rich-ecr-push-analytics"]))["PushImages"]
 
     assert push["Resource"] == "arn:aws:ecr:eu-west-1:444455556666:repository/analytics/*"
@@ -47,9 +49,9 @@ def test_a_push_role_pushes_only_to_repositories_with_its_teams_prefix_and_tag(t
 
 def test_a_push_over_plain_http_is_refused(templates: Templates) -> None:
     for role in push_roles(templates["rich-Access"]).values():
-        denial = statements(policy(role))["RefusePlainHttp"]
-        assert (denial["Effect"], denial["Action"], denial["Resource"]) == ("Deny", "*", "*")
-        assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        deny = statements(policy(role))["RefusePlainHttp"]
+        assert (deny["Effect"], deny["Action"], deny["Resource"]) == ("Deny", "*", "*")
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_named_roles_and_permission_sets_may_assume_a_push_role(templates: Templates) -> None:
@@ -58,7 +60,7 @@ def test_named_roles_and_permission_sets_may_assume_a_push_role(templates: Templ
     by_arn, by_permission_set = trust["Statement"]
     assert by_arn["Principal"] == {"AWS": "arn:aws:iam::444455556666:role/analytics-ci"}
     assert by_permission_set["Principal"] == {"AWS": "arn:aws:iam::444455556666:root"}
-    # Sixteen characters, because * would also match the permission set DataAnalyst_Admin.
+    # The pattern ends with sixteen question marks, because * would also match the permission set DataAnalyst_Admin.
     assert by_permission_set["Condition"] == {
         "ArnLike": {
             "aws:PrincipalArn": [
@@ -77,7 +79,7 @@ def test_users_need_mfa_to_assume_a_push_role_if_the_settings_require_it(templat
     ]
 
     assert with_mfa["Principal"] == {"AWS": "arn:aws:iam::444455556666:user/ana"}
-    # Not BoolIfExists, because a session without the key is a session without MFA.
+    # The operator is not BoolIfExists, because a session without the key aws:MultiFactorAuthPresent has no MFA.
     assert with_mfa["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     assert "Condition" not in without
 

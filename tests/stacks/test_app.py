@@ -1,4 +1,4 @@
-"""The app as a whole: what the stacks share, what a deploy uploads, and how it reports problems in the settings."""
+"""The app with all stacks: the names of resources, the uploaded files, and the messages about wrong settings."""
 
 import json
 import os
@@ -31,21 +31,22 @@ class Synthesized:
 
 @pytest.fixture(scope="module")
 def without_cli(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    """app.py run without the CDK CLI, on `rich` and the examples, of which `dev` has a user of another account.
+    """Run app.py without the CDK CLI, on `rich`, `local` and the examples. `dev` has a user of another account.
 
-    CDK's built-in validation takes most of the time.
+    The run takes long, because CDK's built-in validation is on.
     """
-    # Python may have left bytecode beside the function, because tests import it. Here it certainly has.
+    # This command creates bytecode in the function's folder. A test asserts that the bytecode is not uploaded.
     subprocess.run([sys.executable, "-m", "compileall", "-q", "lambda"], cwd=ROOT, check=True)
     folder = tmp_path_factory.mktemp("without-cli")
     shutil.copytree(ROOT / "examples", folder / "environments")
+    shutil.copy(ROOT / "environments" / "local.toml", folder / "environments")
     (folder / "environments" / "rich.toml").write_text(RICH)
     dev = folder / "environments" / "dev.toml"
     dev.write_text(dev.read_text().replace("111111111111:user/ana", "222222222222:user/ana"))
     return Synthesized(run_app(folder), folder)
 
 
-def test_the_stacks_share_no_references(templates: Templates) -> None:
+def test_no_stack_imports_or_exports_values(templates: Templates) -> None:
     always = {"Registry", "Access", "DockerLogin"}
     assert set(templates) == {
         *(f"plain-{stack}" for stack in always),
@@ -56,7 +57,7 @@ def test_the_stacks_share_no_references(templates: Templates) -> None:
         assert not [output for output in template.get("Outputs", {}).values() if "Export" in output]
 
 
-def test_only_resources_of_a_contract_have_a_fixed_name(templates: Templates) -> None:
+def test_only_resources_of_the_public_interface_have_a_fixed_name(templates: Templates) -> None:
     names = {"RoleName", "FunctionName", "QueueName", "TopicName", "LogGroupName", "PolicyName", "AlarmName", "Name"}
     names |= {"ClusterName", "Family", "AssociationName", "DashboardName"}
     named = {
@@ -66,10 +67,11 @@ def test_only_resources_of_a_contract_have_a_fixed_name(templates: Templates) ->
         if any(isinstance(r.get("Properties", {}).get(name), str) for name in names)
     }
 
-    # An inline policy must have a name, and CDK chooses it. Analysts type the names of push roles. DAGs name the tasks
-    # that they run. In the console, only its name tells what an association is.
-    of_a_contract = {"AWS::IAM::Role", "AWS::SecretsManager::Secret", "AWS::ECS::Cluster", "AWS::ECS::TaskDefinition"}
-    assert named == {"AWS::IAM::Policy", "AWS::SSM::Association", *of_a_contract}
+    # Analysts type the names of push roles. Airflow looks up secrets by name. DAGs use the names of clusters and of
+    # task definitions.
+    public = {"AWS::IAM::Role", "AWS::SecretsManager::Secret", "AWS::ECS::Cluster", "AWS::ECS::TaskDefinition"}
+    # An inline policy must have a name, and CDK generates this name. The console shows the name of an association.
+    assert named == {"AWS::IAM::Policy", "AWS::SSM::Association", *public}
     roles = [r for t in templates.values() for r in t["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
     assert all("-ecr-push-" in r["Properties"].get("RoleName", "-ecr-push-") for r in roles)
 
@@ -79,6 +81,7 @@ def test_the_examples_pass_cdks_own_validation(without_cli: Synthesized) -> None
     assert (without_cli.folder / "cdk.out" / "manifest.json").exists()
     assert without_cli.template("dev", "DockerLogin")
     assert without_cli.template("prod", "DockerLogin")
+    assert without_cli.template("local", "DockerLogin")
 
 
 def test_a_principal_of_another_account_is_one_line_of_warning(without_cli: Synthesized) -> None:
@@ -98,15 +101,15 @@ def test_the_function_is_uploaded_without_bytecode(without_cli: Synthesized, tem
     [asset] = (without_cli.folder / "cdk.out").glob("asset.*/refresh_docker_login")
 
     assert sorted(file.name for file in asset.rglob("*")) == ["__init__.py", "connection.py", "handler.py"]
-    # The hash of the code does not depend on bytecode either.
+    # The hash of the asset also does not depend on bytecode.
     assert asset.parent.name.removeprefix("asset.") in json.dumps(templates["rich-DockerLogin"])
 
 
-def test_bad_settings_are_reported_in_one_line_before_anything_is_synthesized(tmp_path: Path) -> None:
+def test_a_wrong_setting_is_reported_in_one_line_and_nothing_is_synthesized(tmp_path: Path) -> None:
     (tmp_path / "settings").mkdir()
     (tmp_path / "settings" / "plain.toml").write_text(PLAIN.replace('"111111111111"', '"11111"', 1))
 
-    # As the CDK CLI runs it.
+    # The CDK CLI sets the same variables.
     context = json.dumps({"environments": str(tmp_path / "settings")})
     app = run_app(tmp_path, CDK_OUTDIR=str(tmp_path / "cdk.out"), CDK_CONTEXT_JSON=context)
 
@@ -130,8 +133,8 @@ def test_every_role_has_the_boundary_and_the_path_of_the_settings(tmp_path: Path
     assert {role["Properties"].get("Path") for role in roles} == {"/data-platform/"}
 
 
-def test_no_names_in_the_settings_make_constructs_collide(tmp_path: Path) -> None:
-    # Together with the names of the stacks and of their outputs, these names could become the same id.
+def test_names_in_the_settings_do_not_cause_the_same_construct_id_twice(tmp_path: Path) -> None:
+    # These names are similar to ids in the stacks and to names of outputs.
     names = ["x", "arn-x", "registry-host", "repositories", "push-roles"]
     (tmp_path / "odd.toml").write_text(
         'account = "111111111111"\nregion = "eu-west-1"\nalerts.off_because = "a test"\n'
@@ -199,14 +202,14 @@ def test_the_largest_number_of_connections_fits_into_a_template(tmp_path: Path) 
 
     [file] = (tmp_path / "cdk.out").glob("assembly-full/fullDockerLogin*.template.json")
     template = json.loads(file.read_text())
-    # CloudFormation's quotas.
+    # These numbers are CloudFormation's quotas.
     assert file.stat().st_size <= 1_000_000
     assert len(template["Resources"]) <= 500
     assert len(template["Outputs"]) <= 200
 
 
-def test_another_secret_makes_another_version_of_the_function(templates: Templates, tmp_path: Path) -> None:
-    # A deploy's first refresh runs a published version, and an earlier version knows only the earlier secret.
+def test_another_secret_name_creates_another_version_of_the_function(templates: Templates, tmp_path: Path) -> None:
+    # The first refresh of a deployment invokes a published version. An earlier version has the ARN of the old secret.
     (tmp_path / "plain.toml").write_text(f'connections_prefix = "elsewhere"\n{PLAIN}')
     after = synthesize(tmp_path, tmp_path / "cdk.out")
 
@@ -230,7 +233,7 @@ def run_app(folder: Path, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def essential(template: Template) -> dict[str, Any]:
-    """Return the template without what CDK adds for its own use: its version, its rules, and paths of assets."""
+    """Return the template without the data that only CDK uses: CDK's version and rules, and the paths of assets."""
     resources = {
         logical_id: {**r, "Metadata": {k: v for k, v in r.get("Metadata", {}).items() if "aws:asset:" not in k}}
         for logical_id, r in template["Resources"].items()

@@ -1,4 +1,4 @@
-"""The repositories: their names and tags, which image tags may move, and that they outlive the stack."""
+"""The repositories: names, tags, mutable image tags, and the deletion policy."""
 
 import json
 
@@ -19,11 +19,12 @@ def test_repositories_have_the_prefix_and_the_tag_of_their_team(templates: Templ
     }
 
 
-def test_repositories_and_their_images_outlive_the_stack(templates: Templates) -> None:
+def test_repositories_and_their_images_stay_after_the_stack_is_deleted(templates: Templates) -> None:
     resources = templates["rich-Registry"]["Resources"].values()
 
     for repository in (r for r in resources if r["Type"] == REPOSITORY):
-        # RetainExceptOnCreate, because a repository that a failed first deploy left behind would block the next one.
+        # The policy is not Retain: a repository that stays after a failed first deployment would make the next
+        # deployment fail.
         assert repository["DeletionPolicy"] == "RetainExceptOnCreate"
         assert repository["UpdateReplacePolicy"] == "Retain"
 
@@ -48,8 +49,8 @@ def test_images_are_scanned_and_only_the_newest_are_kept(templates: Templates) -
         assert rule["selection"] == {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 50}
 
 
-def test_no_repository_has_a_key_or_a_policy_of_its_own(templates: Templates) -> None:
-    # Another key would replace the repository later. Only roles give access.
+def test_no_repository_has_a_customer_managed_key_or_a_resource_policy(templates: Templates) -> None:
+    # A later change of the key would replace the repository. Only the policies of roles give access.
     for repository in of_type(templates["rich-Registry"], REPOSITORY):
         assert repository.get("EncryptionConfiguration", {}).get("EncryptionType", "AES256") == "AES256"
         assert "RepositoryPolicyText" not in repository

@@ -1,10 +1,10 @@
-"""The clean-up of the workers' instances. The end-to-end tests run its command on a real docker engine."""
+"""The clean-up of the workers' instances. The end-to-end tests run the clean-up command on a real docker engine."""
 
 from tests.stacks.conftest import the_one
 from tests.templates import Templates
 
 
-def test_tagged_instances_are_cleaned_up_at_night_and_not_by_a_deploy(templates: Templates) -> None:
+def test_tagged_instances_are_cleaned_up_at_night_and_not_during_a_deployment(templates: Templates) -> None:
     association = the_one(templates["rich-WorkerUpkeep"], "AWS::SSM::Association")
 
     assert association["Targets"] == [{"Key": "tag:role", "Values": ["airflow-worker"]}]
@@ -12,7 +12,7 @@ def test_tagged_instances_are_cleaned_up_at_night_and_not_by_a_deploy(templates:
     assert association["ApplyOnlyAtCronInterval"] is True
 
 
-def test_the_command_has_the_ages_of_the_settings_and_asks_no_questions(templates: Templates) -> None:
+def test_the_command_has_the_ages_of_the_settings_and_needs_no_confirmation(templates: Templates) -> None:
     [first, *_] = the_one(templates["rich-WorkerUpkeep"], "AWS::SSM::Association")["Parameters"]["commands"]
 
     assert "docker container prune -f --filter until=24h" in first

@@ -1,4 +1,4 @@
-"""When the alarms fire and when they do not, for everything that can happen to a refresh."""
+"""The alarms fire if refreshes fail or do not run, and do not fire after one missed run."""
 
 import json
 import re
@@ -8,27 +8,26 @@ from typing import Any
 import pytest
 
 from local.emulator.alarm_evaluation import Alarm, Evaluation, Series
-from stacks.docker_login import timings
 from tests.stacks.conftest import PLAIN, of_type, statements, the_one
 from tests.templates import Template, Templates, synthesize
 from tools import ROOT
 
 INTERVALS = (10, 11, 30, 60, 97, 180)  # minutes
-# What CloudWatch's documentation does not say, and how late metrics arrive. An alarm must be right in each case.
+# The documentation of CloudWatch does not specify these parts of an evaluation. An alarm must be correct in each case.
 POSSIBLE = [
     Evaluation(delay_minutes=delay, looks_back=back, fills_emptiness=fills)
-    for delay in (0, timings.FUNCTION_METRIC_DELAY_MINUTES)
+    for delay in (0, 3)
     for back in (0, 20)
     for fills in (True, False)
 ]
-# A run starts within the schedule's time window, and ends within the function's timeout.
-LATE = timings.SCHEDULE_WINDOW_MINUTES + timings.FUNCTION_TIMEOUT_MINUTES
+# A run starts within the time window of the schedule. The run ends within the timeout of the function.
+LATE = 5 + 2
 TOPIC = "arn:aws:sns:eu-west-1:111111111111:on-call"
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """An environment with a connection for each interval, a topic that exists already, and a runbook elsewhere."""
+    """The template of an environment with one connection per interval, an existing topic, and the URL of a runbook."""
     folder = tmp_path_factory.mktemp("environments")
     connections = "".join(
         f'[connections.docker_{interval}]\nteams = ["analytics"]\nrefresh_every_minutes = {interval}\n'
@@ -46,7 +45,7 @@ def alarm(template: Template, name: str) -> Alarm:
 
 
 def runs(*minutes: int, failed: bool = False) -> dict[str, Series]:
-    """Return Lambda's metrics of runs at these minutes."""
+    """Return the metrics that Lambda has if the function ran at these minutes."""
     return {"Invocations": dict.fromkeys(minutes, 1), "Errors": dict.fromkeys(minutes, int(failed))}
 
 
@@ -59,14 +58,15 @@ def state(evaluation: Evaluation, properties: Alarm, metrics: Mapping[str, Serie
 
 
 def fires(evaluation: Evaluation, properties: Alarm, metrics: Mapping[str, Series], minutes: range) -> list[int]:
-    """Return the minutes at whose end the alarm fires."""
+    """Return each minute at the end of which the alarm fires."""
     states = {minute: state(evaluation, properties, metrics, minute) for minute in minutes}
     return [minute for minute in minutes if states[minute] == "ALARM" != states.get(minute - 1, "OK")]
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_one_missed_run_fires_no_alarm(template: Template, interval: int) -> None:
-    # The run before it is as early as possible, and the run after it as late. The missed run fails with both retries.
+    # The missed run and both of its retries fail. The run before the missed run is as early as possible. The run after
+    # the missed run is as late as possible.
     metrics = together(runs(0, 2 * interval + LATE), runs(interval, interval + 3, interval + 6, failed=True))
     minutes = range(2 * interval - 10, 2 * interval + LATE + 10)
 
@@ -83,18 +83,19 @@ SILENCE = [
 
 @pytest.mark.parametrize("after", SILENCE)
 @pytest.mark.parametrize("interval", INTERVALS)
-def test_an_alarm_fires_once_when_there_are_no_more_successes(template: Template, interval: int, after: Any) -> None:
+def test_an_alarm_fires_once_if_there_are_no_more_successes(template: Template, interval: int, after: Any) -> None:
     metrics = together(runs(0), after(interval))
 
     for kind, allowed in (("NotRefreshed", 2 * interval + 30), ("LoginExpires", 8 * 60)):
-        # An alarm that fires earlier is in the state ALARM at the first of these minutes, and counts as fired there.
-        properties, minutes = alarm(template, f"Docker{interval}{kind}"), range(allowed - 5, allowed + 15)
-        # Exactly on the minute: no data is missing, so CloudWatch does not look further back.
+        # If the alarm fires too early, `fires` returns the first of these minutes, because the state is ALARM then.
+        properties, minutes = alarm(template, f"Docker{interval}{kind}"), range(allowed - 10, allowed + 30)
+        # The alarm fires exactly at this minute, because FILL replaces missing data. CloudWatch then evaluates no older
+        # data.
         assert [fires(each, properties, metrics, minutes) for each in POSSIBLE] == [[allowed]] * len(POSSIBLE)
 
 
 @pytest.mark.parametrize("evaluation", POSSIBLE, ids=str)
-def test_an_alarm_stays_for_days_and_ends_with_the_next_success(template: Template, evaluation: Evaluation) -> None:
+def test_an_alarm_stays_in_alarm_for_days_until_the_next_success(template: Template, evaluation: Evaluation) -> None:
     for kind in ("NotRefreshed", "LoginExpires"):
         properties = alarm(template, f"Docker30{kind}")
         metrics = runs(0, 5000)
@@ -104,16 +105,12 @@ def test_an_alarm_stays_for_days_and_ends_with_the_next_success(template: Templa
         assert states == ["ALARM", "ALARM", "ALARM", "OK"]
 
 
-# The metrics of a queue that was unused for hours arrive up to 15 minutes late.
-LATE_METRICS = [
-    Evaluation(delay_minutes=delay, looks_back=back)
-    for delay in (0, 5, timings.QUEUE_METRIC_DELAY_MINUTES)
-    for back in (0, 2, 20)
-]
+# If a queue was unused for hours, its metrics arrive up to 15 minutes late.
+LATE_METRICS = [Evaluation(delay_minutes=delay, looks_back=back) for delay in (0, 5, 15) for back in (0, 2, 20)]
 
 
 @pytest.mark.parametrize("evaluation", LATE_METRICS, ids=str)
-def test_a_message_in_the_failure_queue_fires_an_alarm_that_ends_by_itself(
+def test_a_message_that_arrives_in_the_failure_queue_fires_an_alarm_that_ends_after_some_minutes(
     template: Template, evaluation: Evaluation
 ) -> None:
     properties = alarm(template, "RefreshFailed")

@@ -1,4 +1,4 @@
-"""The docker logins: a secret that CloudFormation never fills, a function with few permissions, and a schedule."""
+"""The stack DockerLogin: secrets without a value, functions with few permissions, schedules, and worker permissions."""
 
 import json
 from typing import Any
@@ -11,13 +11,13 @@ from tests.templates import Templates
 
 @pytest.fixture(scope="module")
 def rich(templates: Templates) -> dict[str, Any]:
-    """Two connections, a customer managed key, an existing worker role, and alerts."""
+    """A template with two connections, a customer managed key, an existing worker role, and alerts."""
     return templates["rich-DockerLogin"]
 
 
 @pytest.fixture(scope="module")
 def plain(templates: Templates) -> dict[str, Any]:
-    """One connection, and defaults for everything else."""
+    """A template with one connection and the defaults of all other settings."""
     return templates["plain-DockerLogin"]
 
 
@@ -39,7 +39,7 @@ def test_a_secret_has_the_name_that_airflow_looks_up_and_no_value(rich: dict[str
 
     assert set(secrets) == {"airflow/connections/docker_default", "airflow/connections/docker_risk"}
     for secret in secrets.values():
-        # With either property, a later deploy could overwrite the current login.
+        # With one of these properties, a later deployment could overwrite the current login.
         assert "SecretString" not in secret
         assert "GenerateSecretString" not in secret
 
@@ -55,10 +55,10 @@ def test_the_policy_of_a_secret_denies_every_principal_that_it_does_not_name(ric
     break_glass = "arn:aws:iam::444455556666:role/BreakGlass"
     root = "arn:aws:iam::444455556666:root"
 
-    denials = statements(first["ResourcePolicy"])
-    assert {statement["Effect"] for statement in denials.values()} == {"Deny"}
-    assert {statement["Principal"]["AWS"] for statement in denials.values()} == {"*"}
-    exempt = {sid: denial["Condition"].get("ArnNotEquals") for sid, denial in denials.items()}
+    by_sid = statements(first["ResourcePolicy"])
+    assert {statement["Effect"] for statement in by_sid.values()} == {"Deny"}
+    assert {statement["Principal"]["AWS"] for statement in by_sid.values()} == {"*"}
+    exempt = {sid: statement["Condition"].get("ArnNotEquals") for sid, statement in by_sid.items()}
     assert exempt == {
         "WriteOnlyByRefresh": {"aws:PrincipalArn": [refresh, deploy]},
         "RollBackOnlyByBreakGlass": {"aws:PrincipalArn": [deploy, break_glass]},
@@ -91,7 +91,7 @@ def test_the_customer_managed_key_works_only_for_these_secrets_and_through_secre
         assert condition["ArnEquals"]["aws:PrincipalArn"]
 
 
-def test_there_is_no_key_unless_the_settings_ask_for_one(plain: dict[str, Any]) -> None:
+def test_there_is_no_customer_managed_key_by_default(plain: dict[str, Any]) -> None:
     assert not of_type(plain, "AWS::KMS::Key")
     assert "kms:" not in json.dumps(plain)
 
@@ -106,7 +106,7 @@ def test_the_function_runs_on_a_supported_python_and_gets_its_secret_and_registr
     assert function["Architectures"] == ["arm64"]
     assert function["Handler"] == "refresh_docker_login.handler.handle"
     assert function["LoggingConfig"]["LogFormat"] == "JSON"
-    assert function["Timeout"] == 120  # The handler's waits and retries end before it.
+    assert function["Timeout"] == 120  # seconds; the waits and retries of the handler take less time
     [secret] = logical_ids(plain, "AWS::SecretsManager::Secret")
     assert function["Environment"]["Variables"] == {
         "CONNECTION_ID": "docker_default",
@@ -116,7 +116,7 @@ def test_the_function_runs_on_a_supported_python_and_gets_its_secret_and_registr
     }
 
 
-def test_a_pull_role_may_only_pull_create_logins_write_its_secret_log_and_report(rich: dict[str, Any]) -> None:
+def test_a_pull_role_has_only_the_permissions_that_a_refresh_and_a_pull_need(rich: dict[str, Any]) -> None:
     assert actions(pull_policy(rich, "DockerRisk")) == {
         "ecr:BatchCheckLayerAvailability",
         "ecr:BatchGetImage",
@@ -135,7 +135,7 @@ def test_a_pull_role_may_only_pull_create_logins_write_its_secret_log_and_report
             assert "Policies" not in role
 
 
-def test_a_connection_pulls_only_images_of_its_own_teams(rich: dict[str, Any]) -> None:
+def test_the_login_of_a_connection_can_pull_only_images_of_the_connections_teams(rich: dict[str, Any]) -> None:
     repository = "arn:aws:ecr:eu-west-1:444455556666:repository/"
 
     both = statements(pull_policy(rich, "DockerDefault"))["PullImages"]
@@ -152,7 +152,7 @@ def test_only_creating_a_login_is_allowed_on_every_resource(rich: dict[str, Any]
 
 
 def test_the_failure_destination_is_set_after_the_policy_that_allows_it(rich: dict[str, Any]) -> None:
-    # Lambda refuses a destination that the role may not reach.
+    # Lambda rejects a destination if the role does not have the permission to send messages to it.
     configs = [r for r in rich["Resources"].values() if r["Type"] == "AWS::Lambda::EventInvokeConfig"]
 
     assert configs
@@ -172,7 +172,7 @@ def test_a_run_that_fails_after_all_retries_is_reported_to_the_queue(rich: dict[
 # Schedule and first refresh
 
 
-def test_each_connection_is_refreshed_on_its_own_schedule(rich: dict[str, Any]) -> None:
+def test_each_connection_has_a_separate_schedule(rich: dict[str, Any]) -> None:
     schedules = of_type(rich, "AWS::Scheduler::Schedule")
 
     assert [s["ScheduleExpression"] for s in schedules] == ["rate(30 minutes)", "rate(1 hour)"]
@@ -181,7 +181,8 @@ def test_each_connection_is_refreshed_on_its_own_schedule(rich: dict[str, Any]) 
         assert schedule["State"] == "ENABLED"
         assert schedule["FlexibleTimeWindow"] == {"MaximumWindowInMinutes": 5, "Mode": "FLEXIBLE"}
         assert schedule["Target"]["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [queue, "Arn"]}}
-        # The function and not a version of it: by the version, the handler recognizes a run of a deploy.
+        # The target must not be a version of the function, because the handler treats a run of a version as a run of a
+        # deployment.
         assert schedule["Target"]["Arn"]["Fn::GetAtt"][1] == "Arn"
 
 
@@ -200,14 +201,14 @@ def test_the_role_of_a_schedule_may_only_invoke_its_function_and_report_failures
         assert trust["Condition"] == {"StringEquals": {"aws:SourceArn": group}}
 
 
-def test_a_deploy_refreshes_after_everything_that_the_refresh_needs(rich: dict[str, Any]) -> None:
+def test_the_first_refresh_runs_after_every_resource_that_it_needs_is_created(rich: dict[str, Any]) -> None:
     triggers = [r for r in rich["Resources"].values() if r["Type"] == "Custom::Trigger"]
 
     assert len(triggers) == 2
     for trigger in triggers:
         needs = {rich["Resources"][name]["Type"] for name in trigger["DependsOn"]}
         assert needs == {
-            "AWS::IAM::ManagedPolicy",  # The workers must be able to decrypt with a new key first.
+            "AWS::IAM::ManagedPolicy",  # The workers need the permission to decrypt with a new key before the refresh.
             "AWS::IAM::Policy",
             "AWS::KMS::Key",
             "AWS::SecretsManager::ResourcePolicy",
@@ -215,7 +216,9 @@ def test_a_deploy_refreshes_after_everything_that_the_refresh_needs(rich: dict[s
         }
 
 
-def test_a_change_of_permissions_changes_the_first_refresh_so_that_it_runs_again(rich: dict[str, Any]) -> None:
+def test_the_properties_of_the_first_refresh_contain_the_policies_so_that_a_change_runs_a_refresh(
+    rich: dict[str, Any],
+) -> None:
     permissions = of_type(rich, "Custom::Trigger")[0]["Rights"]
 
     assert permissions["PullPolicy"] == pull_policy(rich, "DockerDefault")
@@ -231,7 +234,7 @@ def test_a_change_of_permissions_changes_the_first_refresh_so_that_it_runs_again
 def test_workers_may_read_only_the_secrets_of_the_connections(rich: dict[str, Any]) -> None:
     policy = the_one(rich, "AWS::IAM::ManagedPolicy")
 
-    # By name, so that a role that does not exist fails the deploy.
+    # The policy is attached by role name: the deployment fails if the role does not exist.
     assert policy["Roles"] == ["airflow-worker"]
     assert actions(policy["PolicyDocument"]) == {"kms:Decrypt", "secretsmanager:GetSecretValue"}
     secrets = [{"Ref": name} for name in logical_ids(rich, "AWS::SecretsManager::Secret")]
@@ -246,7 +249,9 @@ def test_workers_may_read_only_the_secrets_of_the_connections(rich: dict[str, An
     }
 
 
-def test_a_worker_role_and_its_instance_profile_are_created_if_the_settings_name_no_role(plain: dict[str, Any]) -> None:
+def test_a_worker_role_and_an_instance_profile_are_created_if_the_settings_contain_no_role(
+    plain: dict[str, Any],
+) -> None:
     profile = the_one(plain, "AWS::IAM::InstanceProfile")
     [role] = profile["Roles"]
 
@@ -257,7 +262,7 @@ def test_a_worker_role_and_its_instance_profile_are_created_if_the_settings_name
     assert plain["Outputs"]["WorkerRoleArn"]["Value"] == {"Fn::GetAtt": [role["Ref"], "Arn"]}
 
 
-def test_the_outputs_have_the_names_that_tools_depend_on(rich: dict[str, Any]) -> None:
+def test_the_outputs_have_the_names_of_the_public_interface(rich: dict[str, Any]) -> None:
     per_connection = {"SecretArn", "SecretName", "RefreshFunctionName", "PullRoleArn"}
 
     assert set(rich["Outputs"]) == {

@@ -1,21 +1,27 @@
-"""How the durations of a refresh relate, as decisions 0008 and 0009 state it."""
+"""The relations between the durations of a refresh, which decisions 0008 and 0009 describe."""
+
+from typing import Any
 
 import pytest
+from annotated_types import Ge, Le
 
+from settings.environment import Connection
 from stacks.docker_login import timings
 
-SHORTEST, LONGEST = 10, 180  # minutes between two refreshes, as the settings limit them
+_limits: dict[type, Any] = {type(each): each for each in Connection.model_fields["refresh_every_minutes"].metadata}
+SHORTEST: int = _limits[Ge].ge
+LONGEST: int = _limits[Le].le
 
 
-def test_a_runs_calls_end_before_the_functions_timeout() -> None:
+def test_the_calls_of_a_run_end_before_the_timeout_of_the_function() -> None:
     assert timings.RUN_SECONDS == 54
-    # A deploy's run waits for permissions, and its last attempt starts at the end of the wait.
+    # The run of a deployment waits for permissions. The last attempt starts at the end of this wait.
     first_run_seconds = timings.NEW_PERMISSIONS_WAIT_SECONDS + timings.RUN_SECONDS
     assert first_run_seconds == 114
     assert first_run_seconds < 60 * timings.FUNCTION_TIMEOUT_MINUTES
 
 
-def test_a_deploy_waits_until_its_first_refresh_has_ended() -> None:
+def test_a_deployment_waits_until_the_first_refresh_has_ended() -> None:
     assert timings.FUNCTION_TIMEOUT_MINUTES < timings.FIRST_REFRESH_TIMEOUT_MINUTES
 
 
@@ -26,36 +32,36 @@ def test_every_retry_of_a_run_starts_before_lambda_drops_the_event() -> None:
     assert until_the_end <= timings.FUNCTION_MAX_EVENT_AGE_MINUTES
 
 
-def test_the_login_is_valid_for_hours_when_the_latest_possible_refresh_ends() -> None:
+def test_the_old_login_is_valid_for_hours_after_the_latest_possible_end_of_a_refresh() -> None:
     assert timings.DUE_TO_DONE_MINUTES == 37
     assert timings.LOGIN_MINUTES == 720
     left_minutes = timings.LOGIN_MINUTES - LONGEST - timings.DUE_TO_DONE_MINUTES
     assert left_minutes == 8 * 60 + 23
-    # Several scheduled runs come before the login expires.
+    # More than two scheduled runs start before the login expires.
     assert left_minutes > 2 * LONGEST
 
 
 @pytest.mark.parametrize("every_minutes", [SHORTEST, 30, LONGEST])
-def test_one_missed_run_is_shorter_than_the_silence_that_the_alarm_allows(every_minutes: int) -> None:
+def test_the_alarm_not_refreshed_does_not_fire_after_one_missed_run(every_minutes: int) -> None:
     assert timings.ONE_MISSED_RUN_MINUTES == 10
     two_successes_apart = 2 * every_minutes + timings.ONE_MISSED_RUN_MINUTES
     assert two_successes_apart < timings.not_refreshed_after_minutes(every_minutes) == 2 * every_minutes + 30
 
 
-def test_the_alarms_fire_one_after_the_other_and_long_before_the_login_expires() -> None:
+def test_the_alarm_not_refreshed_fires_first_and_both_alarms_fire_hours_before_the_login_expires() -> None:
     assert timings.not_refreshed_after_minutes(LONGEST) == 6.5 * 60
     assert timings.LOGIN_EXPIRES_AFTER_MINUTES == 8 * 60
     assert timings.not_refreshed_after_minutes(LONGEST) < timings.LOGIN_EXPIRES_AFTER_MINUTES < timings.LOGIN_MINUTES
     assert timings.LOGIN_EXPIRES_LEFT_MINUTES == 4 * 60
 
 
-def test_the_failure_alarm_looks_back_further_than_the_metrics_of_a_queue_are_late() -> None:
-    looks_at = timings.FAILURE_PERIODS * timings.FAILURE_PERIOD_MINUTES
-    assert looks_at == 20
-    assert looks_at >= timings.QUEUE_METRIC_DELAY_MINUTES + timings.FAILURE_PERIOD_MINUTES
+def test_the_failure_alarm_evaluates_more_minutes_than_the_delay_of_a_queues_metrics() -> None:
+    evaluated_minutes = timings.FAILURE_PERIODS * timings.FAILURE_PERIOD_MINUTES
+    assert evaluated_minutes == 20
+    assert evaluated_minutes >= timings.QUEUE_METRIC_DELAY_MINUTES + timings.FAILURE_PERIOD_MINUTES
 
 
-def test_no_alarm_looks_back_further_than_cloudwatch_allows() -> None:
-    # One day, for periods of less than an hour.
+def test_no_alarm_evaluates_more_minutes_than_cloudwatch_allows() -> None:
+    # CloudWatch allows one day if a period is shorter than an hour.
     longest = max(timings.not_refreshed_after_minutes(LONGEST), timings.LOGIN_EXPIRES_AFTER_MINUTES)
     assert longest <= 24 * 60

@@ -1,4 +1,4 @@
-"""Images as tasks on Fargate: the names that DAGs use, and the image. tests/permissions tests the permissions."""
+"""The tasks on Fargate: the names that DAGs use, and the images. tests/permissions tests the permissions."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def template(templates: Templates) -> Template:
     return templates["rich-EcsTasks"]
 
 
-def test_cluster_family_and_container_have_names_that_do_not_change(template: Template) -> None:
+def test_the_cluster_the_families_and_the_containers_have_fixed_names(template: Template) -> None:
     definitions = of_type(template, "AWS::ECS::TaskDefinition")
 
     assert the_one(template, "AWS::ECS::Cluster")["ClusterName"] == "rich-airflow"
@@ -34,7 +34,7 @@ def test_a_task_has_the_image_the_tag_and_the_size_of_the_settings(template: Tem
     assert container["LogConfiguration"]["LogDriver"] == "awslogs"
 
 
-def test_one_role_pulls_the_image_and_the_task_has_another_without_permissions(template: Template) -> None:
+def test_the_execution_role_pulls_the_image_and_the_task_role_has_no_permissions(template: Template) -> None:
     for definition in of_type(template, "AWS::ECS::TaskDefinition"):
         roles = [_role(template, definition[key]) for key in ("ExecutionRoleArn", "TaskRoleArn")]
 
