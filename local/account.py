@@ -12,6 +12,7 @@ Credentials = dict[str, str]
 
 WORKER_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/airflow-worker"
 BREAK_GLASS_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/BreakGlass"
+CI_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/risk-ci"
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ def create_account(aws: EmbeddedAws) -> Account:
     """Create the users and roles that environments/local.toml names, and an administrator that it does not name."""
     iam = aws.client("iam")
     iam.create_user(UserName="operator")
-    for arn in (WORKER_ROLE_ARN, BREAK_GLASS_ROLE_ARN):
-        # On AWS, an instance assumes the workers' role, and a person on call the break-glass role. Here, the operator
-        # assumes both.
+    for arn in (WORKER_ROLE_ARN, BREAK_GLASS_ROLE_ARN, CI_ROLE_ARN):
+        # On AWS, an instance assumes the workers' role, a person on call the break-glass role, and a CI system the CI
+        # role. Here, the operator assumes them.
         iam.create_role(RoleName=_name(arn), AssumeRolePolicyDocument=_trust(f"arn:aws:iam::{ACCOUNT}:user/operator"))
     iam.put_role_policy(
         RoleName=_name(BREAK_GLASS_ROLE_ARN), PolicyName="Secrets", PolicyDocument=_allow("secretsmanager:*")

@@ -205,9 +205,15 @@ class EmbeddedAws:
             config=Config(proxies={}).merge(config or Config()),
         )
 
-    def advance_clock(self, minutes: int) -> None:
-        """Move the clock forward for schedules, docker logins and alarms. Each schedule that falls due starts once."""
-        self._control("POST", f"/_local/advance?minutes={minutes}")
+    def advance_clock(self, minutes: int, *, sessions_expire: bool = True) -> None:
+        """Move the clock forward for schedules, role sessions, docker logins and alarms.
+
+        Args:
+            minutes: by how many minutes. Each schedule that falls due in them starts once.
+            sessions_expire: whether role sessions that end in them expire.
+        """
+        sessions = "" if sessions_expire else "&sessions=keep"
+        self._control("POST", f"/_local/advance?minutes={minutes}{sessions}")
 
     def save_snapshot(self, file: Path) -> None:
         """Write all that it holds to a file, from which others can start. Nothing may be running in it meanwhile."""

@@ -97,7 +97,7 @@ Other names begin with it: `prod.toml` creates the stack `prod-Registry` and the
 ## Example
 
 This is `examples/dev.toml`, a small environment that leaves most settings at their defaults.
-`examples/prod.toml` shows the other settings.
+`examples/prod.toml` shows all settings, some of them as comments.
 Copy one of the two files to `environments/<name>.toml` and edit the copy.
 
 ```toml

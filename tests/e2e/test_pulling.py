@@ -67,7 +67,7 @@ def test_only_airflow_2_logs_why_it_could_not_read_the_secret(stage: Stage, obst
 
 def test_an_expired_login_fails_until_the_next_refresh(stage: Stage) -> None:
     with stage.function_stopped():
-        stage.aws.advance_clock(minutes=12 * 60)
+        stage.aws.advance_clock(minutes=12 * 60, sessions_expire=False)
         failed(stage, stage.run_task("web_scraper", "scrape"), f'{LOGIN_FAILED}403 Forbidden")')
     stage.refresh()
     ran(stage, stage.run_task("web_scraper", "scrape"))

@@ -28,7 +28,7 @@ def test_a_refresh_after_an_expired_login_lets_tasks_run_again_without_a_restart
 
         stage.forget_images()
         with stage.function_stopped():
-            stage.aws.advance_clock(minutes=12 * 60)
+            stage.aws.advance_clock(minutes=12 * 60, sessions_expire=False)
             stage.on_each(lambda airflow: airflow.command("tasks", "clear", "--yes", DAG))
             stage.on_each(lambda airflow: until(airflow, "scrape", "up_for_retry"))
         assert ["status: 403 Forbidden" in task_log(airflow, "scrape") for airflow in airflows] == [True, True]

@@ -1,16 +1,15 @@
 """The refresh function that `local` deploys, with a docker login in its secret."""
 
-from typing import Any
-
 import pytest
 
+from local.account import Account
 from local.embedded_aws import EmbeddedAws
-from tests.faults.refresh import Refresh
+from tests.faults.refresh import Refresh, Worker
 
 
 @pytest.fixture
-def refresh(aws: EmbeddedAws, local: dict[str, str], worker: Any) -> Refresh:
+def refresh(aws: EmbeddedAws, local: dict[str, str], account: Account) -> Refresh:
     """The deployed refresh function. Its secret contains a docker login that can pull an image."""
-    deployed = Refresh(aws, local, worker)
+    deployed = Refresh(aws, local, Worker(aws, account))
     deployed.push_an_image()
     return deployed

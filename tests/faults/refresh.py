@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.account import docker_login
+from botocore.exceptions import ClientError
+
+from local.account import WORKER_ROLE_ARN, Account, assume, docker_login
 from local.demo import log_in, read
 from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
 from tests.local.logins import places_with_a_login
@@ -49,6 +51,27 @@ class Run:
         assert leaks == []
         assert self.reasons == [self.error]
         return str(self.error)
+
+
+class Worker:
+    """Reads secrets as an Airflow worker. It renews its session when it has expired, as AWS's SDKs do."""
+
+    def __init__(self, aws: EmbeddedAws, account: Account) -> None:
+        self._aws, self._account = aws, account
+        self._renew()
+
+    def get_secret_value(self, **request: Any) -> Any:
+        try:
+            return self._secrets.get_secret_value(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExpiredTokenException":
+                raise
+        self._renew()
+        return self._secrets.get_secret_value(**request)
+
+    def _renew(self) -> None:
+        session = assume(self._aws, WORKER_ROLE_ARN, self._account.operator)
+        self._secrets = self._aws.client("secretsmanager", session)
 
 
 class Refresh:

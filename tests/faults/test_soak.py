@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 import urllib3
 
-from local.account import WORKER_ROLE_ARN, Account, assume
+from local.account import Account
 from local.demo import read
 from local.embedded_aws import EmbeddedAws
 from tests.faults.aws_answers import error, minted
-from tests.faults.refresh import Refresh, expect_success, schedules_off
+from tests.faults.refresh import Refresh, Worker, expect_success, schedules_off
 from tests.local.emulator.patches.support import eventually
 from tests.local.logins import places_with_a_login
 
@@ -56,8 +56,7 @@ class Readers:
     """Threads that read the login as an Airflow worker does, and check at once that the registry accepts the login."""
 
     def __init__(self, aws: EmbeddedAws, account: Account, secret: str) -> None:
-        self._aws, self._secret = aws, secret
-        self._worker = assume(aws, WORKER_ROLE_ARN, account.operator)
+        self._aws, self._account, self._secret = aws, account, secret
         self._end = threading.Event()
         self._counted = threading.Lock()
         self.reads = 0
@@ -76,7 +75,7 @@ class Readers:
                 thread.join()
 
     def _read_on(self) -> None:
-        secrets, registry = self._aws.client("secretsmanager", self._worker), Registry(self._aws)
+        secrets, registry = Worker(self._aws, self._account), Registry(self._aws)
         while not self._end.wait(0.02):  # The pause leaves CPU time for the refreshes.
             try:
                 _, connection = read(secrets, self._secret)

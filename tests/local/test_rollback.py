@@ -121,7 +121,19 @@ def test_a_secret_that_is_scheduled_for_deletion_is_created_again_as_the_runbook
     run = aws.client("lambda").invoke(FunctionName=function)
     assert "PutSecretValue failed: InvalidRequestException" in run["Payload"].read().decode()
 
-    cdk.destroy(aws, assembly, "fragile/DockerLogin")
+    with pytest.raises(CdkFailed, match="marked for deletion"):
+        cdk.destroy(aws, assembly, "fragile/DockerLogin")
+    cloudformation = aws.client("cloudformation")
+    resources = cloudformation.describe_stack_resources(StackName="fragile-DockerLogin")["StackResources"]
+    policies = [
+        found["LogicalResourceId"]
+        for found in resources
+        if found["ResourceType"] == "AWS::SecretsManager::ResourcePolicy"
+    ]
+    cloudformation.delete_stack(StackName="fragile-DockerLogin", RetainResources=policies)
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName="fragile-DockerLogin", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
     cdk.deploy(aws, assembly, "fragile/*")
 
     _, connection = read(worker, secret)

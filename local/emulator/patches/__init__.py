@@ -10,11 +10,13 @@ from local.emulator.patches import (
     cloudformation,
     cloudwatch,
     iam,
+    iam_actions,
     lambda_runtime,
     registry,
     secrets_manager,
     stack_descriptions,
     stack_resources,
+    sts,
 )
 
 
@@ -26,6 +28,8 @@ def apply() -> None:
         stack_descriptions,
         stack_resources,
         iam,
+        iam_actions,
+        sts,
         lambda_runtime,
         clock,
         cloudwatch,

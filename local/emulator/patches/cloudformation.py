@@ -3,17 +3,22 @@
 AWS (template reference of each resource type):
 - `Ref` of AWS::SecretsManager::Secret is the secret's ARN. With neither SecretString nor GenerateSecretString, the
   secret is created without a version.
-- AWS::SecretsManager::ResourcePolicy exists. Its `Ref` is the secret's ARN.
+- AWS::SecretsManager::ResourcePolicy exists. Its `Ref` is the secret's ARN. Its deletion fails while the secret is
+  scheduled for deletion, because DeleteResourcePolicy then fails.
 - Creating a secret or a repository fails if the name exists already, even if the existing one was retained from another
   stack. ImportExistingResources adopts an existing repository, whose identifier is its name. It cannot adopt a secret,
   whose identifier is its ARN.
+- An adopted repository loses tags and a repository policy that are not in the template, in the deployment that adopts
+  it. Each update of a repository applies the whole template: tags, policies, lifecycle and mutability (the resource
+  type's public handler, and users' reports of 2026).
 - AWS::ECR::Repository has ImageTagMutabilityExclusionFilters.
 - AWS::SSM::Association exists. Its `Ref` is the association's id.
 
 MiniStack:
 - `Ref` of a secret is its name, and a secret without a value has the value ''.
 - Refuses AWS::SecretsManager::ResourcePolicy and AWS::SSM::Association.
-- Replaces an existing secret and overwrites an existing repository. It cannot import repositories.
+- Replaces an existing secret and overwrites an existing repository. It cannot import repositories. An update of a
+  repository keeps tags that are not in the template.
 - Drops the exclusion filters.
 
 The patch:
@@ -22,11 +27,12 @@ The patch:
 
 import json
 import uuid
+from contextvars import ContextVar
 from typing import Any
 
 from ministack.core.responses import get_account_id
-from ministack.services import ecr, secretsmanager
-from ministack.services.cloudformation import changesets, provisioners
+from ministack.services import cloudformation, ecr, secretsmanager
+from ministack.services.cloudformation import changesets, provisioners, stacks
 from ministack.services.cloudformation.helpers import _sdk_error
 
 from local.emulator.patches import secrets_manager
@@ -41,15 +47,16 @@ _secret_delete = provisioners._sm_secret_delete
 _repository_create = provisioners._ecr_repo_create
 _repository_update = provisioners._ecr_repo_update
 _repository_delete = provisioners._ecr_repo_delete
+_with_stack_tags = stacks._with_stack_tags
 
 
 def create_secret(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
     name = properties.get("Name") or provisioners._physical_name(stack_name, logical_id)
-    if name in secretsmanager._secrets:
-        raise ValueError(
-            f"The operation failed because the secret {name} already exists. "
-            "(Service: SecretsManager, Status Code: 400)"
-        )
+    existing = secretsmanager._secrets.get(name)
+    if existing:
+        exists = f"The operation failed because the secret {name} already exists."
+        message = secrets_manager.NAME_IS_SCHEDULED_FOR_DELETION if existing.get("DeletedDate") else exists
+        raise ValueError(f"{message} (Service: SecretsManager, Status Code: 400)")
     _, attributes = _secret_create(logical_id, properties, stack_name)
     if "SecretString" not in properties and "GenerateSecretString" not in properties:
         secrets_manager.drop_versions(name)
@@ -64,7 +71,22 @@ def update_secret(
 
 
 def delete_secret(arn: str, properties: Properties) -> None:
-    _secret_delete(_secret_name(arn), properties)
+    name = _secret_name(arn)
+    # CloudFormation does not delete a resource on which a resource that failed to delete depends. MiniStack tries it.
+    if _policy_failed_to_delete(arn):
+        raise ValueError("The policy of the secret failed to delete.")
+    _secret_delete(name, properties)
+
+
+def _policy_failed_to_delete(secret_arn: str) -> bool:
+    """Return whether a stack could not delete the policy of a secret, and does not retain it."""
+    return any(
+        found["ResourceType"] == "AWS::SecretsManager::ResourcePolicy"
+        and found["PhysicalResourceId"] == secret_arn
+        and found["ResourceStatus"] == "DELETE_FAILED"
+        for stack in cloudformation._stacks.values()
+        for found in stack.get("_resources", {}).values()
+    )
 
 
 def _secret_name(arn_or_name: str) -> str:
@@ -88,8 +110,11 @@ def update_secret_policy(arn: str, old: Properties, new: Properties, stack_name:
 
 
 def delete_secret_policy(arn: str, properties: Properties) -> None:
-    # The answer does not matter: if the secret was deleted, its policy was deleted with it.
-    secretsmanager._delete_resource_policy({"SecretId": arn})
+    status, _, body = secretsmanager._delete_resource_policy({"SecretId": arn})
+    answer = json.loads(body)
+    # If the secret was deleted, its policy was deleted with it.
+    if status != 200 and answer["__type"] != "ResourceNotFoundException":
+        raise ValueError(f"{answer['message']} (Service: SecretsManager, Status Code: {status})")
 
 
 def create_repository(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
@@ -108,12 +133,29 @@ def update_repository(
 ) -> Provisioned:
     name, attributes = _repository_update(name, old, new, stack_name, logical_id)
     _set_exclusion_filters(name, new)
+    ecr._repositories[name]["tags"] = provisioners._ecr_cfn_to_api(new)["tags"]
     return name, attributes
 
 
+# The properties of the repository that MiniStack provisions next. It does not pass them to the handler of an import.
+_next_repository: ContextVar[Properties] = ContextVar("next_repository")
+
+
+def with_stack_tags(resource_type: str, properties: Properties, *of_the_stack: Any) -> Properties:
+    """Return the properties that a resource is provisioned with. MiniStack calls this just before it does that."""
+    tagged: Properties = _with_stack_tags(resource_type, properties, *of_the_stack)
+    if resource_type == "AWS::ECR::Repository":
+        _next_repository.set(tagged)
+    return tagged
+
+
 def adopt_repository(identifier: dict[str, str]) -> Provisioned:
-    repository = ecr._repositories[identifier["RepositoryName"]]
-    return identifier["RepositoryName"], {
+    name, properties = identifier["RepositoryName"], _next_repository.get()
+    repository = ecr._repositories[name]
+    repository["tags"] = provisioners._ecr_cfn_to_api(properties)["tags"]
+    if "RepositoryPolicyText" not in properties:
+        ecr._repo_policies.pop(name, None)
+    return name, {
         "Arn": repository["repositoryArn"],
         "RepositoryUri": repository["repositoryUri"],
     }
@@ -155,6 +197,7 @@ def _repository_import_problem(name: str) -> Any:
 def apply() -> None:
     # MiniStack's update of a secret calls this name when it replaces a secret.
     provisioners._sm_secret_create = create_secret
+    stacks._with_stack_tags = with_stack_tags
 
     provisioners._RESOURCE_HANDLERS.update(
         {

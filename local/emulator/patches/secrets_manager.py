@@ -1,4 +1,4 @@
-"""Secrets Manager: secrets without a value, and writes that are repeated.
+"""Secrets Manager: secrets without a value, repeated writes, versions, deleted secrets and unusable keys.
 
 AWS:
 - CreateSecret with neither SecretString nor SecretBinary creates a secret without a version and returns no VersionId
@@ -7,26 +7,56 @@ AWS:
 - PutSecretValue with the ClientRequestToken of an existing version: with the same value, "the request is ignored. The
   operation is idempotent". With another value, the request fails "because you can't modify a secret version" (API
   reference, PutSecretValue). An SDK sends the same token with each retry.
+- "Secrets Manager removes unlabeled versions when there are more than 100, but it does not remove versions created
+  less than 24 hours ago. If you update the secret value more than once every 10 minutes, you create more versions than
+  Secrets Manager removes, and you will reach the quota" (user guide, quotas). The request then fails with
+  LimitExceededException. ListSecretVersionIds lists versions without labels only with IncludeDeprecated.
+- PutResourcePolicy and DeleteResourcePolicy fail with InvalidRequestException while a secret is scheduled for deletion
+  (API reference). CreateSecret fails with the same code and "already scheduled for deletion".
+- With a disabled KMS key, or one that is scheduled for deletion, PutSecretValue fails with EncryptionFailure and
+  GetSecretValue with DecryptionFailure (API reference).
 
 MiniStack:
 - Gives a new secret a version AWSCURRENT without a value, and GetSecretValue succeeds.
 - Writes an existing version again, whatever the value, and forgets AWSPREVIOUS.
+- Keeps only versions with labels, and has no quota.
+- Changes the policy of a secret that is scheduled for deletion. CreateSecret says that the secret exists.
+- Never asks KMS.
 
 The patch:
-- Does what AWS does.
+- Does what AWS does. The age of a version follows the movable clock. Of KMS, only the state of the key counts.
+- The documentation does not say at how many versions a request fails. One update every 10 minutes must work, which are
+  144 versions in 24 hours. The patch refuses a bit more than that.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from ministack.core.responses import error_response_json, json_response
-from ministack.services import secretsmanager
+from ministack.services import kms, secretsmanager
+
+from local.emulator.patches import clock
+
+KEPT_VERSIONS = 100
+MOST_VERSIONS = 150
+VERSION_IS_KEPT_SECONDS = 24 * 60 * 60
+
+Request = dict[str, Any]
+Secret = dict[str, Any]
 
 _create_secret = secretsmanager._create_secret
+_get_secret_value = secretsmanager._get_secret_value
 _put_secret_value = secretsmanager._put_secret_value
+_list_secret_version_ids = secretsmanager._list_secret_version_ids
+_update_secret = secretsmanager._update_secret
+_put_resource_policy = secretsmanager._put_resource_policy
+_delete_resource_policy = secretsmanager._delete_resource_policy
 
 
-def create_secret(request: dict[str, Any]) -> Any:
+def create_secret(request: Request) -> Any:
+    if secretsmanager._secrets.get(request.get("Name"), {}).get("DeletedDate"):
+        return error_response_json("InvalidRequestException", NAME_IS_SCHEDULED_FOR_DELETION, 400)
     response = _create_secret(request)
     if response[0] != 200 or "SecretString" in request or "SecretBinary" in request:
         return response
@@ -35,15 +65,22 @@ def create_secret(request: dict[str, Any]) -> Any:
     return json_response({"ARN": created["ARN"], "Name": created["Name"]})
 
 
+NAME_IS_SCHEDULED_FOR_DELETION = (
+    "You can't create this secret because a secret with this name is already scheduled for deletion."
+)
+
+
 def drop_versions(name: str) -> None:
     secretsmanager._secrets[name]["Versions"].clear()
 
 
-def put_secret_value(request: dict[str, Any]) -> Any:
+def put_secret_value(request: Request) -> Any:
     _, secret = secretsmanager._resolve(request.get("SecretId"))
     token = request.get("ClientRequestToken")
-    if not secret or secret.get("DeletedDate") or token not in secret["Versions"]:
+    if not secret or secret.get("DeletedDate"):
         return _put_secret_value(request)
+    if token not in secret["Versions"]:
+        return _add_version(secret, lambda: _put_secret_value(request))
     version = secret["Versions"][token]
     if any(version.get(value) != request.get(value) for value in ("SecretString", "SecretBinary")):
         message = (
@@ -55,6 +92,93 @@ def put_secret_value(request: dict[str, Any]) -> Any:
     return json_response({**written, "VersionStages": list(version["Stages"])})
 
 
+def update_secret(request: Request) -> Any:
+    _, secret = secretsmanager._resolve(request.get("SecretId"))
+    if not secret or secret.get("DeletedDate") or not {"SecretString", "SecretBinary"} & request.keys():
+        return _update_secret(request)
+    return _add_version(secret, lambda: _update_secret(request))
+
+
+def _add_version(secret: Secret, write: Callable[[], Any]) -> Any:
+    """Write a version, unless the secret's key or the quota of versions forbids it."""
+    if _key_is_unusable(secret):
+        return error_response_json("EncryptionFailure", _UNUSABLE_KEY.format("encrypt"), 400)
+    _remove_outdated_versions(secret)
+    if len(secret["Versions"]) >= MOST_VERSIONS:
+        message = "The request failed because it would exceed one of the Secrets Manager quotas."
+        return error_response_json("LimitExceededException", message, 400)
+    known = dict(secret["Versions"])
+    response = write()
+    for added in secret["Versions"].keys() - known.keys():
+        secret["Versions"][added][_WRITTEN_AT] = clock.now()
+    secret["Versions"].update(known)  # MiniStack removes a version that loses its last label.
+    return response
+
+
+# A key of MiniStack's record of a version: when it was written, on the movable clock.
+_WRITTEN_AT = "LocalWrittenAt"
+
+
+def _remove_outdated_versions(secret: Secret) -> None:
+    def written_at(version_id: str) -> float:
+        version = secret["Versions"][version_id]
+        return float(version.get(_WRITTEN_AT, version["CreatedDate"]))
+
+    newest_first = sorted(secret["Versions"], key=written_at, reverse=True)
+    for version_id in newest_first[KEPT_VERSIONS:]:
+        is_old = clock.now() - written_at(version_id) >= VERSION_IS_KEPT_SECONDS
+        if is_old and not secret["Versions"][version_id]["Stages"]:
+            del secret["Versions"][version_id]
+
+
+def get_secret_value(request: Request) -> Any:
+    response = _get_secret_value(request)
+    if response[0] == 200 and _key_is_unusable(secretsmanager._resolve(request["SecretId"])[1]):
+        return error_response_json("DecryptionFailure", _UNUSABLE_KEY.format("decrypt"), 400)
+    return response
+
+
+_UNUSABLE_KEY = "Secrets Manager can't {} the protected secret text using the provided KMS key."
+
+
+def _key_is_unusable(secret: Secret) -> bool:
+    key = kms._resolve_key(secret["KmsKeyId"]) if secret.get("KmsKeyId") else None
+    return bool(key and kms._check_key_state(key))
+
+
+def list_secret_version_ids(request: Request) -> Any:
+    _, secret = secretsmanager._resolve(request.get("SecretId"))
+    if not secret or request.get("IncludeDeprecated"):
+        return _list_secret_version_ids(request)
+    versions = [
+        {"VersionId": version_id, "VersionStages": list(version["Stages"]), "CreatedDate": version["CreatedDate"]}
+        for version_id, version in secret["Versions"].items()
+        if version["Stages"]
+    ]
+    return json_response({"ARN": secret["ARN"], "Name": secret["Name"], "Versions": versions})
+
+
+def put_resource_policy(request: Request) -> Any:
+    return _scheduled_for_deletion(request) or _put_resource_policy(request)
+
+
+def delete_resource_policy(request: Request) -> Any:
+    return _scheduled_for_deletion(request) or _delete_resource_policy(request)
+
+
+def _scheduled_for_deletion(request: Request) -> Any:
+    _, secret = secretsmanager._resolve(request.get("SecretId"))
+    if not secret or not secret.get("DeletedDate"):
+        return None
+    message = "You can't perform this operation on the secret because it was marked for deletion."
+    return error_response_json("InvalidRequestException", message, 400)
+
+
 def apply() -> None:
     secretsmanager._create_secret = create_secret
+    secretsmanager._get_secret_value = get_secret_value
     secretsmanager._put_secret_value = put_secret_value
+    secretsmanager._update_secret = update_secret
+    secretsmanager._list_secret_version_ids = list_secret_version_ids
+    secretsmanager._put_resource_policy = put_resource_policy
+    secretsmanager._delete_resource_policy = delete_resource_policy

@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,11 +101,11 @@ def _deploy(aws: EmbeddedAws, stack: str, resources: dict[str, Resource], *, ado
     return Deployed(final["StackStatus"], refs, "\n".join(failures))
 
 
-def destroy(aws: EmbeddedAws, stack: str) -> None:
+def destroy(aws: EmbeddedAws, stack: str, ends: str = "DELETE_COMPLETE", retain: Sequence[str] = ()) -> None:
     cloudformation = aws.client("cloudformation")
     stack_id = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
-    cloudformation.delete_stack(StackName=stack)
-    assert _final_state(cloudformation, stack_id)["StackStatus"] == "DELETE_COMPLETE"
+    cloudformation.delete_stack(StackName=stack, RetainResources=retain)
+    assert _final_state(cloudformation, stack_id)["StackStatus"] == ends
 
 
 def _final_state(cloudformation: Any, stack: str) -> dict[str, Any]:

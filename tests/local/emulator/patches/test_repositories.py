@@ -1,5 +1,6 @@
 """Repositories in templates: existing names, adoption and updates."""
 
+import json
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.local.emulator.patches.support import (
     deploy,
     deploy_adopting,
     destroy,
+    refused,
     resource,
 )
 
@@ -70,6 +72,44 @@ def test_an_existing_stack_can_adopt_an_existing_repository(aws: EmbeddedAws) ->
     deploy(aws, "joined", Secret=secret)
     joined = deploy_adopting(aws, "joined", Secret=secret, Repository=a_repository("joins"))
     assert (joined.status, joined.refs["Repository"]) == ("UPDATE_COMPLETE", "joins")
+
+
+def test_an_adopted_repository_gets_the_template_when_it_is_adopted_and_when_it_is_updated(aws: EmbeddedAws) -> None:
+    ecr = aws.client("ecr")
+    foreign = {"Key": "foreign", "Value": "yes"}
+    readers = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}]}
+    ecr.create_repository(repositoryName="with-history", tags=[foreign])
+    ecr.set_repository_policy(repositoryName="with-history", policyText=json.dumps(readers))
+
+    def deploy_with(description_of_rule: str) -> str:
+        text = json.dumps({"rules": [{"description": description_of_rule}]})
+        template = a_repository(
+            "with-history",
+            ImageTagMutability="IMMUTABLE",
+            LifecyclePolicy={"LifecyclePolicyText": text},
+            Tags=[{"Key": "team", "Value": "analytics"}],
+        )
+        return deploy_adopting(aws, "with-history", Repository=template).status
+
+    assert deploy_with("first") == "CREATE_COMPLETE"
+    assert foreign not in tags(aws, "with-history")
+    assert {"Key": "team", "Value": "analytics"} in tags(aws, "with-history")
+    assert "RepositoryPolicyNotFound" in refused(ecr.get_repository_policy, repositoryName="with-history")
+    assert mutability(aws, "with-history") == "MUTABLE"
+    assert "LifecyclePolicyNotFound" in refused(ecr.get_lifecycle_policy, repositoryName="with-history")
+
+    ecr.tag_resource(resourceArn=arn_of("with-history"), tags=[foreign])
+    ecr.set_repository_policy(repositoryName="with-history", policyText=json.dumps(readers))
+    assert deploy_with("second") == "UPDATE_COMPLETE"
+    assert foreign not in tags(aws, "with-history")
+    assert "RepositoryPolicyNotFound" in refused(ecr.get_repository_policy, repositoryName="with-history")
+    assert mutability(aws, "with-history") == "IMMUTABLE"
+    assert "second" in ecr.get_lifecycle_policy(repositoryName="with-history")["lifecyclePolicyText"]
+
+
+def mutability(aws: EmbeddedAws, repository: str) -> Any:
+    found = aws.client("ecr").describe_repositories(repositoryNames=[repository])
+    return found["repositories"][0]["imageTagMutability"]
 
 
 def test_a_repository_is_updated_in_place(aws: EmbeddedAws) -> None:

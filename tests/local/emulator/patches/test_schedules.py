@@ -40,6 +40,21 @@ def test_a_schedule_that_is_created_again_does_not_count_from_runs_of_the_delete
     destroy(aws, "destroyed")
 
 
+def test_a_rate_schedule_can_fire_at_once_after_its_creation_as_on_aws(aws_in_time: EmbeddedAws) -> None:
+    aws = aws_in_time
+    schedule = a_schedule("rate(30 minutes)", "Queue", {"every": 30})
+    aws._control("POST", "/_local/schedules?start=at-once")
+    try:
+        queue = deploy(aws, "at-creation", Queue=resource("SQS::Queue", {}), Schedule=schedule).refs["Queue"]
+        assert eventually(lambda: received(aws, queue), 5) == [{"every": 30}]
+    finally:
+        aws._control("POST", "/_local/schedules?start=later")
+    for minutes, fired in ((29, []), (1, [{"every": 30}])):
+        aws.advance_clock(minutes)
+        assert received(aws, queue) == fired
+    destroy(aws, "at-creation")
+
+
 def test_a_schedule_fires_within_seconds_after_it_falls_due(aws: EmbeddedAws) -> None:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     schedule = a_schedule(f"at({now})", "Queue", {"at": "once"})

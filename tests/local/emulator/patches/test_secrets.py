@@ -144,3 +144,106 @@ def test_a_second_stack_cannot_create_a_secret_that_exists(aws: EmbeddedAws) -> 
     assert failed.status == "ROLLBACK_COMPLETE"
     assert "The operation failed because the secret taken/token already exists." in failed.failures
     assert aws.client("secretsmanager").describe_secret(SecretId="taken/token")["ARN"] == arn
+
+
+def test_a_secret_that_is_written_every_ten_minutes_never_has_too_many_versions(aws_in_time: EmbeddedAws) -> None:
+    secrets = aws_in_time.client("secretsmanager")
+    secrets.create_secret(Name="often")
+    for number in range(200):
+        aws_in_time.advance_clock(10)
+        secrets.put_secret_value(SecretId="often", SecretString=f"{number}")
+    assert secrets.get_secret_value(SecretId="often", VersionStage="AWSPREVIOUS")["SecretString"] == "198"
+    assert number_of_versions(aws_in_time, "often") in range(100, 146)
+
+
+def test_a_secret_that_is_written_in_a_loop_reaches_the_quota_of_versions_for_a_day(aws_in_time: EmbeddedAws) -> None:
+    secrets = aws_in_time.client("secretsmanager")
+    secrets.create_secret(Name="loop")
+    for number in range(150):
+        secrets.put_secret_value(SecretId="loop", SecretString=f"{number}")
+
+    refusal = "LimitExceededException: The request failed because it would exceed one of the Secrets Manager quotas."
+    assert refused(secrets.put_secret_value, SecretId="loop", SecretString="more") == refusal
+    assert refused(secrets.update_secret, SecretId="loop", SecretString="more") == refusal
+    secrets.update_secret(SecretId="loop", Description="no version")
+    assert secrets.get_secret_value(SecretId="loop")["SecretString"] == "149"
+
+    aws_in_time.advance_clock(24 * 60 - 1)
+    assert refused(secrets.put_secret_value, SecretId="loop", SecretString="more") == refusal
+    aws_in_time.advance_clock(1)
+    secrets.put_secret_value(SecretId="loop", SecretString="more")
+    assert number_of_versions(aws_in_time, "loop") == 101
+    assert len(secrets.list_secret_version_ids(SecretId="loop")["Versions"]) == 2, "without IncludeDeprecated"
+
+
+def number_of_versions(aws: EmbeddedAws, secret: str) -> int:
+    request = {"SecretId": secret, "IncludeDeprecated": True}
+    page = aws.client("secretsmanager").list_secret_version_ids(**request)
+    number = len(page["Versions"])
+    while "NextToken" in page:
+        page = aws.client("secretsmanager").list_secret_version_ids(**request, NextToken=page["NextToken"])
+        number += len(page["Versions"])
+    return number
+
+
+def test_the_policy_of_a_secret_that_is_scheduled_for_deletion_cannot_change(aws: EmbeddedAws) -> None:
+    secrets = aws.client("secretsmanager")
+    secrets.create_secret(Name="doomed")
+    policy = json.dumps(policy_that_denies("secretsmanager:GetSecretValue"))
+    secrets.put_resource_policy(SecretId="doomed", ResourcePolicy=policy)
+    secrets.delete_secret(SecretId="doomed")
+
+    refusal = (
+        "InvalidRequestException: You can't perform this operation on the secret because it was marked for deletion."
+    )
+    assert refused(secrets.delete_resource_policy, SecretId="doomed") == refusal
+    assert refused(secrets.put_resource_policy, SecretId="doomed", ResourcePolicy=policy) == refusal
+    secrets.restore_secret(SecretId="doomed")
+    secrets.delete_resource_policy(SecretId="doomed")
+
+
+def test_a_stack_cannot_be_deleted_while_its_secret_is_scheduled_for_deletion(aws: EmbeddedAws) -> None:
+    secrets = aws.client("secretsmanager")
+    policy = policy_that_denies("secretsmanager:GetSecretValue")
+    deploy(aws, "doomed", Secret=a_secret("doomed/token"), Policy=a_policy(policy))
+    secrets.delete_secret(SecretId="doomed/token")
+    destroy(aws, "doomed", ends="DELETE_FAILED")
+    assert secrets.describe_secret(SecretId="doomed/token")["DeletedDate"]
+    assert policy_of(aws, "doomed/token") == policy
+    secrets.restore_secret(SecretId="doomed/token")
+    destroy(aws, "doomed")
+
+
+def test_a_stack_that_retains_the_policy_deletes_a_secret_that_is_scheduled_for_deletion(aws: EmbeddedAws) -> None:
+    policy = policy_that_denies("secretsmanager:GetSecretValue")
+    deploy(aws, "retains", Secret=a_secret("retains/token"), Policy=a_policy(policy))
+    aws.client("secretsmanager").delete_secret(SecretId="retains/token")
+    destroy(aws, "retains", ends="DELETE_FAILED")
+    destroy(aws, "retains", retain=["Policy"])
+    assert "ResourceNotFound" in refused(aws.client("secretsmanager").describe_secret, SecretId="retains/token")
+
+
+def test_the_name_of_a_secret_that_is_scheduled_for_deletion_is_in_use(aws: EmbeddedAws) -> None:
+    secrets = aws.client("secretsmanager")
+    secrets.create_secret(Name="still-there")
+    secrets.delete_secret(SecretId="still-there")
+
+    reason = "You can't create this secret because a secret with this name is already scheduled for deletion."
+    assert refused(secrets.create_secret, Name="still-there") == f"InvalidRequestException: {reason}"
+    failed = deploy(aws, "wants-it", Secret=a_secret("still-there"))
+    assert failed.status == "ROLLBACK_COMPLETE"
+    assert reason in failed.failures
+
+
+def test_a_secret_cannot_be_used_while_its_key_is_disabled(aws: EmbeddedAws) -> None:
+    kms, secrets = aws.client("kms"), aws.client("secretsmanager")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    secrets.create_secret(Name="locked", KmsKeyId=key, SecretString="before")
+    kms.disable_key(KeyId=key)
+    assert refused(secrets.get_secret_value, SecretId="locked").startswith("DecryptionFailure: ")
+    write = {"SecretId": "locked", "SecretString": "after"}
+    assert refused(secrets.put_secret_value, **write).startswith("EncryptionFailure: ")
+
+    kms.enable_key(KeyId=key)
+    assert secrets.get_secret_value(SecretId="locked")["SecretString"] == "before"
+    secrets.put_secret_value(**write)

@@ -49,11 +49,23 @@ def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("STATE_DIR", str(tmp_path))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     import ministack
-    from ministack.core import iam_evaluator, lambda_runtime  # noqa: F401
-    from ministack.services import cloudwatch, ecr, eventbridge, lambda_svc, scheduler, secretsmanager, sqs, tagging  # noqa: F401
+    from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # noqa: F401
+    from ministack.services import (  # noqa: F401
+        cloudwatch,
+        ecr,
+        eventbridge,
+        iam,
+        kms,
+        lambda_svc,
+        scheduler,
+        secretsmanager,
+        sqs,
+        sts,
+        tagging,
+    )
 
     yield ministack
-    for service in (cloudwatch, ecr, scheduler, secretsmanager, sqs):
+    for service in (cloudwatch, ecr, iam, kms, scheduler, secretsmanager, sqs, sts):
         service.reset()
 
 
@@ -68,18 +80,44 @@ def handlers() -> Any:
 @pytest.mark.parametrize(
     ("patch", "module", "names"),
     [
-        ("secrets_manager", "services.secretsmanager", ["_create_secret", "_put_secret_value"]),
+        (
+            "secrets_manager",
+            "services.secretsmanager",
+            [
+                *("_create_secret", "_get_secret_value", "_put_secret_value", "_update_secret", "_resolve"),
+                "_list_secret_version_ids",
+                *("_put_resource_policy", "_delete_resource_policy", "_secrets"),
+            ],
+        ),
+        ("secrets_manager", "services.kms", ["_resolve_key", "_check_key_state"]),
         (
             "cloudformation",
             "services.cloudformation.provisioners",
             [
                 *("_sm_secret_create", "_sm_secret_update", "_sm_secret_delete"),
                 *("_ecr_repo_create", "_ecr_repo_update", "_ecr_repo_delete"),
-                "_RESOURCE_HANDLERS",
+                *("_RESOURCE_HANDLERS", "_ecr_cfn_to_api"),
             ],
         ),
+        ("cloudformation", "services.cloudformation.stacks", ["_with_stack_tags"]),
         ("cloudformation", "services.cloudformation.changesets", ["_IMPORT_LOOKUPS"]),
-        ("iam", "core.iam_evaluator", ["_resolve_condition_key"]),
+        ("iam", "core.iam_evaluator", ["_resolve_condition_key", "_role_name_from_assumed_arn"]),
+        (
+            "iam",
+            "services.iam",
+            [
+                *("_trust_policy_not_principal_error", "attach_managed_policy", "_attach_role_policy", "_error"),
+                *("_users", "_roles", "_policies", "_IAM_HANDLERS"),
+            ],
+        ),
+        (
+            "iam",
+            "services.cloudformation.provisioners",
+            [
+                *("_iam_role_create", "_iam_role_delete", "_iam_policy_require_entities"),
+                *("_iam_managed_policy_create", "_iam_managed_policy_update"),
+            ],
+        ),
         (
             "registry",
             "services.ecr",
@@ -97,6 +135,10 @@ def handlers() -> Any:
         ),
         ("lambda_runtime", "core.lambda_runtime", ["_worker_class_for"]),
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
+        ("iam_actions", "core.iam_actions", ["_lambda_action", "extract_resource_arn"]),
+        ("clock", "services.sts", ["_sessions"]),
+        ("sts", "services.sts", ["handle_request", "register_session", "_evict_expired_sessions", "_error"]),
+        ("sts", "services.iam", ["_roles"]),
         ("clock", "services.scheduler", ["_tick_schedules", "_SCHEDULE_TICK_INTERVAL", "time"]),
         ("cloudwatch", "services.cloudformation.provisioners", ["_cw_metric_alarm_record"]),
         (
@@ -154,6 +196,41 @@ def test_upstream_still_overwrites_an_existing_version(ministack: Any, second: s
     assert status == 400, "the second write kept AWSPREVIOUS"
 
 
+@needs_patch("secrets_manager")
+def test_upstream_still_removes_versions_without_labels_and_has_no_quota(ministack: Any) -> None:
+    service = ministack.services.secretsmanager
+    service._create_secret({"Name": "token"})
+    write = {"SecretId": "token", "SecretString": "same"}
+    statuses = {service._put_secret_value({**write, "ClientRequestToken": f"{n:032}"})[0] for n in range(200)}
+    assert (statuses, len(service._secrets["token"]["Versions"])) == ({200}, 2)
+
+
+@pytest.mark.parametrize("operation", ["_put_resource_policy", "_delete_resource_policy"])
+@needs_patch("secrets_manager")
+def test_upstream_still_changes_the_policy_of_a_deleted_secret(ministack: Any, operation: str) -> None:
+    service = ministack.services.secretsmanager
+    service._create_secret({"Name": "token"})
+    service._delete_secret({"SecretId": "token"})
+    assert getattr(service, operation)({"SecretId": "token", "ResourcePolicy": "{}"})[0] == 200
+
+
+@needs_patch("secrets_manager")
+def test_upstream_still_says_that_a_deleted_secret_exists(ministack: Any) -> None:
+    service = ministack.services.secretsmanager
+    service._create_secret({"Name": "token"})
+    service._delete_secret({"SecretId": "token"})
+    assert json.loads(service._create_secret({"Name": "token"})[2])["__type"] == "ResourceExistsException"
+
+
+@needs_patch("secrets_manager")
+def test_upstream_still_reads_a_secret_with_a_disabled_key(ministack: Any) -> None:
+    kms, service = ministack.services.kms, ministack.services.secretsmanager
+    key = json.loads(kms._create_key({})[2])["KeyMetadata"]["KeyId"]
+    service._create_secret({"Name": "token", "KmsKeyId": key, "SecretString": "login"})
+    kms._disable_key({"KeyId": key})
+    assert service._get_secret_value({"SecretId": "token"})[0] == 200
+
+
 @needs_patch("cloudformation")
 def test_upstream_still_lacks_secret_policies_in_templates(handlers: Any) -> None:
     assert "AWS::SecretsManager::ResourcePolicy" not in handlers
@@ -166,7 +243,12 @@ def test_upstream_still_lacks_associations_in_templates(handlers: Any) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "properties"),
-    [("SecretsManager::Secret", {"Name": "taken"}), ("ECR::Repository", {"RepositoryName": "taken"})],
+    [
+        ("SecretsManager::Secret", {"Name": "taken"}),
+        ("ECR::Repository", {"RepositoryName": "taken"}),
+        ("IAM::Role", {"RoleName": "taken"}),
+        ("IAM::ManagedPolicy", {"ManagedPolicyName": "taken"}),
+    ],
 )
 @needs_patch("cloudformation")
 def test_upstream_still_creates_a_resource_that_exists(handlers: Any, kind: str, properties: dict[str, str]) -> None:
@@ -178,6 +260,16 @@ def test_upstream_still_creates_a_resource_that_exists(handlers: Any, kind: str,
 @needs_patch("cloudformation")
 def test_upstream_still_cannot_import_a_repository(handlers: Any) -> None:
     assert "import" not in handlers["AWS::ECR::Repository"]
+
+
+@needs_patch("cloudformation")
+def test_upstream_still_keeps_foreign_tags_of_a_repository_that_is_updated(ministack: Any, handlers: Any) -> None:
+    handlers["AWS::ECR::Repository"]["create"]("Images", {"RepositoryName": "images"}, "stack")
+    repository = ministack.services.ecr._repositories["images"]
+    repository["tags"] = [{"Key": "foreign", "Value": "yes"}]
+    update = {"RepositoryName": "images", "Tags": [{"Key": "team", "Value": "analytics"}]}
+    handlers["AWS::ECR::Repository"]["update"]("images", {"RepositoryName": "images"}, update, "stack")
+    assert {"Key": "foreign", "Value": "yes"} in repository["tags"]
 
 
 @needs_patch("cloudformation")
@@ -263,6 +355,72 @@ def test_upstream_still_returns_the_session_arn_as_principal_arn(ministack: Any)
     assert evaluator._resolve_condition_key("aws:PrincipalArn", context) == session
 
 
+@needs_patch("iam")
+def test_upstream_still_accepts_a_principal_that_does_not_exist(ministack: Any) -> None:
+    nobody = {"AWS": f"arn:aws:iam::{ministack.core.responses.get_account_id()}:user/nobody"}
+    document = json.dumps({"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": nobody}})
+    status, _, _ = ministack.services.iam._create_role({"RoleName": "trusting", "AssumeRolePolicyDocument": document})
+    assert status == 200
+
+
+@needs_patch("iam")
+def test_upstream_still_attaches_an_eleventh_managed_policy(ministack: Any) -> None:
+    iam = ministack.services.iam
+    iam._create_role({"RoleName": "full"})
+    attached = [iam._attach_role_policy({"RoleName": "full", "PolicyArn": f"arn:{n}"})[0] for n in range(11)]
+    assert attached == [200] * 11
+
+
+@needs_patch("iam")
+def test_upstream_still_attaches_a_managed_policy_of_a_template_to_no_role(handlers: Any) -> None:
+    handlers["AWS::IAM::ManagedPolicy"]["create"]("Policy", {"Roles": ["absent"]}, "stack")
+
+
+@needs_patch("iam")
+def test_upstream_still_deletes_a_role_with_a_policy_that_was_attached_by_hand(ministack: Any, handlers: Any) -> None:
+    handlers["AWS::IAM::Role"]["create"]("Role", {"RoleName": "by-hand"}, "stack")
+    ministack.services.iam._attach_role_policy({"RoleName": "by-hand", "PolicyArn": "arn:any"})
+    handlers["AWS::IAM::Role"]["delete"]("by-hand", {"RoleName": "by-hand"})
+    assert "by-hand" not in ministack.services.iam._roles
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@needs_patch("iam_actions")
+def test_upstream_still_asks_for_the_wrong_permission_on_concurrency(ministack: Any, method: str) -> None:
+    path = "/2019-09-30/functions/f/concurrency"
+    assert ministack.core.iam_actions._lambda_action(method, path) == "PutFunctionConcurrency"
+
+
+@pytest.mark.parametrize("request_", [{"repositoryNames": ["images"]}, {"resourceArn": "arn:images"}, {}])
+@needs_patch("iam_actions")
+def test_upstream_still_checks_requests_about_a_repository_on_all_resources(ministack: Any, request_: Any) -> None:
+    body = json.dumps(request_).encode()
+    arn = ministack.core.iam_actions.extract_resource_arn("ecr", "POST", "/", {}, body, {}, REGION, ACCOUNT)
+    assert arn == "*"
+
+
+@needs_patch("sts")
+def test_upstream_still_returns_a_session_that_is_longer_than_the_role_allows(ministack: Any) -> None:
+    role = f"arn:aws:iam::{ministack.core.responses.get_account_id()}:role/short"
+    ministack.services.iam._create_role({"RoleName": "short", "MaxSessionDuration": "3600"})
+    query = {"Action": "AssumeRole", "RoleArn": role, "RoleSessionName": "session", "DurationSeconds": "43200"}
+    answer = asyncio.run(ministack.services.sts.handle_request("POST", "/", {}, b"", query))
+    assert answer[0] == 200
+
+
+@needs_patch("sts")
+def test_upstream_still_forgets_expired_sessions(ministack: Any) -> None:
+    sts = ministack.services.sts
+    sts.register_session("expired", {"Expiration": time.time() - 1})
+    sts.register_session("new", {"Expiration": time.time() + 1})
+    assert set(sts._sessions) == {"new"}
+
+
+@needs_patch("clock")
+def test_upstream_still_lets_a_session_expire_by_the_computers_clock(ministack: Any) -> None:
+    assert ministack.services.sts.time is ministack.core.iam_evaluator.time is time
+
+
 FUNCTION = {
     "FunctionName": "f",
     "FunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f",
@@ -322,6 +480,22 @@ def test_upstream_still_runs_a_scheduled_function_without_retries(
 def test_upstream_still_uses_the_computers_clock(ministack: Any) -> None:
     scheduler = ministack.services.scheduler
     assert (scheduler.time, scheduler._SCHEDULE_TICK_INTERVAL) == (time, 10)
+
+
+@needs_patch("clock")
+def test_upstream_still_starts_a_rate_schedule_after_its_first_interval(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler, started = ministack.services.scheduler, []
+    monkeypatch.setattr(ministack.services.eventbridge, "_invoke_target", lambda *_: started.append("once"))
+    target = {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:none", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/none"}
+    flexible = {"Mode": "OFF"}
+    scheduler._create_schedule(
+        "hourly", {"ScheduleExpression": "rate(1 hour)", "FlexibleTimeWindow": flexible, "Target": target}
+    )
+    scheduler._tick_schedules()
+    scheduler._schedule_last_fired.clear()
+    assert started == []
 
 
 @needs_patch("clock")
