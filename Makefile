@@ -4,13 +4,14 @@ CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .PHONY: help demo up down settings bootstrap diff deploy destroy unit test rehearse lint check soak e2e bench docs \
-	generate lock set-up set-up-to-deploy
+	generate lock set-up set-up-to-deploy cdk-options
 
 help:
 	@echo "Try it, without an AWS account"
 	@echo "  make demo                Show everything once, on an AWS emulator"
 	@echo "  make up                  Start the AWS emulator, deploy to it, and keep it running"
 	@echo "  make down                Stop it"
+	@echo "  ENV=prod                 Deploy environments/prod.toml there instead of local.toml, with make up"
 	@echo
 	@echo "Deploy environments/<name>.toml, with the AWS credentials of your shell"
 	@echo "  make settings ENV=prod   Check all settings files, and print what one means; without credentials"
@@ -19,6 +20,7 @@ help:
 	@echo "  make deploy ENV=prod     Deploy"
 	@echo "  make destroy ENV=prod    Remove the deployment; repositories and their images stay"
 	@echo "  CDK_OPTIONS='...'        Options for the CDK CLI, with any of the last four"
+	@echo "  PREFLIGHT=off            Deploy without asking AWS first what would stop the deployment"
 	@echo
 	@echo "Develop"
 	@echo "  make unit                Run the tests that need no AWS emulator"
@@ -34,15 +36,18 @@ help:
 	@echo "  make lock                Write the lock files again, after a change of a requirements file"
 	@echo "  make set-up              Install everything for development; the other targets do this themselves"
 
-demo up down: set-up
+demo down: set-up
 	@$(PYTHON) -m local $@
+
+up: set-up
+	@$(PYTHON) -m local up $(ENV)
 
 # An error in ENV is reported before anything is installed.
 ifneq ($(filter bootstrap diff deploy destroy,$(MAKECMDGOALS)),)
   ifeq ($(ENV),)
     $(error ENV is missing. Example: make deploy ENV=prod, for environments/prod.toml)
-  else ifeq ($(ENV),local)
-    $(error ENV=local is for the AWS emulator. Use make demo or make up)
+  else ifeq ($(ENV)$(filter https://127.0.0.1:%,$(AWS_ENDPOINT_URL)),local)
+    $(error ENV=local is for the AWS emulator. Use make demo or make up, or point AWS_ENDPOINT_URL at the emulator)
   else ifneq ($(wildcard environments/$(ENV).toml),environments/$(ENV).toml)
     $(error environments/$(ENV).toml does not exist. Copy a file from examples/ and edit it)
   endif
@@ -56,7 +61,9 @@ diff destroy: set-up-to-deploy
 	@$(CDK) $@ $(CDK_OPTIONS) '$(ENV)/*'
 
 # A repository that an earlier deployment left behind becomes part of the stack again.
+# PREFLIGHT=off skips the questions to AWS.
 deploy: set-up-to-deploy
+	@$(if $(filter off,$(PREFLIGHT)),,$(PYTHON) -m ops.preflight $(ENV) $(CDK_OPTIONS))
 	@$(CDK) deploy --import-existing-resources $(CDK_OPTIONS) '$(ENV)/*'
 
 # The account and region, in the form that `cdk bootstrap` expects.
@@ -113,5 +120,9 @@ lock: set-up
 set-up:
 	@python3 -m tools.set_up dev
 
-set-up-to-deploy:
+# Refuses options of the CDK CLI that break the promise of a deployment.
+cdk-options:
+	@python3 -m tools.cdk_options '$(MAKECMDGOALS)' $(CDK_OPTIONS)
+
+set-up-to-deploy: cdk-options
 	@python3 -m tools.set_up deploy

@@ -1,4 +1,4 @@
-"""Run the real CDK CLI against an embedded AWS."""
+"""Run the real CDK CLI against an AWS emulator."""
 
 import os
 import shlex
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from local.embedded_aws import EmbeddedAws
 from tools import ROOT
 
 ENVIRONMENTS = ROOT / "environments"
@@ -51,7 +51,7 @@ def bootstrap(aws: EmbeddedAws) -> None:
         CdkFailed: the CDK CLI failed.
     """
     # In the project's folder, the CLI would read cdk.json and synthesize the app first.
-    _run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], aws.client_environment(), folder=aws.state)
+    _run(["bootstrap", f"aws://{aws.account}/{aws.region}"], aws.client_environment(), folder=aws.state)
 
 
 def deploy(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:

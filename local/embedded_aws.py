@@ -1,4 +1,4 @@
-"""Start, use and stop an embedded AWS: MiniStack with our patches, in its own process, with IAM enforced."""
+"""Start, use and stop an AWS emulator: MiniStack with our patches, in its own process, with IAM enforced."""
 
 import http.client
 import json
@@ -23,9 +23,10 @@ from botocore.session import Session
 from local.emulator.certificates import Certificates, write_certificates
 from tools import ROOT
 
+# The account and Region of environments/local.toml
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
-# The server certificate is valid for the registries of these regions.
+# The server certificate is valid for the registries of these Regions, and of the one that the server has.
 REGISTRY_REGIONS = (REGION, "eu-west-1")
 
 _START_SECONDS = 30
@@ -35,28 +36,49 @@ ROOT_CREDENTIALS = {"AccessKeyId": "test", "SecretAccessKey": "test"}
 
 
 class EmbeddedAwsError(Exception):
-    """The embedded AWS did not start, refused a command, or never received the requests that a fault was meant for."""
+    """The emulator did not start, refused a command, or never received the requests that a fault was meant for."""
 
 
 class EmbeddedAws:
-    """A running embedded AWS.
+    """A running AWS emulator.
 
     Attributes:
         state: the folder of everything that it writes.
         port: its port on 127.0.0.1.
         pid: the process id of the server, which is also the id of its process group.
+        account: the number of its account.
+        region: the Region that clients use by default.
     """
 
-    def __init__(self, state: Path, port: int, pid: int, process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        port: int,
+        pid: int,
+        process: subprocess.Popen[bytes] | None = None,
+        *,
+        account: str = ACCOUNT,
+        region: str = REGION,
+    ) -> None:
         self.state = state
         self.port = port
         self.pid = pid
+        self.account = account
+        self.region = region
         self._process = process
         self._session: boto3.Session | None = None
         self._stopped = False
 
     @classmethod
-    def start(cls, state: Path, *, keep_running: bool = False, snapshot: Path | None = None) -> Self:
+    def start(
+        cls,
+        state: Path,
+        *,
+        keep_running: bool = False,
+        snapshot: Path | None = None,
+        account: str = ACCOUNT,
+        region: str = REGION,
+    ) -> Self:
         """Start an emulator with an empty account, or with the content of a snapshot.
 
         Args:
@@ -64,6 +86,8 @@ class EmbeddedAws:
             keep_running: whether the emulator keeps running when the calling process ends. By default, the emulator
                 ends in the same moment, even if the calling process is killed.
             snapshot: a file that `save_snapshot` wrote.
+            account: the number of its account.
+            region: the Region that clients use by default.
 
         Raises:
             EmbeddedAwsError: the emulator did not start. The message contains the end of the log.
@@ -71,7 +95,7 @@ class EmbeddedAws:
         state = state.resolve()
         for folder in (state / "home", state / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
-        certificates = write_certificates(_tls(state), REGISTRY_REGIONS)
+        certificates = write_certificates(_tls(state), dict.fromkeys([region, *REGISTRY_REGIONS]))
         arguments = [] if keep_running else ["--until-stdin-closes"]
         if snapshot:
             arguments.append(f"--snapshot={snapshot}")
@@ -82,33 +106,34 @@ class EmbeddedAws:
             process = subprocess.Popen(
                 [sys.executable, "-m", "local.emulator.server", f"--socket={bound.fileno()}", *arguments],
                 cwd=ROOT,
-                env=_server_environment(state, port, certificates),
+                env=_server_environment(state, port, certificates, account, region),
                 stdin=subprocess.DEVNULL if keep_running else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 pass_fds=[bound.fileno()],
             )
-        aws = cls(state, port, process.pid, process)
+        aws = cls(state, port, process.pid, process, account=account, region=region)
         try:
             aws._wait_until_healthy(process)
         except BaseException:
             aws.stop()
             raise
         if keep_running:
-            aws._record.write_text(json.dumps({"pid": aws.pid, "port": aws.port}))
+            record = {name: getattr(aws, name) for name in ("port", "pid", "account", "region")}
+            aws._record.write_text(json.dumps(record))
         return aws
 
     @classmethod
     def running(cls, state: Path) -> Self | None:
-        """Return the embedded AWS that was started in `state` with `keep_running`, or None if it no longer runs."""
+        """Return the emulator that was started in `state` with `keep_running`, or None if it no longer runs."""
         state = state.resolve()
         try:
             record = json.loads((state / "server.json").read_text())
-            aws = cls(state, port=record["port"], pid=record["pid"])
+            aws = cls(state, **record)
             # TLS proves that it is the right server: no other one has a certificate from the authority in `state`.
             status = aws._control("GET", "/_local/status")
-        except (OSError, ValueError, KeyError, http.client.HTTPException, EmbeddedAwsError):
+        except (OSError, ValueError, TypeError, http.client.HTTPException, EmbeddedAwsError):
             return None
         return aws if status.get("pid") == aws.pid else None
 
@@ -141,8 +166,8 @@ class EmbeddedAws:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_ACCESS_KEY_ID": ROOT_CREDENTIALS["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": ROOT_CREDENTIALS["SecretAccessKey"],
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
@@ -156,7 +181,7 @@ class EmbeddedAws:
         self,
         service: str,
         credentials: dict[str, str] | None = None,
-        region: str = REGION,
+        region: str | None = None,
         config: Config | None = None,
     ) -> Any:
         """Return a boto3 client.
@@ -164,14 +189,14 @@ class EmbeddedAws:
         Args:
             service: the name of the service in boto3.
             credentials: credentials as STS returns them; by default those of the account's root.
-            region: the region of the client.
+            region: the Region of the client; by default that of the emulator.
             config: further settings of the client.
         """
         self._session = self._session or _session_without_settings()
         identity = credentials or ROOT_CREDENTIALS
         return self._session.client(
             service,
-            region_name=region,
+            region_name=region or self.region,
             endpoint_url=self.endpoint_url,
             verify=str(self.ca_bundle),
             aws_access_key_id=identity["AccessKeyId"],
@@ -253,7 +278,7 @@ class EmbeddedAws:
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise EmbeddedAwsError(
-                    f"The embedded AWS ended at its start, with exit code {process.returncode}. "
+                    f"The emulator ended at its start, with exit code {process.returncode}. "
                     f"The end of its log:\n{self._log_tail()}"
                 )
             try:
@@ -263,7 +288,7 @@ class EmbeddedAws:
             else:
                 return
         raise EmbeddedAwsError(
-            f"The embedded AWS did not answer within {_START_SECONDS} s. The end of its log:\n{self._log_tail()}"
+            f"The emulator did not answer within {_START_SECONDS} s. The end of its log:\n{self._log_tail()}"
         )
 
     def _log_tail(self) -> str:
@@ -288,7 +313,9 @@ def _tls(state: Path) -> Path:
     return state / "tls"
 
 
-def _server_environment(state: Path, port: int, certificates: Certificates) -> dict[str, str]:
+def _server_environment(
+    state: Path, port: int, certificates: Certificates, account: str, region: str
+) -> dict[str, str]:
     """Return all environment variables of the server. The user's own settings are not among them."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -299,8 +326,8 @@ def _server_environment(state: Path, port: int, certificates: Certificates) -> d
         "AUTH": "true",
         "GATEWAY_PORT": str(port),
         "MINISTACK_HOST": "localhost",
-        "MINISTACK_ACCOUNT_ID": ACCOUNT,
-        "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": account,
+        "MINISTACK_REGION": region,
         "USE_SSL": "1",
         "MINISTACK_SSL_CERT": str(certificates.server),
         "MINISTACK_SSL_KEY": str(certificates.server_key),

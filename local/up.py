@@ -1,4 +1,7 @@
-"""`make up` and `make down`: start an embedded AWS that keeps running, print how to use it, and stop it."""
+"""`make up` and `make down`: start an AWS emulator that keeps running, print how to use it, and stop it.
+
+`make up ENV=<name>` deploys environments/<name>.toml to an account and Region of these numbers and names.
+"""
 
 import configparser
 import fcntl
@@ -11,49 +14,84 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, outputs
-from local.deployment import start_and_deploy
-from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
+from local import cdk
+from local.account import outputs
+from local.deployment import start_and_deploy_environment
+from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
+from local.principals import Profile, create_principals
+from settings.environment import Environment
+from settings.files import load_environments
+from settings.names import pascal_case
+from settings.regions import PARTITIONS
 from tools import ROOT
 
 STATE = ROOT / ".local" / "up"
-# The profiles of the AWS CLI, and who acts in each.
-PROFILES = {
-    "default": "the account's root, also without --profile",
-    "analyst": "an analyst of the team analytics",
-    "push": "the analyst in the push role of the team, which may push images",
-    "operator": "the user who may assume the next two roles",
-    "worker": "an Airflow worker",
-    "break-glass": "the role that may read and roll back the login in an emergency",
-    "other-admin": "an administrator who is not in the settings",
-}
+ENVIRONMENTS = cdk.ENVIRONMENTS
+# AWS_ENDPOINT_URL has no effect in older versions: they would ask the real AWS.
+CLI_VERSIONS = "version 2.13 or later, or 1.29 or later of version 1"
 
 
-def up() -> None:
-    """Start an embedded AWS, deploy the environment `local` to its empty account, and print how to use it."""
+CLI_CHECK = """\
+if command -v aws >/dev/null; then
+  case "$(aws --version 2>&1)" in
+    aws-cli/1.[0-9].* | aws-cli/1.1[0-9].* | aws-cli/1.2[0-8].* | aws-cli/2.[0-9].* | aws-cli/2.1[0-2].*)
+      echo "Warning: this AWS CLI ignores AWS_ENDPOINT_URL and asks the real AWS. Install 2.13 or later." >&2 ;;
+  esac
+fi
+"""
+
+
+def up(name: str = "local") -> None:
+    """Start an AWS emulator, deploy an environment to its empty account, and print how to use it.
+
+    Raises:
+        EmbeddedAwsError: the environment cannot be deployed to an AWS emulator.
+        SettingsError: the settings files cannot be deployed.
+    """
+    environment = _load(name)
     with _locked():
         aws = EmbeddedAws.running(STATE)
         if aws and _environment_file().exists():
-            print("The embedded AWS is already running.")
+            if (deployed := _name_file().read_text()) != name:
+                raise EmbeddedAwsError(f"the emulator runs with {deployed}; stop it first with: make down")
+            print("The emulator is already running.")
         else:
             if aws:  # The `make up` that started it was interrupted.
                 aws.stop()
             shutil.rmtree(STATE, ignore_errors=True)
-            aws, account = start_and_deploy(STATE, keep_running=True)
-            _write_profiles(aws, account)
+            aws, profiles = start_and_deploy_environment(
+                name,
+                STATE,
+                lambda aws: create_principals(aws, environment),
+                account=environment.account,
+                region=environment.region,
+                keep_running=True,
+                environments=ENVIRONMENTS,
+            )
+            _name_file().write_text(name)
+            _write_profiles(aws, profiles)
             _write_environment(aws)
-    _print_instructions(aws)
+    _print_instructions(aws, environment)
+
+
+def _load(name: str) -> Environment:
+    if not (ENVIRONMENTS / f"{name}.toml").is_file():
+        raise EmbeddedAwsError(f"environments/{name}.toml does not exist; copy a file from examples/ and edit it")
+    environment = next(each for each in load_environments(ENVIRONMENTS) if each.name == name)
+    if PARTITIONS[environment.region].name != "aws":
+        raise EmbeddedAwsError(f"{name}.toml: region: the emulator has no Region {environment.region}")
+    return environment
 
 
 def down() -> None:
-    """Stop the embedded AWS and remove everything in it."""
+    """Stop the emulator and remove everything in it."""
     with _locked():
         aws = EmbeddedAws.running(STATE)
         if not aws:
-            sys.exit("The embedded AWS is not running. Start it with: make up")
+            sys.exit("The emulator is not running. Start it with: make up")
         aws.stop()
         shutil.rmtree(STATE)
-    print("The embedded AWS has stopped.")
+    print("The emulator has stopped.")
 
 
 @contextmanager
@@ -69,25 +107,29 @@ def _locked() -> Iterator[None]:
         yield
 
 
-def _print_instructions(aws: EmbeddedAws) -> None:
-    """Print how to use the embedded AWS; a reader that has ended, as in `make up | head`, is not an error."""
+def _print_instructions(aws: EmbeddedAws, environment: Environment) -> None:
+    """Print how to use the emulator; a reader that has ended, as in `make up | head`, is not an error."""
     try:
-        print(_instructions(aws), flush=True)
+        print(_instructions(aws, environment), flush=True)
     except BrokenPipeError:
         # Python would report the error again when it flushes at exit:
         # https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _instructions(aws: EmbeddedAws) -> str:
+def _instructions(aws: EmbeddedAws, environment: Environment) -> str:
     fault = json.dumps({"operation": "PutSecretValue", "status": 503})
-    deployed = outputs(aws)
-    profiles = "\n".join(f"  {name:12} {who}" for name, who in PROFILES.items())
+    deployed = outputs(aws, environment.name)
+    connection = next(iter(environment.connections))
+    reader = "worker" if environment.workers.role_arns else "break-glass"
+    profiles = _profile_list().read_text().rstrip()
     values = "\n".join(f"  {name} = {value}" for name, value in sorted(deployed.items()))
     return f"""
-The embedded AWS is at {aws.endpoint_url} until you stop it with: make down
+The emulator is at {aws.endpoint_url} until you stop it with: make down
+The environment {environment.name} is deployed to its account {aws.account} in {aws.region}.
 
-Point the AWS CLI 2, boto3 and the CDK CLI at it. In this folder, run
+Point the AWS CLI ({CLI_VERSIONS}), boto3 and the CDK CLI at it.
+In this folder, run
   source {shlex.quote(os.path.relpath(_environment_file()))}
 or paste these lines into any shell:
 
@@ -98,8 +140,8 @@ Choose who you are with --profile:
 {profiles}
 
 Read the docker login as an Airflow worker, and refresh it:
-  aws secretsmanager get-secret-value --profile worker --secret-id {deployed["SecretNameDockerDefault"]}
-  aws lambda invoke --function-name {deployed["RefreshFunctionNameDockerDefault"]} /dev/stdout
+  aws secretsmanager get-secret-value --profile {reader} --secret-id {environment.secret_name(connection)}
+  aws lambda invoke --function-name {deployed["RefreshFunctionName" + pascal_case(connection)]} /dev/stdout
 
 Move the clock forward by 30 minutes, so that the schedule starts the function:
   curl --cacert "$AWS_CA_BUNDLE" -X POST "$AWS_ENDPOINT_URL/_local/advance?minutes=30"
@@ -122,37 +164,43 @@ def _write_environment(aws: EmbeddedAws) -> None:
     keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
     lines = [f"unset {' '.join(keys)}\n"]
     lines += [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items() if name not in keys]
-    _environment_file().write_text("".join(lines))
+    _environment_file().write_text("".join(lines) + CLI_CHECK)
 
 
 def _environment_file() -> Path:
     return STATE / "environment.sh"
 
 
-def _write_profiles(aws: EmbeddedAws, account: Account) -> None:
+def _name_file() -> Path:
+    """Return the file with the name of the deployed environment."""
+    return STATE / "environment.name"
+
+
+def _profile_list() -> Path:
+    """Return the file with one line for people per profile."""
+    return STATE / "profiles.txt"
+
+
+def _write_profiles(aws: EmbeddedAws, profiles: dict[str, Profile]) -> None:
     """Write the users and roles of the account as profiles of the AWS CLI."""
-    profiles = configparser.ConfigParser()
-    users = {"default": ROOT_CREDENTIALS, "analyst": account.analyst, "operator": account.operator}
-    users["other-admin"] = account.other_admin
-    for name, credentials in users.items():
-        profiles[_section(name)] = {
-            "aws_access_key_id": credentials["AccessKeyId"],
-            "aws_secret_access_key": credentials["SecretAccessKey"],
-        }
-    roles = {
-        "push": (outputs(aws)["PushRoleArnAnalytics"], "analyst"),
-        "worker": (WORKER_ROLE_ARN, "operator"),
-        "break-glass": (BREAK_GLASS_ROLE_ARN, "operator"),
-    }
-    for name, (role_arn, source) in roles.items():
-        profiles[_section(name)] = {
-            "role_arn": role_arn,
-            "source_profile": source,
-            # The AWS CLI caches a role's credentials by these settings. Those of an earlier run are not valid here.
-            "role_session_name": f"local-{aws.pid}",
-        }
+    config = configparser.ConfigParser()
+    for name, profile in profiles.items():
+        if profile.role_arn:
+            config[_section(name)] = {
+                "role_arn": profile.role_arn,
+                "source_profile": profile.source,
+                # The AWS CLI caches a role's credentials by these settings. Those of an earlier run are not valid here.
+                "role_session_name": f"local-{aws.pid}",
+            }
+        else:
+            config[_section(name)] = {
+                "aws_access_key_id": profile.credentials["AccessKeyId"],
+                "aws_secret_access_key": profile.credentials["SecretAccessKey"],
+            }
     with open(STATE / "profiles", "w", opener=_private) as file:
-        profiles.write(file)
+        config.write(file)
+    width = max(map(len, profiles))
+    _profile_list().write_text("".join(f"  {name:{width}} {each.who}\n" for name, each in profiles.items()))
 
 
 def _section(name: str) -> str:

@@ -574,3 +574,12 @@ def test_upstream_still_does_not_count_messages(ministack: Any) -> None:
     created = ministack.services.sqs._act_create_queue({"QueueName": "queue"}, "")
     ministack.services.sqs._act_send_message({"QueueUrl": created["QueueUrl"], "MessageBody": "hello"}, "")
     assert not [key for key in ministack.services.cloudwatch._metrics if key[0] == "AWS/SQS"]
+
+
+@needs_patch("stack_resources")
+def test_upstream_still_cannot_find_the_stack_of_a_resource() -> None:
+    from ministack.services.cloudformation import handlers
+
+    status, _, body = handlers._ACTION_HANDLERS["DescribeStackResources"]({"PhysicalResourceId": ["images"]})
+    assert status == 400
+    assert b"Stack [] does not exist" in (body if isinstance(body, bytes) else body.encode())

@@ -1,0 +1,1 @@
+"""Commands for the people who run a deployment. They read the settings and what is deployed."""

@@ -1,0 +1,328 @@
+"""The questions before a deployment: what would stop it is found, and no answer stops nothing."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.account import Account
+from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from ops.clients import Clients
+from ops.preflight import CHECKS, Finding, ask, check_push_roles, check_repositories, check_secrets
+from settings.environment import Environment
+from tools import ROOT
+
+ENVIRONMENT = Environment.model_validate(
+    {
+        "name": "flight",
+        "account": ACCOUNT,
+        "region": REGION,
+        "connections_prefix": "flight/connections",
+        "teams": {
+            "pilots": {
+                "repositories": ["map", "radio"],
+                "push": {"user_arns": [f"arn:aws:iam::{ACCOUNT}:user/analyst"]},
+            }
+        },
+        "connections": {"docker_default": {"teams": ["pilots"]}, "docker_risk": {"teams": ["pilots"]}},
+        "alerts": {"off_because": "a test"},
+    }
+)
+SECRET = "flight/connections/docker_default"
+REPOSITORY = "pilots/map"
+ROLE = "flight-ecr-push-pilots"
+TRUST = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}}
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "ecr:BatchGetImage"},
+}
+
+
+@pytest.fixture
+def clients(aws: EmbeddedAws) -> Clients:
+    return Clients(**{service: aws.client(service) for service in Clients.__dataclass_fields__})
+
+
+@pytest.fixture
+def stack(aws: EmbeddedAws) -> Iterator[Any]:
+    """A function that deploys a stack with one resource, which is deleted at the end."""
+    cloudformation = aws.client("cloudformation")
+    names = []
+
+    def deploy(name: str, kind: str, **properties: Any) -> None:
+        names.append(name)
+        template = {"Resources": {"One": {"Type": kind, "Properties": properties}}}
+        cloudformation.create_stack(
+            StackName=name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"]
+        )
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
+
+    yield deploy
+    for name in names:
+        cloudformation.delete_stack(StackName=name)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
+
+
+@pytest.fixture
+def secret(aws: EmbeddedAws) -> Iterator[Any]:
+    """Secrets Manager with a secret that blocks the name of ours."""
+    secretsmanager = aws.client("secretsmanager")
+    secretsmanager.create_secret(Name=SECRET, SecretString="by hand")
+    yield secretsmanager
+    secretsmanager.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+
+
+@pytest.fixture
+def repository(aws: EmbeddedAws) -> Iterator[Any]:
+    """ECR with a repository that has the name of ours."""
+    ecr = aws.client("ecr")
+    ecr.create_repository(repositoryName=REPOSITORY)
+    yield ecr
+    ecr.delete_repository(repositoryName=REPOSITORY)
+
+
+@pytest.fixture
+def shell(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment variables of a shell that points at the emulator."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in aws.client_environment().items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def only(findings: Iterator[Finding]) -> Finding:
+    [finding] = findings
+    return finding
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_a_clean_account_has_no_findings(check: Any, clients: Clients) -> None:
+    assert list(check(clients, ENVIRONMENT)) == []
+
+
+def test_a_secret_that_exists_is_found(clients: Clients, secret: Any) -> None:
+    finding = only(check_secrets(clients, ENVIRONMENT))
+    assert finding.problem == (
+        f"The secret {SECRET} exists, and it is not part of the stack flight-DockerLogin. "
+        "CloudFormation would answer: already exists."
+    )
+    assert "docs/airflow/migrate.md" in finding.fix
+
+
+def test_a_secret_that_is_scheduled_for_deletion_is_found_and_the_fix_works(clients: Clients, secret: Any) -> None:
+    secret.delete_secret(SecretId=SECRET, RecoveryWindowInDays=7)
+    finding = only(check_secrets(clients, ENVIRONMENT))
+    assert "is scheduled for deletion" in finding.problem
+    assert f"delete-secret --force-delete-without-recovery --secret-id {SECRET}" in finding.fix
+
+    secret.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+    assert list(check_secrets(clients, ENVIRONMENT)) == []
+    secret.create_secret(Name=SECRET, SecretString="for the fixture")
+
+
+def test_our_own_secret_is_no_finding_until_somebody_schedules_it_for_deletion(
+    aws: EmbeddedAws, clients: Clients, stack: Any
+) -> None:
+    stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
+    assert list(check_secrets(clients, ENVIRONMENT)) == []
+
+    secretsmanager = aws.client("secretsmanager")
+    secretsmanager.delete_secret(SecretId=SECRET)
+    finding = only(check_secrets(clients, ENVIRONMENT))
+    assert finding.fix == f"Run: aws secretsmanager restore-secret --secret-id {SECRET}"
+
+    secretsmanager.restore_secret(SecretId=SECRET)
+    assert list(check_secrets(clients, ENVIRONMENT)) == []
+
+
+def test_a_repository_that_a_deployment_can_adopt_is_no_finding(clients: Clients, repository: Any) -> None:
+    assert list(check_repositories(clients, ENVIRONMENT)) == []
+
+
+def test_a_repository_with_a_policy_is_found(clients: Clients, repository: Any) -> None:
+    repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(POLICY))
+    finding = only(check_repositories(clients, ENVIRONMENT))
+    assert finding.problem == (
+        f"The repository {REPOSITORY} has a repository policy, which the deployment would remove."
+    )
+    assert f"delete-repository-policy --repository-name {REPOSITORY}" in finding.fix
+
+
+def test_a_repository_of_another_stack_is_found(clients: Clients, stack: Any) -> None:
+    stack("other-team", "AWS::ECR::Repository", RepositoryName=REPOSITORY)
+    finding = only(check_repositories(clients, ENVIRONMENT))
+    assert finding.problem == (
+        f"The repository {REPOSITORY} belongs to the stack other-team, so flight-Registry cannot adopt it."
+    )
+
+
+def test_our_own_repository_and_its_policy_are_no_finding(aws: EmbeddedAws, clients: Clients, stack: Any) -> None:
+    stack("flight-Registry", "AWS::ECR::Repository", RepositoryName=REPOSITORY)
+    aws.client("ecr").set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(POLICY))
+    assert list(check_repositories(clients, ENVIRONMENT)) == []
+
+
+def test_a_push_role_name_that_is_taken_is_found(aws: EmbeddedAws, clients: Clients) -> None:
+    iam = aws.client("iam")
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
+    try:
+        finding = only(check_push_roles(clients, ENVIRONMENT))
+    finally:
+        iam.delete_role(RoleName=ROLE)
+    assert finding.problem == (
+        f"The role {ROLE} exists, and it is not part of the stack flight-Access. "
+        "CloudFormation would answer: EntityAlreadyExists."
+    )
+
+
+def test_a_push_role_of_another_stack_is_found_and_our_own_is_not(clients: Clients, stack: Any) -> None:
+    stack("flight-Old", "AWS::IAM::Role", RoleName=ROLE, AssumeRolePolicyDocument=TRUST)
+    assert "belongs to the stack flight-Old" in only(check_push_roles(clients, ENVIRONMENT)).problem
+
+
+def test_our_own_push_role_is_no_finding(clients: Clients, stack: Any) -> None:
+    stack("flight-Access", "AWS::IAM::Role", RoleName=ROLE, AssumeRolePolicyDocument=TRUST)
+    assert list(check_push_roles(clients, ENVIRONMENT)) == []
+
+
+def test_all_checks_run_with_the_credentials_of_the_shell(shell: pytest.MonkeyPatch, secret: Any) -> None:
+    findings, unanswered = ask(ENVIRONMENT)
+    assert unanswered == {}
+    assert SECRET in only(iter(findings)).problem
+
+
+def test_a_denied_caller_stops_nothing(shell: pytest.MonkeyPatch, secret: Any, account: Account) -> None:
+    shell.setenv("AWS_ACCESS_KEY_ID", account.operator["AccessKeyId"])
+    shell.setenv("AWS_SECRET_ACCESS_KEY", account.operator["SecretAccessKey"])
+    findings, unanswered = ask(ENVIRONMENT)
+    assert findings == []
+    assert set(unanswered) == set(CHECKS)
+    assert all("answered AccessDenied" in reason for reason in unanswered.values())
+
+
+def test_credentials_of_another_account_stop_nothing(shell: pytest.MonkeyPatch, secret: Any) -> None:
+    other = ENVIRONMENT.model_copy(update={"account": "999999999999"})
+    findings, unanswered = ask(other)
+    assert findings == []
+    assert set(unanswered.values()) == {f"the credentials are of the account {ACCOUNT}, not 999999999999"}
+
+
+def test_a_shell_without_credentials_stops_nothing(shell: pytest.MonkeyPatch) -> None:
+    shell.delenv("AWS_ACCESS_KEY_ID")
+    findings, unanswered = ask(ENVIRONMENT)
+    assert findings == []
+    assert set(unanswered.values()) == {"Unable to locate credentials"}
+
+
+def test_an_unknown_profile_stops_nothing(shell: pytest.MonkeyPatch) -> None:
+    findings, unanswered = ask(ENVIRONMENT, profile="nobody")
+    assert findings == []
+    assert set(unanswered.values()) == {"The config profile (nobody) could not be found"}
+
+
+def test_a_profile_that_asks_for_a_code_stops_nothing(shell: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        f"[profile user]\naws_access_key_id = test\naws_secret_access_key = test\n"
+        f"[profile admin]\nrole_arn = arn:aws:iam::{ACCOUNT}:role/Admin\nsource_profile = user\n"
+        f"mfa_serial = arn:aws:iam::{ACCOUNT}:mfa/ana\n"
+    )
+    shell.setenv("AWS_CONFIG_FILE", str(config))
+    findings, unanswered = ask(ENVIRONMENT, profile="admin")
+    assert findings == []
+    assert set(unanswered.values()) == {"the profile asks for an MFA code"}
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["silent", "closed"])
+def test_an_endpoint_that_does_not_answer_stops_nothing_for_long(shell: pytest.MonkeyPatch, answers: bool) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        if answers:
+            silent.listen()  # It accepts connections, and never says a word.
+        shell.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        findings, unanswered = ask(ENVIRONMENT, seconds=2)
+    assert time.monotonic() - started < 4
+    assert findings == []
+    assert set(unanswered) == set(CHECKS)
+
+
+def test_a_defect_of_a_check_stops_nothing(shell: pytest.MonkeyPatch) -> None:
+    def broken(clients: Clients, environment: Environment) -> list[Finding]:
+        raise KeyError("defect")
+
+    shell.setitem(CHECKS, "secrets", broken)
+    findings, unanswered = ask(ENVIRONMENT)
+    assert (findings, unanswered) == ([], {"secrets": "KeyError('defect')"})
+
+
+@pytest.fixture
+def environments(tmp_path: Path) -> Path:
+    """A folder with the settings of `flight`."""
+    (tmp_path / "flight.toml").write_text(f"""
+account = "{ACCOUNT}"
+region = "{REGION}"
+connections_prefix = "flight/connections"
+[teams.pilots]
+repositories = ["map", "radio"]
+push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/analyst"]
+[connections.docker_default]
+teams = ["pilots"]
+[alerts]
+off_because = "a test"
+""")
+    return tmp_path
+
+
+def preflight(environments: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command on another folder of settings."""
+    program = f"import pathlib; from ops import preflight as p; p.ENVIRONMENTS = pathlib.Path({str(environments)!r})"
+    command = [sys.executable, "-c", f"{program}; p.main()", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_command_says_where_it_deploys_and_stops_at_a_finding(
+    shell: pytest.MonkeyPatch, aws: EmbeddedAws, environments: Path
+) -> None:
+    iam = aws.client("iam")
+    clean = preflight(environments, "flight")
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
+    try:
+        stopped = preflight(environments, "flight")
+    finally:
+        iam.delete_role(RoleName=ROLE)
+
+    where = f"Deploying flight to the AWS at {aws.endpoint_url} (AWS_ENDPOINT_URL), account {ACCOUNT}, Region {REGION}."
+    assert (clean.returncode, clean.stdout, clean.stderr.splitlines()) == (0, "", [where])
+    assert stopped.returncode == 1
+    lines = stopped.stderr.splitlines()
+    assert lines[:2] == [where, "The deployment would fail or lose something:"]
+    assert lines[2].startswith(f"  ✗ The role {ROLE} exists")
+    assert lines[3].startswith("    Delete the role")
+    assert lines[4:] == ["To deploy without these checks, add PREFLIGHT=off."]
+
+
+def test_the_command_goes_on_in_one_line_if_nothing_answers(shell: pytest.MonkeyPatch, environments: Path) -> None:
+    shell.delenv("AWS_ACCESS_KEY_ID")
+    finished = preflight(environments, "flight")
+    assert finished.returncode == 0
+    assert finished.stderr.splitlines()[1:] == [
+        "Not checked before the deployment: secrets, repositories, push roles (Unable to locate credentials)."
+    ]
+
+
+def test_settings_that_are_refused_are_refused_before_the_questions(
+    shell: pytest.MonkeyPatch, environments: Path
+) -> None:
+    (environments / "flight.toml").write_text('account = "1"')
+    finished = preflight(environments, "flight")
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("flight.toml: account: ")
