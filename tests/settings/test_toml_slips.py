@@ -86,7 +86,7 @@ REPAIRED: list[tuple[str, str, str, int, str]] = [
 NOT_REPAIRED: list[tuple[str, str, str, int, str, str]] = [
     ("no value", REGION, "region =", 2, "write a value after the =", REGION),
     ("null", REGION, "region = null", 2, "write a value after the =", REGION),
-    ("two settings in a line", f'"111111111111"\n{REGION}', f'"111111111111" {REGION}', 1, "on a line of its own", ""),
+    ("two settings in a line", f'"111111111111"\n{REGION}', f'"111111111111" {REGION}', 1, "on a separate line", ""),
     ("a key twice", REGION, f"{REGION}\n{REGION}", 3, "delete this line or line 2", REGION),
     ("a key twice in a table", PUSH, f"{PUSH}\n# again\nuser_arns = []", 12, "delete this line or line 10", PUSH),
     (
@@ -94,7 +94,7 @@ NOT_REPAIRED: list[tuple[str, str, str, int, str, str]] = [
         REPOSITORIES,
         f"[teams.analytics.repository_defaults]\nkeep_images = 5\n[teams.analytics]\n{REPOSITORIES}",
         10,
-        "move its settings below line 7 and delete this line",
+        "move the settings of this table below line 7 and delete this line",
         f"{REPOSITORIES}\n[teams.analytics.repository_defaults]\nkeep_images = 5",
     ),
     (
@@ -102,7 +102,7 @@ NOT_REPAIRED: list[tuple[str, str, str, int, str, str]] = [
         f"[teams.analytics.push]\n{PUSH}",
         f"push.{PUSH}\n[teams.analytics.push]\nrequire_mfa = true",
         10,
-        "merge it with line 9",
+        "merge this line with line 9",
         f"push.{PUSH}\npush.require_mfa = true",
     ),
     (
@@ -110,7 +110,7 @@ NOT_REPAIRED: list[tuple[str, str, str, int, str, str]] = [
         f"[teams.analytics.push]\n{PUSH}",
         f"push = {{ {PUSH} }}\n[teams.analytics.push]\nrequire_mfa = true",
         10,
-        "merge it with line 9",
+        "merge this line with line 9",
         f"push = {{ {PUSH}, require_mfa = true }}",
     ),
     (
