@@ -1,8 +1,8 @@
 """Explanations for settings files that are not TOML.
 
-Two tables list common slips: `_TO_REPAIR` and `_TO_EXPLAIN`. Each row has a pattern of a line and an explanation.
-The rows of `_TO_REPAIR` also have a replacement, so that the message can show the line without the slip.
-The message shows a replaced line only if `tomllib` can then read the file at least up to the next line.
+A slip is a small syntax mistake, such as a comma at the end of a line. Two tables list common slips: `_TO_EXPLAIN` and
+`_TO_REPAIR`. Each row has a pattern for the line and an explanation. The rows of `_TO_REPAIR` also have a replacement,
+so that the message can show the line without the slip. A replacement is used only if it removes the error of `tomllib`.
 """
 
 import re
@@ -13,8 +13,8 @@ from typing import NamedTuple, get_args, get_origin
 from settings.problem import Problem
 from settings.tables import tables
 
-_LONGEST_SHOWN = 80  # characters of a line
-_MOST_REPAIRS = 3  # of one line: `require_mfa: True,` has three slips
+_LONGEST_SHOWN = 80  # characters of a line in a message
+_MOST_REPAIRS = 3  # in one line: `require_mfa: True,` has three slips
 
 
 def problem_in(text: str, error: tomllib.TOMLDecodeError) -> Problem:
@@ -77,7 +77,9 @@ _TO_EXPLAIN: list[tuple[str, str]] = [
     (rf"{_KEY}\s*=\s*(?:null|None|nil|~)?$", "write a value after the =, or delete the line"),
     (r".*=\s*\{$", "write the table on one line, or under a [heading]"),
 ]
-"""The pattern of a line's start, and the explanation. More than one line has to change, or only a person knows how."""
+"""The patterns match the start of a line. These slips need a change of several lines, or a value that only the author
+of the file knows.
+"""
 
 
 def _explanation(lines: Sequence[str], number: int, error: str) -> str | None:
@@ -107,7 +109,10 @@ def _how_to_merge(lines: Sequence[str], number: int) -> str:
 
 
 def _definitions(lines: Sequence[str]) -> dict[int, tuple[tuple[str, ...], bool]]:
-    """Return the path of the key or table in each line, and whether the line is a heading, by the line's number."""
+    """Return a dict of the number of each line that defines a key or a table.
+
+    The values are the path of the key or table, and whether the line is the heading of a table.
+    """
     definitions = {}
     table: tuple[str, ...] = ()
     for number, line in enumerate(lines, 1):
@@ -132,7 +137,7 @@ class _Slip(NamedTuple):
     explanation: str
     pattern: str
     replacement: str | Callable[[re.Match[str]], str]
-    in_comments: bool = False  # whether the replacement changes the comment of the line, too
+    in_comments: bool = False  # whether the replacement also changes the comment of the line
 
     def repair(self, line: str) -> str:
         """Return the line without the slip, or the same line if it does not have the slip."""
@@ -248,25 +253,25 @@ _TO_REPAIR: list[_Slip] = [
     _Slip("close the table with }", r"(\{(?:[^{}]|\{[^{}]*\})*?)\s*,?\s*$", r"\1 }"),
     _Slip("start a comment with # after the value", rf"(=\s*{_VALUE})\s+(?=[^\W\d][^=]*$)", r"\1 # "),
 ]
-"""The more certain slips come first."""
+"""The order of the rows matters, because the message shows the first replacement that removes the error."""
 
 _TO_REPAIR_BEFORE_THE_ERROR: list[_Slip] = [
     _Slip("close the list with ]", r"^(.*?)\s*,?\s*$", r"\1]"),
     _Slip("write a comma after the entry", r"^(.*?)\s*$", r"\1,"),
 ]
-"""Slips of a line that `tomllib` finds in the next line."""
+"""Slips that `tomllib` reports for a later line or for the end of the file."""
 
 
 def _repairs(
     lines: list[str], number: int, filled: Sequence[int], *, at_the_end: bool
 ) -> Iterator[tuple[int, str, str]]:
-    """Return the repairs after which `tomllib` can read further: a line's number, the explanation, and the line.
+    """Return the repairs that remove the error. A repair has the number of a line, the explanation and the new line.
 
     Args:
         lines: The lines of the file.
         number: The number of the line with the error.
         filled: The numbers of all lines that have more than a comment.
-        at_the_end: Whether `tomllib` found the error at the end of the file. Then an earlier line can have the slip.
+        at_the_end: Whether `tomllib` found the error at the end of the file. An earlier line can then have the slip.
     """
     yield from _repairs_of(lines, number, up_to=number)
     end = len(lines) + 1 if at_the_end else number
@@ -282,7 +287,7 @@ def _repairs(
 
 
 def _repairs_of(lines: list[str], number: int, *, up_to: int) -> Iterator[tuple[int, str, str]]:
-    """Return the repairs of one line, those with the fewest slips first."""
+    """Return the repairs of one line that remove the error. Repairs of fewer slips come first."""
     candidates: list[tuple[list[str], str]] = [([], lines[number - 1])]
     seen = {lines[number - 1]}
     for _ in range(_MOST_REPAIRS):
