@@ -32,7 +32,7 @@ help:
 	@echo "  make e2e                 Run the example DAGs in Airflow 2 and 3 with Docker; Linux, as root"
 	@echo "  make bench               Measure refreshes and deployments, and write docs/benchmarks.md"
 	@echo "  make docs                Build the documentation site"
-	@echo "  make generate            Write the generated files again: settings reference, permission table"
+	@echo "  make generate            Write the generated files again: settings reference, JSON schema, permission table"
 	@echo "  make lock                Write the lock files again, after a change of a requirements file"
 	@echo "  make set-up              Install everything for development; the other targets do this themselves"
 

@@ -1,7 +1,8 @@
 """Check the settings files and print what they mean: `python -m settings [--folder FOLDER] [ENVIRONMENT]`.
 
-The command needs no AWS credentials and does not call AWS. It is meant for the review of a change.
-Problems go to standard error, in one line each, and the exit code is then 1. Warnings go to standard error, too.
+The command needs no AWS credentials and does not call AWS. Reviewers of a change can run it.
+It prints each problem as one line to standard error, and exits with status 1 if there is a problem.
+It also prints warnings to standard error. Warnings do not change the exit status.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from settings.warnings import warnings_about
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m settings", description=(__doc__ or "").partition(":")[0] + ".")
-    parser.add_argument("environment", nargs="?", help="print what this environment's settings mean")
+    parser.add_argument("environment", nargs="?", help="the environment whose settings are printed in full")
     parser.add_argument("--folder", type=Path, default=Path("environments"), help="the folder of the settings files")
     arguments = parser.parse_args()
     try:
@@ -38,5 +39,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when the reader of a pipe ends, such as `head`
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # exit quietly when `head` or a pager closes the pipe
     main()

@@ -1,6 +1,7 @@
-"""Checks that compare settings with each other, in one file and between the files.
+"""Checks that compare settings with each other, in one file and in different files.
 
-Each check finds what AWS would refuse in the middle of a deploy. A check gets settings that are valid one by one.
+Without these checks, AWS would refuse the settings in the middle of a deployment. The checks run on settings that
+already have the right type and form.
 """
 
 from collections import defaultdict
@@ -21,17 +22,16 @@ MAX_REPOSITORIES = 490
 MAX_CONNECTIONS = 35
 MAX_TEAMS_OF_CONNECTIONS = 600  # in all connections together
 
-# ECR CreateRepository, IAM CreateRole, Secrets Manager CreateSecret and ECS RegisterTaskDefinition; a tag's value (IAM
-# User Guide, "Tags").
+# The API references of these operations have the limits: CreateRepository of ECR, CreateRole of IAM, CreateSecret of
+# Secrets Manager and RegisterTaskDefinition of ECS.
 LONGEST_REPOSITORY_NAME = 256
 LONGEST_ROLE_NAME = 64
 LONGEST_SECRET_NAME = 512
 LONGEST_TASK_FAMILY = 255
-_LONGEST_TAG_VALUE = 256
 
 
 def problems_in(environment: Environment) -> Iterator[Problem]:
-    """Return the settings of one environment that do not fit together, or are too many."""
+    """Return the problems of settings in one environment that contradict each other or exceed a limit."""
     for check in (
         _counts,
         policy_lengths.problems,
@@ -49,7 +49,10 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
 
 
 def problems_between(environments: Iterable[Environment]) -> Iterator[tuple[Environment, Problem]]:
-    """Return the names that two environments would both create on AWS, with the second of these environments."""
+    """Return a problem for each name that two environments would both create on AWS.
+
+    The second of the two environments is returned with the problem.
+    """
     owners: dict[tuple[str, str, tuple[str, ...]], Environment] = {}
     for environment in environments:
         for name in _physical_names(environment):
@@ -100,17 +103,17 @@ def _logical_ids(environment: Environment) -> Iterator[Problem]:
 
 
 class _PhysicalName(NamedTuple):
-    """A name that a resource gets on AWS.
+    """A name that a resource gets on AWS, or another name that must be unique.
 
-    Names that contain the environment's name and otherwise only fixed text are left out. These are the stacks, the ECS
-    cluster and the association of the clean-up. They differ, because the names of the environments differ.
+    The names of the stacks, of the ECS cluster and of the clean-up's association are not checked. They consist of the
+    environment's name and fixed words, so they always differ between environments.
     """
 
     kind: str
     text: str
-    longest: int
-    unique_in: tuple[str, ...]
-    key: str  # of the setting that the name belongs to
+    longest: int | None  # in characters, or None if no limit can be exceeded
+    unique_in: tuple[str, ...]  # the account, the account and Region, or the environment
+    key: str  # the setting that is reported in a problem
     parts: str  # the settings that the name consists of
 
 
@@ -125,17 +128,16 @@ def _physical_names(environment: Environment) -> Iterator[_PhysicalName]:
             key=f"teams.{team}",
             parts="name of the team or of the environment",
         )
-        # The permissions use the team's name. With one team in two environments, each of them could use the other's
-        # repositories (docs/decisions/0007).
-        yield _PhysicalName(
-            "team", team, _LONGEST_TAG_VALUE, unique_in=region, key=f"teams.{team}", parts="name of the team"
-        )
+        # The permissions use the team's name. If two environments had a team of the same name, each environment could
+        # use the repositories of the other one (docs/decisions/0007). The name of the push role contains the
+        # name of the team, so the limit for the push role also limits the team.
+        yield _PhysicalName("team", team, None, unique_in=region, key=f"teams.{team}", parts="name of the team")
         for repository in settings.repositories:
             yield _PhysicalName(
                 "repository",
                 repository_name(team, repository),
                 LONGEST_REPOSITORY_NAME,
-                unique_in=(environment.name,),  # the team is already unique in the Region
+                unique_in=(environment.name,),  # the name of the team is already unique in the Region
                 key=f"teams.{team}.repositories",
                 parts="name of the team or of the repository",
             )
@@ -149,7 +151,7 @@ def _physical_names(environment: Environment) -> Iterator[_PhysicalName]:
             parts="connections_prefix or the ID of the connection",
         )
     for repository in environment.ecs.tasks if environment.ecs else ():
-        # The workers may run every task of a family.
+        # The workers of an environment may run all tasks of a family.
         yield _PhysicalName(
             "task family",
             environment.ecs_family(repository),
@@ -162,7 +164,7 @@ def _physical_names(environment: Environment) -> Iterator[_PhysicalName]:
 
 def _name_lengths(environment: Environment) -> Iterator[Problem]:
     for name in _physical_names(environment):
-        if len(name.text) > name.longest:
+        if name.longest and len(name.text) > name.longest:
             what = f"{name.kind} {name.text!r} is longer than {name.longest} characters"
             yield Problem(name.key, f"{what}; shorten the {name.parts} by {len(name.text) - name.longest}")
 
@@ -229,6 +231,6 @@ def _topic(environment: Environment) -> Iterator[Problem]:
 
 
 def _secret_key(environment: Environment) -> Iterator[Problem]:
-    # The policy of the customer managed key names AWS services by hosts that end with amazonaws.com.
+    # The policy of the customer managed key names AWS services by host names that end with amazonaws.com.
     if environment.secret_key == "customer" and not environment.registry_host.endswith(".amazonaws.com"):
         yield Problem("secret_key", f"'customer' is not tested in {environment.region}; write 'aws'")

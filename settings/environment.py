@@ -1,7 +1,7 @@
 """The tables of a settings file.
 
-The docstring of a setting is its description. `settings.reference` generates the JSON schema and the settings reference
-from these classes.
+`settings.reference` generates the JSON schema and the settings reference from these classes. The docstring of a setting
+is the setting's description there.
 """
 
 import re
@@ -42,13 +42,13 @@ from settings.value_types import (
 
 
 class Table(pydantic.BaseModel):
-    """A table of a settings file: it refuses unknown settings, and does not change after it is read."""
+    """A table of a settings file. Unknown settings are refused, and the values cannot be changed later."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 def _is_filled(key: str) -> dict[str, Any]:
-    """Return the JSON Schema rule that a table has the list with this key, and that the list is not empty."""
+    """Return a JSON Schema rule: the table must have a list with this key, and the list must not be empty."""
     return {"required": [key], "properties": {key: {"minItems": 1}}}
 
 
@@ -77,28 +77,31 @@ class Push(Table):
 
     role_arns: UniqueList[PusherRoleArn] = ()
     """Roles that may push, for example the role of a CI system.
-    A role may be in another account, and a deploy then shows a warning that names it.
+    A role may be in another account.
+    A deployment shows a warning with the ARN of each role in another account.
     For people who sign in with IAM Identity Center, use `permission_sets` instead of a role.
     """
 
     user_arns: UniqueList[UserArn] = ()
     """IAM users that may push.
-    A user may be in another account, and a deploy then shows a warning that names it.
+    A user may be in another account.
+    A deployment shows a warning with the ARN of each user in another account.
     """
 
     require_mfa: bool = False
     """Whether users must have signed in with MFA before they assume the push role.
-    It applies to `user_arns` only and cannot be combined with `permission_sets` or `role_arns`.
-    IAM Identity Center has an MFA setting of its own.
+    This setting applies to `user_arns` only and cannot be combined with `permission_sets` or `role_arns`.
+    IAM Identity Center has a separate MFA setting.
     """
 
     @pydantic.field_validator("require_mfa")
     @classmethod
     def _refuses_mfa_for_roles(cls, require_mfa: bool, info: pydantic.ValidationInfo) -> bool:
-        """Refuse MFA for roles, because a role's session has no dependable aws:MultiFactorAuthPresent."""
+        """Refuse MFA for roles, because aws:MultiFactorAuthPresent is not reliable in the session of a role."""
         if require_mfa and (info.data.get("permission_sets") or info.data.get("role_arns")):
             fix = (
-                "name users only, or remove it and require MFA in IAM Identity Center or in the role's own trust policy"
+                "name users only, or remove require_mfa and require MFA in IAM Identity Center or in the role's trust "
+                "policy"
             )
             raise ValueError(f"would lock out permission_sets and role_arns, whose sessions do not show MFA; {fix}")
         return require_mfa
@@ -115,12 +118,12 @@ class RepositoryDefaults(Table):
 
     mutable_tags: UniqueList[ImageTagPattern] = Field(default=(), max_length=5)
     """Patterns of image tags that a push may move to another image.
-    All other tags are immutable: each of them is set once.
+    All other tags are immutable: a push cannot move them.
     With `[]`, every tag is immutable.
     """
 
     keep_images: ImageCount = 50
-    """How many of its newest images each repository keeps.
+    """The number of newest images that each repository keeps.
     A lifecycle rule deletes older images.
     """
 
@@ -147,18 +150,18 @@ class Team(Table):
     """The principals that may push to the team's repositories."""
 
     repository_defaults: RepositoryDefaults = RepositoryDefaults()
-    """The settings that all repositories of the team have."""
+    """The settings of all repositories of the team."""
 
 
 class Connection(Table):
-    """An Airflow connection that holds a docker login.
+    """An Airflow connection that contains a docker login.
 
     Replace `<id>` with the ID of the connection in Airflow, such as `docker_default`.
     """
 
     teams: UniqueList[str] = Field(min_length=1, examples=[["analytics"]])
     """The teams whose images the docker login can pull.
-    Each of them has a table `[teams.<team>]`.
+    Each team must have a table `[teams.<team>]`.
     """
 
     refresh_every_minutes: RefreshMinutes = 30
@@ -186,14 +189,14 @@ class CleanUp(Table):
     """When the clean-up runs, as a cron expression of State Manager in UTC."""
 
     containers_older_than_hours: AgeInHours = 24
-    """The age in hours from which stopped containers are removed.
-    The age counts from the creation of the container.
+    """Stopped containers are removed when they are older than this number of hours.
+    The age of a container starts with its creation.
     Choose more hours than your longest task runs.
     """
 
     images_older_than_hours: AgeInHours = 168
-    """The age in hours from which images that no container uses are removed.
-    The age counts from the build of the image.
+    """Images that no container uses are removed when they are older than this number of hours.
+    The age of an image starts with its build.
     """
 
 
@@ -203,11 +206,11 @@ class Workers(Table):
     role_arns: UniqueList[RoleArn] = ()
     """The roles of the Airflow workers, in the environment's account.
     Write each ARN with its path, as `aws iam get-role` prints it.
-    With `[]`, the deploy creates one role and an instance profile.
+    With `[]`, the deployment creates one role and an instance profile.
     """
 
     pull_directly: bool = False
-    """Whether the workers' roles may also pull without the docker login.
+    """Whether the workers' roles can also pull images without the docker login.
     The ECR credential helper and ECS need this permission.
     """
 
@@ -252,11 +255,11 @@ class Ecs(Table):
     """
 
     tasks: dict[str, EcsTask] = Field(min_length=1, examples=[{"analytics/web-scraper": {"image_tag": "1"}}])
-    """The task definitions, by repository."""
+    """The task definitions. The key of each table is the full name of a repository."""
 
 
 class Alerts(Table):
-    """Who is told when a docker login is not refreshed.
+    """The people or systems that are told when a docker login is not refreshed.
 
     The table has exactly one of `emails`, `topic_arn` and `off_because`.
     """
@@ -279,8 +282,8 @@ class Alerts(Table):
     """The reason why nobody needs the alerts, for example in a sandbox."""
 
     runbook: RunbookLink = "docs/runbook.md"
-    """The place where your people read `docs/runbook.md`.
-    Each alarm links to its heading there.
+    """The URL or path where your team reads `docs/runbook.md`.
+    Each alarm contains a link to the section about the alarm.
     """
 
     @pydantic.model_validator(mode="after")
@@ -301,7 +304,7 @@ class Environment(Table):
     """
 
     name: EnvironmentName
-    """The name of the environment, from the name of its file."""
+    """The name of the environment. It is the name of the settings file without `.toml`."""
 
     account: AccountId = Field(examples=["123456789012"])
     """The AWS account to deploy to."""
@@ -310,39 +313,41 @@ class Environment(Table):
     """The code of the AWS Region to deploy to."""
 
     connections_prefix: ConnectionsPrefix = "airflow/connections"
-    """The start of the names of the secrets, the same as `connections_prefix` in Airflow's secrets backend.
+    """The start of the names of the secrets.
+    Set `connections_prefix` in Airflow's secrets backend to the same value.
     Two Airflow installations in one account need different prefixes.
     """
 
     secret_key: Literal["aws", "customer"] = "aws"
     """The KMS key that encrypts the secrets.
-    `aws` is the key that Secrets Manager has in each account.
-    `customer` is a customer managed key that the deploy creates.
-    `customer` is refused in China and other Regions without the domain `amazonaws.com`, because it is not tested there.
+    `aws` is the AWS managed key of Secrets Manager.
+    `customer` is a customer managed key that the deployment creates.
+    The checks refuse `customer` in China and in other Regions without the domain `amazonaws.com`, because
+    `customer` is not tested there.
     """
 
     break_glass_role_arns: UniqueList[RoleArn] = ()
     """Roles of this account that may read the docker logins and roll them back in an emergency.
-    A role also needs these permissions in its own policies: `secretsmanager:GetSecretValue`,
+    The identity-based policies of each role must also allow `secretsmanager:GetSecretValue`,
     `secretsmanager:UpdateSecretVersionStage`, `secretsmanager:RestoreSecret` and `kms:Decrypt`.
     """
 
     permissions_boundary_arn: ManagedPolicyArn | None = None
-    """A managed policy that every role of the deploy gets as its permissions boundary."""
+    """The ARN of a managed policy that becomes the permissions boundary of all roles in the deployment."""
 
     role_path: RolePath = "/"
-    """The path of every role that the deploy creates."""
+    """The IAM path of all roles that the deployment creates."""
 
     teams: dict[TeamName, Team] = Field(
         min_length=1,
         examples=[{"analytics": {"repositories": ["web-scraper"], "push": {"permission_sets": ["DataAnalyst"]}}}],
     )
-    """The teams, by name."""
+    """The teams. The key of each table is the name of a team."""
 
     connections: dict[ConnectionId, Connection] = Field(
         min_length=1, examples=[{"docker_default": {"teams": ["analytics"]}}]
     )
-    """The Airflow connections, by ID."""
+    """The Airflow connections. The key of each table is the ID of a connection."""
 
     alerts: Alerts = Field(
         examples=[
@@ -351,7 +356,7 @@ class Environment(Table):
             {"off_because": "a sandbox"},
         ]
     )
-    """Who is told when a docker login is not refreshed."""
+    """The people or systems that are told when a docker login is not refreshed."""
 
     workers: Workers = Workers()
     """The Airflow workers."""
@@ -370,7 +375,7 @@ class Environment(Table):
         return f"{self.account}.dkr.ecr.{self.region}.{PARTITIONS[self.region].domain}"
 
     def secret_name(self, connection_id: str) -> str:
-        """Return the name of a connection's secret, which Airflow's secrets backend looks up."""
+        """Return the name of a connection's secret. Airflow's secrets backend looks up this name."""
         return f"{self.connections_prefix}/{connection_id}"
 
     def push_role_name(self, team: str) -> str:
@@ -378,5 +383,9 @@ class Environment(Table):
         return f"{self.name}-ecr-push-{team}"
 
     def ecs_family(self, repository: str) -> str:
-        """Return the family of the task definition for a repository, given as `<team>/<name>`."""
+        """Return the family of the task definition for a repository.
+
+        Args:
+            repository: The full name of the repository, `<team>/<name>`.
+        """
         return f"{self.name}-{re.sub('[^a-z0-9]+', '-', repository)}"

@@ -12,11 +12,11 @@ MEMORY_MIB: dict[int, Sequence[int]] = {
     8192: range(16384, 61440 + 1, 4096),
     16384: range(32768, 122880 + 1, 8192),
 }
-"""The memory sizes in MiB that Fargate offers, by the number of CPU units."""
+"""The memory sizes in MiB that Fargate offers for each number of CPU units."""
 
 
 def memory_in_words(cpu_units: int) -> str:
-    """Return the memory sizes for this number of CPU units as text."""
+    """Return the memory sizes for this number of CPU units in words, such as `512, 1024 or 2048`."""
     sizes = MEMORY_MIB[cpu_units]
     if isinstance(sizes, range):
         return f"{sizes[0]} to {sizes[-1]} in steps of {sizes.step}"
@@ -24,7 +24,7 @@ def memory_in_words(cpu_units: int) -> str:
 
 
 def json_schema(default_cpu_units: int, default_memory_mib: int) -> dict[str, Any]:
-    """Return the JSON Schema rules that say which `memory_mib` goes with which `cpu_units`."""
+    """Return the JSON Schema rules for the values of `memory_mib` that each value of `cpu_units` allows."""
     rules = []
     for cpu_units, sizes in MEMORY_MIB.items():
         memory = (

@@ -1,4 +1,4 @@
-"""Reads the settings files of a folder, and refuses what cannot be deployed with one line per problem."""
+"""Loading of the settings files in a folder. Files that cannot be deployed are refused, with one line per problem."""
 
 import tomllib
 from pathlib import Path
@@ -22,10 +22,11 @@ class SettingsError(Exception):
 def load_environments(folder: Path) -> list[Environment]:
     """Return the environments of a folder, sorted by name.
 
-    The checks that compare settings with each other run on the files whose settings are valid one by one.
+    Each file is first checked alone. The files without type errors and other errors in single settings are then
+    checked for settings that contradict each other.
 
     Raises:
-        SettingsError: The settings of at least one file cannot be deployed. The message has the problems of all files.
+        SettingsError: At least one file cannot be deployed. The message contains the problems of all files.
     """
     files = sorted(folder.glob("[!.]*.toml"), key=lambda file: file.stem)
     if not files:
@@ -57,12 +58,14 @@ def _load(file: Path) -> Environment | list[Problem]:
         return [Problem(f"line {line}", "is not UTF-8; save the file as UTF-8")]
     except tomllib.TOMLDecodeError as error:
         return [problem_in(text, error)]
-    except (RecursionError, ValueError):  # nested too deep for Python, or a number with thousands of digits
+    except (RecursionError, ValueError):  # too deeply nested for Python, or a number with thousands of digits
         return [Problem("file", "cannot be read as TOML; write it like the files in examples/")]
     if not settings:
         return [Problem("file", "has no settings; copy them from a file in examples/, or delete the file")]
     if "name" in settings:
-        return [Problem("name", "is not a setting; remove it, because the file's name is the environment's name")]
+        return [
+            Problem("name", "is not a setting; remove it, because the name of the file is the name of the environment")
+        ]
     try:
         return Environment.model_validate({**settings, "name": file.stem})
     except pydantic.ValidationError as error:

@@ -1,11 +1,12 @@
-"""What people write instead of a repository's name, such as the full name of an image."""
+"""Fixes for names that are longer than the name of a repository, such as the full name of an image."""
 
 import re
 from collections.abc import Sequence
 
 from settings.names import repository_name
 
-# A URL's scheme or an ARN; the registry, also with its dual-stack name; the name; a tag; a digest.
+# The lines match the scheme of a URL or the start of an ARN, the host name of the registry (ECR also has a dual-stack
+# name), the name of the repository, and a tag and a digest.
 _IMAGE = re.compile(
     r"(?:[a-z]+://|arn:[^/]*:repository/)?"
     r"(?:[0-9]{12}\.dkr[.-]ecr[^/]*/)?"
@@ -28,7 +29,7 @@ def how_to_shorten(team: str, names: Sequence[object], position: int) -> str | N
 
     Args:
         team: The team's name.
-        names: The entries of the list. They can have any type, because they may not be checked yet.
+        names: The entries of the list. The types of the entries are not checked yet.
         position: The position of the entry to fix.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Pydantic's errors about the values of a settings file, as problems in plain words."""
+"""Translation of pydantic's validation errors to problems in plain words."""
 
 import json
 import re
@@ -16,14 +16,14 @@ from settings.value_types import REPOSITORY_NAME
 
 
 def problems_of(error: pydantic.ValidationError, settings: Mapping[str, Any]) -> list[Problem]:
-    """Return what is wrong in a file.
+    """Return the problems of a settings file.
 
     Args:
-        error: The error of the model.
+        error: Pydantic's error for the file.
         settings: The content of the file.
     """
     found = [(detail, _path_of(detail)) for detail in error.errors()]
-    # A setting in the wrong table is missing in the right one. Moving it solves both problems.
+    # A setting in the wrong table is also missing in the right table. One move solves both problems.
     moved = {path[-1] for detail, path in found if detail["type"] == "extra_forbidden" and _where_to_move(path)}
     return [
         problem
@@ -35,12 +35,12 @@ def problems_of(error: pydantic.ValidationError, settings: Mapping[str, Any]) ->
 
 def _path_of(error: Any) -> list[str]:
     path = [part for part in error["loc"] if isinstance(part, str)]
-    return path[:-1] if path[-1:] == ["[key]"] else path  # pydantic's mark for the name of a table
+    return path[:-1] if path[-1:] == ["[key]"] else path  # pydantic adds this part to errors in a table's name
 
 
-_KINDS = {"string": "text", "int": "a whole number", "bool": "true or false", "tuple": "a list"}
+_KINDS = {"string": "a string", "int": "a whole number", "bool": "true or false", "tuple": "a list"}
 _FIXES = {
-    "string": "put it in quotes",
+    "string": "put the string in quotes",
     "int": "write a whole number without quotes",
     "bool": "write true or false without quotes",
     "tuple": "write a list in brackets",
@@ -64,7 +64,7 @@ def _in_words(error: Any, path: list[str], settings: Mapping[str, Any]) -> Probl
             otherwise = f"write one of {', '.join(known)}"
             message = f"is not a setting; {did_you_mean(path[-1], known, otherwise)}"
         case "too_short" if value:
-            return None  # pydantic counts the valid entries only, and each of the others has an error of its own
+            return None  # pydantic counts only the valid entries, and reports the invalid entries separately
         case "too_short":
             message = "is empty; add at least one entry"
         case "too_long":
@@ -90,7 +90,7 @@ def _quoted(key: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as a message shows it: as in TOML, if it is short."""
+    """Return a value as messages show it. A list or a table is shown as `a list` or `a table`."""
     match value:
         case list():
             return "a list"
@@ -104,12 +104,12 @@ def _shown(value: Any) -> str:
 
 
 def _how_to_add(path: list[str]) -> str:
-    """Return how to write the setting with this path."""
+    """Return an example of the setting at this path, for the message that the setting is missing."""
     examples = _fields(path[:-1])[path[-1]].examples or []
     if not isinstance(examples[0], dict):
         return f"{path[-1]} = {json.dumps(examples[0])}"
     keys = [key for example in examples for key in example]
-    if all(isinstance(value, dict) for value in examples[0].values()):  # a table of tables
+    if all(isinstance(value, dict) for value in examples[0].values()):  # the examples are tables that contain tables
         return f"a table [{'.'.join(map(_quoted, [*path, keys[0]]))}]"
     return f"a table [{'.'.join(map(_quoted, path))}] with {', '.join(keys[:-1])} or {keys[-1]}"
 
@@ -126,7 +126,7 @@ def _fields(table: Iterable[str]) -> dict[str, FieldInfo]:
 
 
 def _how_to_shorten(place: tuple[str | int, ...], settings: Mapping[str, Any]) -> str | None:
-    """Return how to fix the name of a repository that has other parts around it, if there is such a fix."""
+    """Return how to shorten the name of a repository, or None if the result would not be a valid name."""
     match place:
         case ("teams", str(team), "repositories", int(position)):
             fix = how_to_shorten(team, settings["teams"][team]["repositories"], position)
@@ -136,7 +136,7 @@ def _how_to_shorten(place: tuple[str | int, ...], settings: Mapping[str, Any]) -
 
 
 def _where_to_move(path: list[str]) -> str | None:
-    """Return where a setting belongs that is in the wrong table, or None if no table has this setting."""
+    """Return the place of a setting that is in the wrong table, or None if no table has this setting."""
     *table, key = path
     homes = {home: model.model_fields[key] for home, model in tables() if key in model.model_fields and key != "name"}
     if not homes:
@@ -154,7 +154,7 @@ def _where_to_move(path: list[str]) -> str | None:
 
 
 def _length_in_common(home: tuple[str, ...], table: list[str]) -> int:
-    """Return how many parts of two paths are the same, from the start. A placeholder is the same as every name."""
+    """Return how many parts at the start of two paths are equal. A placeholder such as `<team>` equals every name."""
     pairs = zip(home, table, strict=False)
     different = (n for n, (part, other) in enumerate(pairs) if part != other and part not in NAMED_TABLES.values())
     return next(different, min(len(home), len(table)))

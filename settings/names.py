@@ -1,13 +1,16 @@
-"""The names that settings become on AWS, each built in one place."""
+"""Names on AWS that do not depend on the environment.
+
+`settings.environment.Environment` builds the names that depend on the environment, such as the names of secrets.
+"""
 
 import re
 
 TEAM_TAG = "team"
-"""The tag that says which team a repository belongs to. The permissions on images ask for it."""
+"""The key of the tag with the team of a repository. The permissions on images have a condition on this tag."""
 
 
 def pascal_case(name: str) -> str:
-    """Return the name in the letters and digits that CloudFormation accepts: `docker_default` is `DockerDefault`."""
+    """Return a name for CloudFormation, which has only letters and digits: `docker_default` becomes `DockerDefault`."""
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
 
 

@@ -1,7 +1,7 @@
-"""Lengths of IAM policies, which grow with the settings.
+"""Checks of the lengths of IAM policies that grow with the settings.
 
 IAM counts the characters of a policy without white space (IAM User Guide, "IAM and AWS STS quotas"). The checks
-estimate the part that grows and compare it with the room that the fixed statements leave.
+estimate the length of the part that grows. They compare this length with the length that the fixed statements leave.
 tests/permissions/test_quotas.py compares whole policies with IAM's quotas, at the largest settings that are accepted.
 """
 
@@ -10,24 +10,26 @@ from collections.abc import Iterable, Iterator
 from settings.environment import Environment
 from settings.problem import Problem
 
-INLINE_POLICIES_QUOTA = 10_240  # all inline policies of a role
+# The quotas are in characters.
+INLINE_POLICIES_QUOTA = 10_240  # for all inline policies of a role together
 MANAGED_POLICY_QUOTA = 6_144
 TRUST_POLICY_QUOTA = 2_048
 
+# The part of each quota that may grow with the settings.
 ROOM_FOR_TEAMS = 8_000  # of INLINE_POLICIES_QUOTA, in a pull role
 ROOM_FOR_WORKERS = 5_000  # of MANAGED_POLICY_QUOTA, in each policy of the workers
 ROOM_FOR_PRINCIPALS = 1_600  # of TRUST_POLICY_QUOTA, in a push role
 
-# Characters around a name in a policy: the rest of its ARN, and quotes and commas.
+# The number of characters that an entry of a policy has besides the name: the rest of the ARN, quotes and commas.
 _PRINCIPAL = 8
 _PERMISSION_SET = 100  # the ARN pattern of the role that IAM Identity Center creates
-_TEAM = 75  # the ARN of the team's repositories and the value of the tag: the name occurs in both
+_TEAM = 75  # the name is in the ARN of the team's repositories and in the value of the tag
 _SECRET = 70
 _ECS_TASK = 480  # the ARNs of two roles, of the family with and without a revision, and of a log group
 
 
 def problems(environment: Environment) -> Iterator[Problem]:
-    """Return the settings that would make a policy longer than IAM accepts."""
+    """Return a problem for each setting that would make a policy longer than IAM accepts."""
     yield from _trust_policies(environment)
     yield from _pull_policies(environment)
     yield from _worker_policy(environment)
@@ -43,7 +45,7 @@ def _trust_policies(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 f"teams.{name}.push",
                 f"names too many principals for one trust policy, which has {TRUST_POLICY_QUOTA} characters at most; "
-                "name one role or permission set that all of them assume",
+                "name one role or permission set that all principals assume",
             )
 
 

@@ -1,4 +1,4 @@
-"""What the refusal of a setting is made of."""
+"""A problem in a settings file, and suggestions for its message."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ class Problem:
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
-    """Return how to fix a word: with the nearest of the known words, if one is near.
+    """Return how to fix an unknown word. The result suggests the most similar known word, if one is similar.
 
     Args:
-        word: What the settings file has.
+        word: The unknown word in the settings file.
         known: The words that would be accepted.
-        otherwise: How to fix the word if the nearest word is not the right one.
+        otherwise: How to fix the word if the suggestion is wrong or missing.
     """
     near = get_close_matches(word.lower(), known, n=1)
     return f"did you mean {near[0]}? If not, {otherwise}" if near else otherwise

@@ -1,4 +1,4 @@
-"""Writes what is generated from the models: settings/schema.json and docs/settings.md.
+"""Write settings/schema.json and docs/settings.md, which are generated from the models.
 
 Run `python -m settings.reference` after a change of the models, of the value types or of examples/dev.toml.
 """
@@ -24,7 +24,7 @@ PAGE = _ROOT / "docs" / "settings.md"
 
 
 class _Section(NamedTuple):
-    path: str  # of a table, empty for the settings outside of tables
+    path: str  # the path of the table, or an empty string for the settings outside of tables
     model: type[BaseModel]
     facts: list[str]  # sentences about the table itself
 
@@ -91,7 +91,8 @@ _PAGE = """\
 
 An environment is one deployment of airflow-ecr-login.
 Each environment has one TOML file in `environments/`, and the file's name without `.toml` is the environment's name.
-Other names begin with it: `prod.toml` creates the stack `prod-Registry` and the push roles `prod-ecr-push-<team>`.
+The names of stacks and push roles start with the environment's name.
+For example, `prod.toml` creates the stack `prod-Registry` and the push roles `prod-ecr-push-<team>`.
 {name}
 
 ## Example
@@ -107,27 +108,29 @@ Copy one of the two files to `environments/<name>.toml` and edit the copy.
 ## Completion in an editor
 
 The first line of the example names the JSON schema `settings/schema.json`.
-Editors with Taplo or Tombi use this line to complete settings, to show their descriptions and to mark wrong values.
+Editors with Taplo or Tombi use this schema to complete settings, to show descriptions and to mark wrong values.
 
-## Checks before a deploy
+## Checks before a deployment
 
 `make settings`, `make diff` and `make deploy` check all files in `environments/`.
 `make settings` needs no AWS credentials, and `make settings ENV=<name>` also prints what the file means.
 Each problem is one line with the file, the setting, what is wrong and how to fix it.
-Nothing is deployed while there is a problem.
+The commands deploy nothing until all problems are fixed.
 
 ```output
 dev.toml: account: '1111' is not the ID of an AWS account; write its 12 digits in quotes
 ```
 
-A warning is a line of the same form that does not stop a deploy.
-It names a principal or a topic of another account, because a copied file often keeps an account number of the original.
+A warning has the same form and does not stop a deployment.
+A warning names a principal or a topic of another account.
+The reason is that a copied file often contains an account number of the original file.
+Another warning names clean-ups of two environments that select the same instances.
 
 ## All settings
 
 {overview}
 
-A list may not have the same entry twice.
+A list cannot contain the same entry twice.
 
 {sections}
 
@@ -146,11 +149,12 @@ AWS also limits the length of names.
 {names}
 
 Two environments in one account and Region cannot have a team of the same name.
-The permissions use the team's name, so each environment could use the other's repositories.
+The permissions use the team's name, so each environment could use the repositories of the other environment.
 
 In a task family, every character that is not a letter or a digit becomes a hyphen.
-So `risk/var` of the environment `prod-eu` and `eu-risk/var` of the environment `prod` have the same task family.
-The checks refuse them in one account and Region, because each environment's workers could run the other's task.
+For example, `risk/var` in the environment `prod-eu` and `eu-risk/var` in the environment `prod` have the same family.
+The checks refuse two equal task families in one account and Region.
+Otherwise the workers of each environment could run the task of the other environment.
 
 ## How this page is made
 
@@ -159,7 +163,7 @@ The checks refuse them in one account and Region, because each environment's wor
 
 
 def _sections(path: str, model: type[BaseModel], facts: list[str]) -> Iterator[_Section]:
-    """Return the section of a table, followed by those of the tables in it."""
+    """Return the section of a table and the sections of the tables in this table."""
     yield _Section(path, model, facts)
     for key, field in model.model_fields.items():
         if table := model_of(field):
@@ -175,7 +179,7 @@ def _sections(path: str, model: type[BaseModel], facts: list[str]) -> Iterator[_
 
 
 def _settings(section: _Section) -> Iterator[tuple[str, FieldInfo]]:
-    """Return the path and the field of each setting of a table that is not a table itself."""
+    """Return the path and the field of each setting in a section. Settings that are tables are left out."""
     for key, field in section.model.model_fields.items():
         if not model_of(field) and (section.path or key != "name"):
             yield f"{section.path}.{key}".lstrip("."), field
@@ -203,7 +207,7 @@ def _blocks(section: _Section) -> Iterator[str]:
         )
 
 
-_TYPES = {"string": "text", "integer": "whole number", "boolean": "`true` or `false`", "array": "list of texts"}
+_TYPES = {"string": "string", "integer": "whole number", "boolean": "`true` or `false`", "array": "list of strings"}
 
 
 def _default(field: FieldInfo) -> str:
@@ -234,7 +238,7 @@ def _allowed(field: FieldInfo, schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _advice(field: FieldInfo) -> str:
-    """Return how to write the texts of a setting, or the names of its tables."""
+    """Return how to write the strings of a setting, or the names of the tables in the setting."""
     return next((pattern.advice for pattern in _patterns(field.annotation, *field.metadata)), "")
 
 
@@ -255,7 +259,7 @@ def _sentence(text: str) -> str:
 
 
 def _code(advice: str) -> str:
-    """Return an advice with everything that is not a word as code."""
+    """Return advice as Markdown, where paths, ARNs and other special words are code."""
     return re.sub(r"cron\([^)]*\)|[^\s,;]*[_:/=@*#][^\s,;]*", lambda match: f"`{match[0]}`", advice)
 
 

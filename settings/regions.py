@@ -1,4 +1,4 @@
-"""The AWS Regions, with the partition and the domain of each.
+"""The AWS Regions, with the partition and the domain of each Region.
 
 The table is checked in because `aws_cdk.region_info` takes more than a second to import.
 tests/settings/test_regions.py compares it with the data of the pinned CDK.
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Partition:
-    """A group of Regions that share ARNs and a domain."""
+    """A group of Regions with the same start of ARNs and the same domain."""
 
-    name: str  # the second part of an ARN, such as aws or aws-cn
-    domain: str  # what the host names of its services end with
+    name: str  # the second part of the ARNs, such as aws or aws-cn
+    domain: str  # the end of the host names of AWS services
 
 
 _REGIONS_BY_PARTITION = {
@@ -64,4 +64,4 @@ _REGIONS_BY_PARTITION = {
 PARTITIONS: dict[str, Partition] = {
     region: partition for partition, regions in _REGIONS_BY_PARTITION.items() for region in regions
 }
-"""The partition of each Region, by the Region's code."""
+"""The partition of each Region. The key is the code of the Region."""

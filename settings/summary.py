@@ -1,4 +1,4 @@
-"""What the settings of an environment mean, as plain text for people who review them."""
+"""Summaries of an environment's settings as plain text, for people who review the settings."""
 
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ _LABEL = 16
 
 
 def in_one_line(environment: Environment) -> str:
-    """Return the name, the place and the size of an environment."""
+    """Return one line with the name, the account, the Region and the size of an environment."""
     counts = (
         (len(environment.teams), "team", "teams"),
         (sum(len(team.repositories) for team in environment.teams.values()), "repository", "repositories"),
@@ -23,7 +23,11 @@ def in_one_line(environment: Environment) -> str:
 
 
 def in_full(environment: Environment) -> str:
-    """Return who may push, what each docker login opens, who reads the logins, and what else the deploy creates."""
+    """Return a summary in sections.
+
+    The sections show who may push, which images each docker login can pull, who can read the docker logins, and what
+    else the deployment creates.
+    """
     sections = (_place, _push, _logins, _readers, _alerts, _clean_up, _fargate)
     return "\n\n".join("\n".join(section(environment)) for section in sections)
 
@@ -71,7 +75,7 @@ def _logins(environment: Environment) -> Iterator[str]:
 
 
 def _readers(environment: Environment) -> Iterator[str]:
-    key = {"aws": "the key that Secrets Manager has", "customer": "a customer managed key that the deploy creates"}
+    key = {"aws": "the key that Secrets Manager has", "customer": "a customer managed key that the deployment creates"}
     workers = environment.workers
     yield "Who reads the docker logins"
     yield from _row("workers", *_workers(environment))
@@ -122,7 +126,7 @@ def _fargate(environment: Environment) -> Iterator[str]:
 def _workers(environment: Environment) -> Iterable[str]:
     if environment.workers.role_arns:
         return _principals(environment, environment.workers.role_arns)
-    return ["a role that the deploy creates, with an instance profile"]
+    return ["a role that the deployment creates, with an instance profile"]
 
 
 def _principals(environment: Environment, arns: Iterable[str]) -> Iterable[str]:
@@ -130,7 +134,7 @@ def _principals(environment: Environment, arns: Iterable[str]) -> Iterable[str]:
 
 
 def _principal(environment: Environment, arn: str) -> str:
-    """Return `role <path and name>` or `user <path and name>`, with the account if it is another one."""
+    """Return `role <path and name>` or `user <path and name>`, and the account if it is another account."""
     kind, _, name = arn.split(":", 5)[5].partition("/")
     return f"{kind} {name}{_elsewhere(environment, account_of(arn))}"
 
@@ -140,7 +144,7 @@ def _elsewhere(environment: Environment, account: str) -> str:
 
 
 def _row(label: str, *texts: str) -> Iterator[str]:
-    """Return a label and texts, each of which starts a line. Words that are longer than a line are not cut."""
+    """Return the lines of a label and its texts. Each text starts on a new line, and long words are not cut."""
     for text in texts:
         yield from textwrap.wrap(
             text,

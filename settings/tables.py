@@ -1,4 +1,4 @@
-"""The tables of a settings file, found in the models."""
+"""Functions that find the tables of a settings file in the models."""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from settings.environment import Environment
 
 NAMED_TABLES = {"teams": "<team>", "connections": "<id>", "tasks": '"<team>/<name>"'}
-"""What stands for the name of a table, by the setting that holds such tables."""
+"""The settings that contain tables with names, and the placeholder for a name in each of these settings."""
 
 Path = tuple[str, ...]
 
@@ -24,7 +24,7 @@ def tables(path: Path = (), model: type[BaseModel] = Environment) -> Iterator[tu
 
 
 def model_of(field: FieldInfo) -> type[BaseModel] | None:
-    """Return the model of a setting that is a table or holds tables."""
+    """Return the model of a setting that is a table or contains tables, or None for other settings."""
     for kind in (field.annotation, *get_args(field.annotation)):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind

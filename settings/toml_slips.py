@@ -1,26 +1,20 @@
-"""Slips in a file that is not TOML: the line, and how to write it.
+"""Explanations for settings files that are not TOML.
 
-Each repair changes one line. A repair is proposed only if the file can then be read at least up to the next line.
+A slip is a small syntax mistake, such as a comma at the end of a line. Two tables list common slips: `_TO_EXPLAIN` and
+`_TO_REPAIR`. Each row has a pattern for the line and an explanation. The rows of `_TO_REPAIR` also have a replacement,
+so that the message can show the line without the slip. A replacement is used only if it removes the error of `tomllib`.
 """
 
 import re
 import tomllib
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from typing import get_args, get_origin
+from typing import NamedTuple, get_args, get_origin
 
 from settings.problem import Problem
 from settings.tables import tables
 
-_LONGEST_SHOWN = 80  # characters of a line
-_MOST_REPAIRS = 3  # of one line: `require_mfa: True,` has three slips
-_AT_THE_END = 1_000_000_000  # the line of an error at the end of the document
-
-_KEY = r"[A-Za-z0-9_.\"'/-]+"
-_SETTING = re.compile(rf"(?P<key>\s*{_KEY})\s*=\s*(?P<value>.*?)\s*")
-
-Repair = Callable[[str], str]
-"""A function that returns the line as it should be, or unchanged."""
+_LONGEST_SHOWN = 80  # characters of a line in a message
+_MOST_REPAIRS = 3  # in one line: `require_mfa: True,` has three slips
 
 
 def problem_in(text: str, error: tomllib.TOMLDecodeError) -> Problem:
@@ -31,140 +25,22 @@ def problem_in(text: str, error: tomllib.TOMLDecodeError) -> Problem:
         error: The error of `tomllib.loads(text)`.
     """
     lines = text.split("\n")
-    last = max((number for number, line in enumerate(lines, 1) if _without_comment(line).strip()), default=1)
-    where = _line_of(error)
-    number = last if where == _AT_THE_END else where
-    fix = _known_slip(lines, number, str(error))
-    if not fix:
-        for repaired, words, line in _repairs(lines, number, where):
-            shown = _shown(line)
-            correction = f": {shown}" if len(line) <= _LONGEST_SHOWN and "\n" not in line else ""
-            return Problem(f"line {repaired}", f"{_shown(lines[repaired - 1])} is not TOML; {words}{correction}")
-        fix = "write <key> = <value> as in the files in examples/, with text in quotes"
-    return Problem(f"line {number}", f"{_shown(lines[number - 1])} is not TOML; {fix}")
+    place = _line_of(error)
+    filled = [number for number, line in enumerate(lines, 1) if _without_comment(line).strip()]
+    number = place or (filled or [1])[-1]
+    if explanation := _explanation(lines, number, str(error)):
+        return Problem(f"line {number}", f"{_shown(lines[number - 1])} is not TOML; {explanation}")
+    for repaired, explanation, line in _repairs(lines, number, filled, at_the_end=place is None):
+        correction = f": {_shown(line)}" if len(line) <= _LONGEST_SHOWN and "\n" not in line else ""
+        return Problem(f"line {repaired}", f"{_shown(lines[repaired - 1])} is not TOML; {explanation}{correction}")
+    explanation = "write <key> = <value> as in the files in examples/, with strings in quotes"
+    return Problem(f"line {number}", f"{_shown(lines[number - 1])} is not TOML; {explanation}")
 
 
-def _known_slip(lines: Sequence[str], number: int, error: str) -> str | None:
-    """Return the fix of a slip that no change of a single line repairs."""
-    line = _without_comment(lines[number - 1]).strip()
-    if re.match(r"<{7}|={7}|>{7}", line):
-        return "resolve the merge conflict and delete its marks"
-    if line.startswith("{"):
-        return "write the file as TOML, like the files in examples/, because it looks like JSON"
-    if re.fullmatch(r"[\w -]+:|- .*", line):
-        return "write a list in brackets and a table as [name], because this looks like YAML"
-    if re.fullmatch(rf"{_KEY}\s*=\s*(?:null|None|nil|~)?", line):
-        return "write a value after the =, or delete the line"
-    if re.search(r"=\s*\{$", line):
-        return "write the table on one line, or under a [heading]"
-    if re.match("Cannot (overwrite|declare|mutate)", error):
-        return f"{_how_to_merge(lines, number)}, because each key and each table is written once"
-    return None
-
-
-def _how_to_merge(lines: Sequence[str], number: int) -> str:
-    """Return what to do with a line whose key or table is in an earlier line too."""
-    table: tuple[str, ...] = ()
-    places: dict[tuple[str, ...], int] = {}
-    for each, line in enumerate(lines[:number], 1):
-        bare = _without_comment(line).strip()
-        if header := re.fullmatch(r"\[+(.*?)\]+", bare):
-            path = table = _parts(header[1])
-        elif setting := _SETTING.fullmatch(bare):
-            path = (*table, *_parts(setting["key"]))
-        else:
-            continue
-        if each == number:
-            if (first := places.get(path)) and header and lines[first - 1].strip().startswith("["):
-                return f"move its settings below line {first} and delete this line"
-            if first and not header:
-                return f"delete this line or line {first}"
-            near = [line for other, line in places.items() if other[: len(path)] == path or path[: len(other)] == other]
-            return f"merge it with line {near[-1]}" if near else "merge it with the earlier lines"
-        places.setdefault(path, each)
-    return "merge it with the earlier lines"
-
-
-def _parts(key: str) -> tuple[str, ...]:
-    """Return the parts of a dotted key, without their quotes."""
-    return tuple(part.strip(" \t\"'") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.]+", key))
-
-
-def _repairs(lines: list[str], number: int, where: int) -> Iterator[tuple[int, str, str]]:
-    """Return the repairs after which the file can be read further: the line's number, what to do, and the line."""
-    for words, line in _repaired(lines[number - 1], lines, number):
-        yield number, words, line
-    # A list that is not closed, or an entry without its comma, is an error in a later line.
-    before = [n for n in range(1, number if where <= number else number + 1) if _without_comment(lines[n - 1]).strip()]
-    for previous in before[-1:]:
-        body, comment = _split(lines[previous - 1])
-        for words, line in (
-            ("close the list with ]", f"{body.rstrip().removesuffix(',')}]{comment}"),
-            ("write a comma after the entry", f"{body.rstrip()},{comment}"),
-        ):
-            if _reads_further(lines, previous, line, beyond=where):
-                yield previous, words, line
-    if where == _AT_THE_END:
-        for each, line in enumerate(lines, 1):
-            if '"""' in line or "'''" in line:
-                yield from ((each, words, fixed) for words, fixed in _repaired(line, lines, each, beyond=where))
-
-
-def _repaired(line: str, lines: list[str], number: int, beyond: int | None = None) -> Iterator[tuple[str, str]]:
-    """Return the repairs of one line that work, those with the fewest changes first."""
-    tried = {line}
-    candidates: list[tuple[list[str], str]] = [([], line)]
-    for _ in range(_MOST_REPAIRS):
-        candidates = [
-            ([*done, words], changed)
-            for done, before in candidates
-            for words, repair in _REPAIRS.items()
-            if (changed := repair(before)) not in tried and not tried.add(changed)  # type: ignore[func-returns-value]
-        ]
-        for done, repaired in candidates:
-            if _reads_further(lines, number, repaired, beyond=beyond or number):
-                yield " and ".join(done), repaired
-
-
-def _reads_further(lines: list[str], number: int, line: str, *, beyond: int) -> bool:
-    """Whether the file, with another line at this number, has no error up to the line `beyond`."""
-    end = len(lines) if beyond == _AT_THE_END else beyond
-    try:
-        tomllib.loads("\n".join([*lines[: number - 1], line, *lines[number:end]]))
-    except tomllib.TOMLDecodeError as error:
-        # A list may go on after the last of these lines.
-        return beyond != _AT_THE_END and _line_of(error) == _AT_THE_END and str(error).startswith(_MORE_TO_COME)
-    except (RecursionError, ValueError):  # as in settings/files.py
-        return False
-    return True
-
-
-_MORE_TO_COME = ("Unclosed array", "Invalid value")
-
-
-def _line_of(error: tomllib.TOMLDecodeError) -> int:
+def _line_of(error: tomllib.TOMLDecodeError) -> int | None:
+    """Return the number of the line with the error, or None if `tomllib` found the error at the end of the file."""
     place = re.search(r"\(at line (\d+), column \d+\)$", str(error))
-    return int(place[1]) if place else _AT_THE_END
-
-
-def _split(line: str) -> tuple[str, str]:
-    """Return a line without its comment, and the comment with the white space before it."""
-    quote = ""
-    for position, character in enumerate(line):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "\"'":
-            quote = character
-        elif character == "#":
-            body = line[:position].rstrip()
-            return body, line[len(body) :]
-    if quote and (comment := re.search(r"\s+#.*", line)):  # a quote that is not closed
-        return line[: comment.start()], comment[0]
-    return line, ""
-
-
-def _without_comment(line: str) -> str:
-    return _split(line)[0]
+    return int(place[1]) if place else None
 
 
 def _shown(line: str) -> str:
@@ -176,155 +52,97 @@ def _shown(line: str) -> str:
     return f"`{visible[:_LONGEST_SHOWN]}…`" if len(visible) > _LONGEST_SHOWN else f"`{visible}`"
 
 
-# The repairs of a line
+_BODY_AND_COMMENT = re.compile(r"((?:[^\"'#]|\"[^\"]*\"|'[^']*')*?)(\s*#.*)?", re.DOTALL)
+_OPEN_QUOTE_AND_COMMENT = re.compile(r"(.*?)(\s+#.*)", re.DOTALL)
 
 
-def _with_plain_quotes(line: str) -> str:
-    return line.translate(
-        dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02"), '"')
-        | dict.fromkeys(map(ord, "\u2018\u2019\u201a\u201b\u2032\u00b4`"), "'")
-    )
+def _split(line: str) -> tuple[str, str]:
+    """Return a line without its comment, and the comment with the white space before it."""
+    parts = _BODY_AND_COMMENT.fullmatch(line) or _OPEN_QUOTE_AND_COMMENT.fullmatch(line)
+    return (parts[1], parts[2] or "") if parts else (line, "")
 
 
-def _without_invisible(line: str) -> str:
-    """Replace other kinds of spaces, and remove characters of no width and control characters."""
-    line = "".join(" " if unicodedata.category(character) == "Zs" else character for character in line)
-    return "".join(c for c in line if c == "\t" or unicodedata.category(c) not in ("Cf", "Cc"))
+def _without_comment(line: str) -> str:
+    return _split(line)[0]
 
 
-def _without_end_mark(line: str) -> str:
-    body, comment = _split(line)
-    return re.sub(r"\s*[,;]$", "", body) + comment
+# Slips that are only explained
+
+_KEY = r"[A-Za-z0-9_.\"'/-]+"
+
+_TO_EXPLAIN: list[tuple[str, str]] = [
+    (r"<{7}|={7}|>{7}", "resolve the merge conflict and delete its marks"),
+    (r"\{", "write the file as TOML, like the files in examples/, because the line looks like JSON"),
+    (r"[\w -]+:$|- ", "write a list in brackets and a table as [name], because the line looks like YAML"),
+    (rf"{_KEY}\s*=\s*(?:null|None|nil|~)?$", "write a value after the =, or delete the line"),
+    (r".*=\s*\{$", "write the table on one line, or under a [heading]"),
+]
+"""The patterns match the start of a line. These slips need a change of several lines, or a value that only the author
+of the file knows.
+"""
 
 
-def _with_equals_sign(line: str) -> str:
-    return re.sub(rf"^(\s*{_KEY}?)\s*(?::=|==|=>|\uff1d|:|\s(?=[\"'\[{{0-9]))\s*", r"\1 = ", line, count=1)
+def _explanation(lines: Sequence[str], number: int, error: str) -> str | None:
+    line = _without_comment(lines[number - 1]).strip()
+    for pattern, explanation in _TO_EXPLAIN:
+        if re.match(pattern, line):
+            return explanation
+    if re.match("Cannot (overwrite|declare|mutate)", error):
+        return f"{_how_to_merge(lines, number)}, because a key or a table can occur only once"
+    return None
 
 
-def _with_lower_case(line: str) -> str:
-    return _changed_value(line, lambda key, value: value.lower() if value.lower() in ("true", "false") else value)
+def _how_to_merge(lines: Sequence[str], number: int) -> str:
+    """Return what to do with a line whose key or table is also in an earlier line."""
+    earlier = _definitions(lines[:number])
+    unknown = "merge this line with the earlier lines"
+    if number not in earlier:
+        return unknown
+    path, is_heading = earlier.pop(number)
+    for line, definition in earlier.items():
+        if definition == (path, True) and is_heading:
+            return f"move the settings of this table below line {line} and delete this line"
+        if definition[0] == path and not is_heading:
+            return f"delete this line or line {line}"
+    near = [line for line, (other, _) in earlier.items() if path[: len(other)] == other or other[: len(path)] == path]
+    return f"merge this line with line {near[-1]}" if near else unknown
 
 
-def _with_true_or_false(line: str) -> str:
-    words = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"}
-    return _changed_value(line, lambda key, value: words.get(value.lower(), value) if key in _keys_of(bool) else value)
+def _definitions(lines: Sequence[str]) -> dict[int, tuple[tuple[str, ...], bool]]:
+    """Return a dict of the number of each line that defines a key or a table.
+
+    The values are the path of the key or table, and whether the line is the heading of a table.
+    """
+    definitions = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(lines, 1):
+        bare = _without_comment(line).strip()
+        if heading := re.fullmatch(r"\[+(.*?)\]+", bare):
+            table = _parts(heading[1])
+            definitions[number] = (table, True)
+        elif setting := re.match(rf"({_KEY})\s*=", bare):
+            definitions[number] = ((*table, *_parts(setting[1])), False)
+    return definitions
 
 
-def _with_only_the_number(line: str) -> str:
-    def number(key: str, value: str) -> str:
-        found = re.match(r"0*(\d+(?:[ ,_]\d{3})*)", value)
-        return re.sub("[ ,_]", "", found[1]) if found and key in _keys_of(int) else value
-
-    return _changed_value(line, number)
+def _parts(key: str) -> tuple[str, ...]:
+    """Return the parts of a dotted key, without their quotes."""
+    return tuple(part.strip(" \t\"'") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.]+", key))
 
 
-def _with_quotes(line: str) -> str:
-    def quoted(key: str, value: str) -> str:
-        inner = value.strip("\"'")
-        return f'"{inner}"' if inner and not re.search(r"[\"'\[\]{},\\=]", inner) else value
-
-    return _changed_value(line, quoted)
+# Slips that are repaired
 
 
-def _with_single_quotes(line: str) -> str:
-    return _changed_value(
-        line, lambda key, value: f"'{value[1:-1]}'" if re.fullmatch(r'"[^"\']*\\[^"\']*"', value) else value
-    )
+class _Slip(NamedTuple):
+    explanation: str
+    pattern: str
+    replacement: str | Callable[[re.Match[str]], str]
+    in_comments: bool = False  # whether the replacement also changes the comment of the line
 
-
-def _with_quoted_entries(line: str) -> str:
-    def quoted(key: str, value: str) -> str:
-        return f"[{_entries(value[1:-1])}]" if re.fullmatch(r"\[[^\[\]{}]*\]", value) else value
-
-    if "=" in line:
-        return _changed_value(line, quoted)
-    body, comment = _split(line)
-    entry = re.fullmatch(r"(\s*)([^\[\]{}]+?)(\s*,?\s*\]?)", body)
-    return f"{entry[1]}{_entries(entry[2])}{entry[3]}{comment}" if entry else line
-
-
-def _with_commas(line: str) -> str:
-    return re.sub(r"([\"'])\s+(?=[\"'])", r"\1, ", line)
-
-
-def _with_brackets(line: str) -> str:
-    def in_brackets(key: str, value: str) -> str:
-        is_list = key in _keys_of(tuple) and not re.search(r"[{}=]", value) and value
-        return f"[{_entries(value.strip('[]'))}]" if is_list else value
-
-    return _changed_value(line, in_brackets)
-
-
-def _as_header(line: str) -> str:
-    body, comment = _split(line)
-    name = re.fullmatch(rf"(\s*)\[*({_KEY})\]*[\s:;,]*", body)
-    if not name or not re.search(r"[\[\]]", body):
-        return line
-    parts = _parts(name[2])
-    if parts[:2] == ("ecs", "tasks") and len(parts) > 2:  # the name of a repository may have dots
-        parts = ("ecs", "tasks", ".".join(parts[2:]))
-    quoted = ".".join(part if re.fullmatch("[A-Za-z0-9_-]+", part) else f'"{part}"' for part in parts)
-    return f"{name[1]}[{quoted}]{comment}"
-
-
-def _with_hash(line: str) -> str:
-    if start := re.match(r"\s*(//+|;+|--+|/\*+|%+)", line):
-        return f"# {line[start.end() :].strip(' */')}"
-    return re.sub(r"(?<=[\"'\]}\w])\s+(?://+|--+|;+)\s*(?=\S)", " # ", line)
-
-
-def _with_hash_before_text(line: str) -> str:
-    return re.sub(r"(=\s*(?:\"[^\"]*\"|\[[^\[\]]*\]|\d+|true|false))\s+(?=[^\W\d][^=]*$)", r"\1 # ", line)
-
-
-def _on_two_lines(line: str) -> str:
-    return re.sub(rf"(=\s*(?:\"[^\"]*\"|\[[^\[\]]*\]|\d+|true|false))[\s,;]+({_KEY}\s*=)", r"\1\n\2", line)
-
-
-def _without_last_comma(line: str) -> str:
-    return re.sub(r",\s*\}", " }", line)
-
-
-def _with_brace(line: str) -> str:
-    body, comment = _split(line)
-    return f"{body.rstrip().removesuffix(',')} }}{comment}" if body.count("{") > body.count("}") else line
-
-
-_REPAIRS: dict[str, Repair] = {
-    "use straight quotes": _with_plain_quotes,
-    "remove the invisible character": _without_invisible,
-    "remove the comma or semicolon at its end": _without_end_mark,
-    "write true or false in lower case": _with_lower_case,
-    "write true or false": _with_true_or_false,
-    "write only the number": _with_only_the_number,
-    "write each setting on a line of its own": _on_two_lines,
-    "write = between key and value": _with_equals_sign,
-    "start a comment with #": _with_hash,
-    "put the value in quotes": _with_quotes,
-    "put text with a backslash in single quotes": _with_single_quotes,
-    "write a comma between the entries": _with_commas,
-    "put each entry in quotes": _with_quoted_entries,
-    "write the list in brackets": _with_brackets,
-    "correct the heading of the table": _as_header,
-    "remove the last comma": _without_last_comma,
-    "close the table with }": _with_brace,
-    "start a comment with # before it": _with_hash_before_text,
-}
-"""The repairs, by what they tell the person to do. The more certain ones come first."""
-
-
-def _changed_value(line: str, change: Callable[[str, str], str]) -> str:
-    """Return a line `key = value` with another value, or the same line."""
-    body, comment = _split(line)
-    setting = _SETTING.fullmatch(body)
-    if not setting:
-        return line
-    return f"{setting['key']} = {change(_parts(setting['key'])[-1], setting['value'])}{comment}"
-
-
-def _entries(text: str) -> str:
-    """Return the entries of a list, each in quotes."""
-    return ", ".join(f'"{entry}"' for part in text.split(",") if (entry := part.strip().strip("\"'")))
+    def repair(self, line: str) -> str:
+        """Return the line without the slip, or the same line if it does not have the slip."""
+        body, comment = (line, "") if self.in_comments else _split(line)
+        return re.sub(self.pattern, self.replacement, body) + comment
 
 
 def _keys_of(kind: type) -> set[str]:
@@ -333,7 +151,165 @@ def _keys_of(kind: type) -> set[str]:
     for _, table in tables():
         for key, field in table.model_fields.items():
             annotation = field.annotation
-            # int, a list as tuple[str, ...], or numbers as Literal[256, 512]
+            # The annotation is the type, a list as tuple[str, ...], or numbers as Literal[256, 512].
             if kind in (annotation, get_origin(annotation), *map(type, get_args(annotation))):
                 keys.add(key)
     return keys
+
+
+def _setting(value: str, kind: type | None = None) -> str:
+    """Return the pattern of a line `key = value`, where the group `start` is everything before the value.
+
+    Args:
+        value: The pattern of the value.
+        kind: The type that the setting must have: bool, int or tuple. By default, the key can be any word.
+    """
+    key = rf"(?:{_KEY}\.)?(?:{'|'.join(sorted(_keys_of(kind)))})" if kind else _KEY
+    return rf"^(?P<start>\s*{key}\s*=\s*)(?P<value>{value})(?=\s*$)"
+
+
+def _in_quotes(entries: str) -> str:
+    """Return the entries of a list, each in quotes."""
+    bare = [entry.strip().strip("\"'") for entry in entries.split(",")]
+    return ", ".join(f'"{entry}"' for entry in bare if entry)
+
+
+def _heading(found: re.Match[str]) -> str:
+    parts = _parts(found["name"])
+    if parts[:2] == ("ecs", "tasks") and len(parts) > 2:  # the name of a repository may contain dots
+        parts = ("ecs", "tasks", ".".join(parts[2:]))
+    quoted = ".".join(part if re.fullmatch("[A-Za-z0-9_-]+", part) else f'"{part}"' for part in parts)
+    return f"[{quoted}]"
+
+
+_VALUE = r"(?:\"[^\"]*\"|\[[^\[\]]*\]|\d+|true|false)"
+_OTHER_DOUBLE_QUOTES = "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02"
+_OTHER_SINGLE_QUOTES = "\u2018\u2019\u201a\u201b\u2032\u00b4`"
+_OTHER_SPACES = r"[^\S \t\n]"
+_INVISIBLE = r"[\x00-\x08\x0e-\x1b\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+
+_TO_REPAIR: list[_Slip] = [
+    _Slip(
+        "use straight quotes",
+        f"[{_OTHER_DOUBLE_QUOTES}{_OTHER_SINGLE_QUOTES}]",
+        lambda found: '"' if found[0] in _OTHER_DOUBLE_QUOTES else "'",
+        in_comments=True,
+    ),
+    _Slip(
+        "remove the invisible character",
+        f"{_OTHER_SPACES}|{_INVISIBLE}",
+        lambda found: " " if found[0].isspace() else "",
+        in_comments=True,
+    ),
+    _Slip("remove the comma or semicolon at the end of the line", r"\s*[,;]$", ""),
+    _Slip(
+        "write true or false in lower case",
+        _setting("(?i:true|false)"),
+        lambda found: found["start"] + found["value"].lower(),
+    ),
+    _Slip("write true or false", _setting("(?i:yes|on|1)", bool), r"\g<start>true"),
+    _Slip("write true or false", _setting("(?i:no|off|0)", bool), r"\g<start>false"),
+    _Slip(
+        "write only the number",
+        _setting(r"0*(?P<number>\d+(?:[ ,_]\d{3})*).*?", int),
+        lambda found: found["start"] + re.sub("[ ,_]", "", found["number"]),
+    ),
+    _Slip("write each setting on a separate line", rf"(=\s*{_VALUE})[\s,;]+({_KEY}\s*=)", r"\1\n\2"),
+    _Slip(
+        "write = between key and value",
+        rf"^(\s*{_KEY}?)\s*(?::=|==|=>|\uff1d|:|\s(?=[\"'\[{{0-9]))\s*",
+        r"\1 = ",
+    ),
+    _Slip("start a comment with #", r"^\s*(?://+|;+|--+|/\*+|%+)\s*(.*?)[\s*/]*$", r"# \1"),
+    _Slip("start a comment with #", r"(?<=[\"'\]}\w])\s+(?://+|--+|;+)\s*(?=\S)", " # "),
+    _Slip(
+        "put the string in quotes",
+        _setting(r"[\"']*(?P<inner>[^\"'\[\]{},\\=]+?)[\"']*"),
+        r'\g<start>"\g<inner>"',
+    ),
+    _Slip(
+        "put a string with a backslash in single quotes",
+        _setting(r"\"(?P<inner>[^\"']*\\[^\"']*)\""),
+        r"\g<start>'\g<inner>'",
+    ),
+    _Slip("write a comma between the entries", r"([\"'])\s+(?=[\"'])", r"\1, "),
+    _Slip(
+        "put each entry in quotes",
+        _setting(r"\[(?P<entries>[^\[\]{}]*)\]"),
+        lambda found: f"{found['start']}[{_in_quotes(found['entries'])}]",
+    ),
+    _Slip(  # one line of a list that has several lines
+        "put each entry in quotes",
+        r"^(?P<indent>\s*)(?P<entries>[^\[\]{}=]+?)(?P<end>\s*,?\s*\]?)$",
+        lambda found: found["indent"] + _in_quotes(found["entries"]) + found["end"],
+    ),
+    _Slip(
+        "write the list in brackets",
+        _setting("[^{}=]+", tuple),
+        lambda found: f"{found['start']}[{_in_quotes(found['value'].strip(' []'))}]",
+    ),
+    _Slip("correct the heading of the table", rf"^\s*(?=.*[\[\]])\[*(?P<name>{_KEY})\]*[\s:;,]*$", _heading),
+    _Slip("remove the last comma", r",\s*\}", " }"),
+    _Slip("close the table with }", r"(\{(?:[^{}]|\{[^{}]*\})*?)\s*,?\s*$", r"\1 }"),
+    _Slip("start a comment with # after the value", rf"(=\s*{_VALUE})\s+(?=[^\W\d][^=]*$)", r"\1 # "),
+]
+"""The order of the rows matters, because the message shows the first replacement that removes the error."""
+
+_TO_REPAIR_BEFORE_THE_ERROR: list[_Slip] = [
+    _Slip("close the list with ]", r"^(.*?)\s*,?\s*$", r"\1]"),
+    _Slip("write a comma after the entry", r"^(.*?)\s*$", r"\1,"),
+]
+"""Slips that `tomllib` reports for a later line or for the end of the file."""
+
+
+def _repairs(
+    lines: list[str], number: int, filled: Sequence[int], *, at_the_end: bool
+) -> Iterator[tuple[int, str, str]]:
+    """Return the repairs that remove the error. A repair has the number of a line, the explanation and the new line.
+
+    Args:
+        lines: The lines of the file.
+        number: The number of the line with the error.
+        filled: The numbers of all lines that have more than a comment.
+        at_the_end: Whether `tomllib` found the error at the end of the file. An earlier line can then have the slip.
+    """
+    yield from _repairs_of(lines, number, up_to=number)
+    end = len(lines) + 1 if at_the_end else number
+    for before in [each for each in filled if each < end][-1:]:
+        for slip in _TO_REPAIR_BEFORE_THE_ERROR:
+            line = slip.repair(lines[before - 1])
+            if _reads_further(lines, before, line, up_to=end):
+                yield before, slip.explanation, line
+    if at_the_end:
+        for each, line in enumerate(lines, 1):
+            if '"""' in line or "'''" in line:
+                yield from _repairs_of(lines, each, up_to=end)
+
+
+def _repairs_of(lines: list[str], number: int, *, up_to: int) -> Iterator[tuple[int, str, str]]:
+    """Return the repairs of one line that remove the error. Repairs of fewer slips come first."""
+    candidates: list[tuple[list[str], str]] = [([], lines[number - 1])]
+    seen = {lines[number - 1]}
+    for _ in range(_MOST_REPAIRS):
+        repaired = []
+        for explanations, line in candidates:
+            for slip in _TO_REPAIR:
+                if (better := slip.repair(line)) not in seen:
+                    seen.add(better)
+                    repaired.append(([*explanations, slip.explanation], better))
+        for explanations, line in repaired:
+            if _reads_further(lines, number, line, up_to=up_to):
+                yield number, " and ".join(explanations), line
+        candidates = repaired
+
+
+def _reads_further(lines: list[str], number: int, line: str, *, up_to: int) -> bool:
+    """Return whether the file, with another line at this number, has no error up to the line `up_to`."""
+    try:
+        tomllib.loads("\n".join([*lines[: number - 1], line, *lines[number:up_to]]))
+    except tomllib.TOMLDecodeError as error:
+        list_goes_on = _line_of(error) is None and str(error).startswith(("Unclosed array", "Invalid value"))
+        return list_goes_on and up_to <= len(lines)
+    except (RecursionError, ValueError):  # the same errors as in settings/files.py
+        return False
+    return True

@@ -1,6 +1,6 @@
 """The types of the values in a settings file.
 
-Each type states its pattern or range once, for the loader, the JSON schema and the settings reference.
+The loader, the JSON schema and the settings reference use the pattern or range of each type.
 The limits come from the API references of ECR, IAM, IAM Identity Center, Secrets Manager, SNS and Systems Manager, and
 from Airflow's connection table.
 """
@@ -20,23 +20,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Pattern:
-    """The form that a text must have.
+    """The form that a string must have.
 
     Args:
-        regex: Matches the whole text. It is valid in Python and in JSON Schema (ECMA 262).
-        kind: What the text is, such as `the ARN of a role`.
-        advice: How to write it, as an instruction that fits both an error message and the settings reference.
+        regex: The regular expression that matches the whole string.
+        kind: What the string is, such as `the ARN of a role`.
+        advice: An instruction for writing the string. Error messages and the settings reference contain it.
+        schema_regex: The regular expression for the JSON schema. By default, the JSON schema uses `regex`, which must
+            then mean the same in Python and in JavaScript (ECMA 262).
     """
 
     regex: str
     kind: str
     advice: str
+    schema_regex: str | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(schema), "pattern": f"^(?:{self.regex})$"}
+        return {**handler(schema), "pattern": f"^(?:{self.schema_regex or self.regex})$"}
 
     def _check(self, text: str) -> str:
         if not re.fullmatch(self.regex, text):
@@ -52,7 +55,11 @@ def _known_region(region: str) -> str:
 
 
 def _no_session(advice: str) -> AfterValidator:
-    """Refuse the ARN of a role's session, which people copy from `aws sts get-caller-identity`."""
+    """Return a validator that refuses the ARN of a role's session. `aws sts get-caller-identity` prints such an ARN.
+
+    Args:
+        advice: How to fix the ARN.
+    """
 
     def check(arn: str) -> str:
         if session := re.fullmatch(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([A-Za-z0-9+=,.@_-]{1,64})/.*", arn):
@@ -65,15 +72,17 @@ def _no_session(advice: str) -> AfterValidator:
 
 
 def _no_permission_set_role(advice: str) -> AfterValidator:
-    """Refuse a role of IAM Identity Center. Its name gets another ending when Identity Center creates it again.
+    """Return a validator that refuses a role of IAM Identity Center.
+
+    The name of such a role changes when IAM Identity Center creates the role again.
 
     Args:
-        advice: How to fix it. `{name}` is replaced by the name of the permission set.
+        advice: How to fix the string. `{name}` is replaced by the name of the permission set.
     """
 
     def check(text: str) -> str:
         if found := re.fullmatch(_PERMISSION_SET_ROLE, text):
-            what = f"{text!r} is a role of IAM Identity Center, which gets another name when it is created again"
+            what = f"{text!r} is a role of IAM Identity Center, and the name of such a role can change"
             raise ValueError(f"{what}; {advice.format(name=found['name'])}")
         return text
 
@@ -93,7 +102,8 @@ _ECR_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _SECRET_PART = r"[A-Za-z0-9_+=.@-]+"
 _IAM_CHARACTER = r"[A-Za-z0-9+=,.@_-]"
 _IAM_PATH = rf"(?:{_IAM_CHARACTER}+/)*"
-# A role's ARN, the ARN of its session, or its name, with or without the 16 characters that Identity Center adds.
+# The pattern matches a role's ARN, the ARN of a role's session, and a role's name. It matches the name with and without
+# the 16 characters that IAM Identity Center adds.
 _PERMISSION_SET_ROLE = r"(?:arn:.*/)?AWSReservedSSO_(?P<name>[A-Za-z0-9+=,.@_-]+?)(?:_[0-9a-f]{16})?(?:/.*)?"
 _NO_PERMISSION_SET_ROLE = "(?!AWSReservedSSO_)"
 _NAME_THE_SET = "name the permission set {name} in permission_sets"
@@ -199,7 +209,9 @@ TopicArn = Annotated[
         "write it like arn:aws:sns:eu-west-1:123456789012:alerts; alarms cannot publish to a FIFO topic",
     ),
 ]
-OffReason = Annotated[str, Pattern(r".*\S.*", "a reason", "write one line that says why nobody needs the alerts")]
+OffReason = Annotated[
+    str, Pattern(r"[^\n]*\S[^\n]*", "a reason", "write one line with the reason why nobody needs the alerts")
+]
 RunbookLink = Annotated[
     str,
     Pattern(
@@ -214,6 +226,9 @@ InstanceTagText = Annotated[
         r"[\w .:/=+@-]{1,127}",
         "the tag of an instance",
         "use 1 to 127 letters, digits, spaces and characters of _.:/=+@-",
+        # In JavaScript, \w matches only ASCII. The schema therefore accepts all characters outside of ASCII. The loader
+        # accepts only the letters and digits among them.
+        schema_regex=r"(?:[A-Za-z0-9_ .:/=+@-]|[^\x00-\x7f]){1,127}",
     ),
 ]
 CleanUpSchedule = Annotated[

@@ -1,4 +1,4 @@
-"""What is allowed in settings files, but is often a mistake."""
+"""Warnings about settings that are valid, but are often a mistake."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,7 +7,7 @@ from settings.problem import Problem
 
 
 def warnings_about(environments: Iterable[Environment]) -> list[str]:
-    """Return the warnings about environments, in one line each: `<file>: <key>: warning: <what>; <how to fix it>`."""
+    """Return the warnings, each as a line `<file>: <key>: warning: <what is wrong>; <how to fix it>`."""
     environments = [*environments]
     warnings = [(each, warning) for each in environments for warning in _other_accounts(each)]
     return [
@@ -22,9 +22,9 @@ def account_of(arn: str) -> str:
 
 
 def _other_accounts(environment: Environment) -> Iterator[Problem]:
-    """Return the principals and the topic of other accounts.
+    """Return a warning for each principal and topic of another account.
 
-    A copied file often keeps an account number of the original, and would then trust that account.
+    A copied file often contains an account number of the original file. The copy would then trust that account.
     """
     for name, team in environment.teams.items():
         for key, arns in (("role_arns", team.push.role_arns), ("user_arns", team.push.user_arns)):
@@ -39,7 +39,7 @@ def _other_accounts(environment: Environment) -> Iterator[Problem]:
 
 
 def _same_instances(environments: Iterable[Environment]) -> Iterator[tuple[Environment, Problem]]:
-    """Return the clean-ups of two environments that select the same instances."""
+    """Return a warning for each clean-up that selects the same instances as the clean-up of another environment."""
     owners: dict[tuple[str, ...], Environment] = {}
     for environment in environments:
         if clean_up := environment.workers.clean_up:
@@ -49,5 +49,5 @@ def _same_instances(environments: Iterable[Environment]) -> Iterator[tuple[Envir
                 what = (
                     f"the tag {clean_up.tag_key}={clean_up.tag_value} also selects the instances of {owner.name}.toml"
                 )
-                fix = "use another tag, because both clean-ups would run on each of them"
+                fix = "use another tag, because both clean-ups would run on each of these instances"
                 yield environment, Problem("workers.clean_up", f"{what}; {fix}")

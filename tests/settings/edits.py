@@ -1,4 +1,4 @@
-"""A valid settings file, and functions that change it in one place."""
+"""A valid settings file, and functions that return the file with one change."""
 
 USER = "arn:aws:iam::111111111111:user/ana"
 PUSH_TABLE = f"""\
@@ -54,7 +54,7 @@ DOCKER = "connections.docker_default"
 REFRESH = f"{DOCKER}.refresh_every_minutes"
 
 
-# Edits of VALID, each with one change
+# Functions that return VALID with one change
 
 
 def edited(old: str, new: str) -> str:
@@ -67,17 +67,17 @@ def top(text: str) -> str:
 
 
 def end(text: str) -> str:
-    """Return VALID with more text at its end: settings of docker_default, or other tables."""
+    """Return VALID and a text after it. The text can have settings of docker_default or other tables."""
     return f"{VALID}\n{text}\n"
 
 
 def misplaced(line: str) -> str:
-    """Return VALID with one of its lines moved to its end."""
+    """Return VALID with one line moved to the end of the file."""
     return edited(f"{line}\n", "") + f"{line}\n"
 
 
 def beside(text: str) -> str:
-    """Return VALID with another setting beside the team's repositories."""
+    """Return VALID with another setting in the table of the team."""
     return edited("[teams.analytics]\n", f"[teams.analytics]\n{text}\n")
 
 

@@ -1,4 +1,4 @@
-"""Settings files that are refused, each for one reason."""
+"""Settings files with one problem each, and the messages about these problems."""
 
 from tests.settings.edits import (
     ACCOUNT_ROOT,
@@ -66,8 +66,7 @@ from tests.settings.edits import (
     workers,
 )
 
-# The rule that is broken, the text of dev.toml, the key in the message, and parts of the message: what is wrong, and
-# how to fix it.
+# The name of the case, the content of dev.toml, and three parts of the message: the key, what is wrong, how to fix it.
 Refusal = tuple[str, str | bytes, str, str, str]
 
 NAME_THE_SET = "name the permission set DataAnalyst in permission_sets"
@@ -156,22 +155,29 @@ KEYS: list[Refusal] = [
         "keep one",
     ),
     ("no principal that pushes", push("require_mfa = false"), PUSH, "names no principal", "add permission_sets"),
+    ("MFA and no principal", push("require_mfa = true"), PUSH, "names no principal", "add permission_sets"),
     ("an empty list of principals", push("role_arns = []"), PUSH, "names no principal", "add permission_sets"),
 ]
 """A setting is unknown or missing."""
 
 TYPES: list[Refusal] = [
-    ("an account without quotes", account("111111111111"), "account", "111111111111 is not text", "in quotes"),
-    ("true for a text", top("connections_prefix = true"), "connections_prefix", "true is not text", "in quotes"),
-    ("text for a number", end('refresh_every_minutes = "30"'), REFRESH, "'30' is not a whole number", "without quotes"),
+    ("an account without quotes", account("111111111111"), "account", "111111111111 is not a string", "in quotes"),
+    ("true for a string", top("connections_prefix = true"), "connections_prefix", "true is not a string", "in quotes"),
+    (
+        "a string for a number",
+        end('refresh_every_minutes = "30"'),
+        REFRESH,
+        "'30' is not a whole number",
+        "without quotes",
+    ),
     ("a fraction", defaults("keep_images = 5.5"), IMAGES, "5.5 is not a whole number", "a whole number"),
     ("true for a number", defaults("keep_images = true"), IMAGES, "true is not a whole number", "a whole number"),
-    ("text for true or false", push('require_mfa = "no"'), MUST_MFA, "'no' is not true or false", "without quotes"),
-    ("text for a list", push(f'user_arns = "{USER}"'), USERS, f"'{USER}' is not a list", "in brackets"),
-    ("a number in a list of texts", push("permission_sets = [7]"), SETS, "7 is not text", "in quotes"),
+    ("a string for true or false", push('require_mfa = "no"'), MUST_MFA, "'no' is not true or false", "without quotes"),
+    ("a string for a list", push(f'user_arns = "{USER}"'), USERS, f"'{USER}' is not a list", "in brackets"),
+    ("a number in a list of strings", push("permission_sets = [7]"), SETS, "7 is not a string", "in quotes"),
     ("a list for a table", edited(TEAM_TABLE, "[[teams]]\n"), "teams", "a list is not a table", "under a [heading]"),
     ("a table for a list", push("[teams.analytics.push.user_arns]"), USERS, "a table is not a list", "in brackets"),
-    ("a key of another kind", top('secret_key = "own"'), "secret_key", "'own' is not a value", "'aws' or 'customer'"),
+    ("an unknown kind of key", top('secret_key = "own"'), "secret_key", "'own' is not a value", "'aws' or 'customer'"),
 ]
 """A value has the wrong type."""
 
@@ -180,19 +186,19 @@ FORMS: list[Refusal] = [
     ("an account of Arabic digits", account(f'"{ARABIC}"'), "account", "is not the ID of an AWS account", "12 digits"),
     ("a Region with a typo", edited("eu-west-1", "eu-wst-1"), "region", "'eu-wst-1'", "did you mean eu-west-1?"),
     ("an Availability Zone", edited("eu-west-1", "eu-west-1a"), "region", "'eu-west-1a'", "did you mean eu-west-1?"),
-    ("a Region in capitals", edited("eu-west-1", "EU-WEST-1"), "region", "'EU-WEST-1'", "did you mean eu-west-1?"),
+    ("a Region in upper case", edited("eu-west-1", "EU-WEST-1"), "region", "'EU-WEST-1'", "did you mean eu-west-1?"),
     ("an unknown Region", edited("eu-west-1", "mars"), "region", "'mars' is not an AWS Region", "such as us-east-1"),
     ("a prefix that starts with a slash", prefix("/a"), "connections_prefix", "'/a'", "single slashes"),
     ("a prefix that ends with a slash", prefix("a/"), "connections_prefix", "'a/'", "single slashes"),
     ("a prefix with two slashes", prefix("a//b"), "connections_prefix", "'a//b'", "single slashes"),
     ("a prefix with a space", prefix("a b"), "connections_prefix", "'a b'", "letters, digits"),
     ("an empty prefix", prefix(""), "connections_prefix", "''", "letters, digits"),
-    ("a team in capitals", teams("Risk"), "teams.Risk", "'Risk' is not the name of a team", "lower-case"),
+    ("a team in upper case", teams("Risk"), "teams.Risk", "'Risk' is not the name of a team", "lower-case"),
     ("a team with two hyphens", teams("a--b"), "teams.a--b", "'a--b'", "single hyphens"),
     ("a team that ends with a hyphen", teams("a-"), "teams.a-", "'a-'", "single hyphens"),
     ("a team with an underscore", teams("a_b"), "teams.a_b", "'a_b'", "single hyphens"),
     ("a team that starts with a digit", teams("3d"), "teams.3d", "'3d'", "start with a letter"),
-    ("a repository in capitals", repositories("Var"), REPOSITORIES, "'Var'", "lower-case"),
+    ("a repository in upper case", repositories("Var"), REPOSITORIES, "'Var'", "lower-case"),
     *(
         (f"{name} for a repository", repositories(name), REPOSITORIES, f"'{name}'", "with one of ._-/ between them")
         for name in ("a//b", "a..b", "a___b", "a._b", "a-_b", "-a", "a__", "a b")
@@ -216,7 +222,7 @@ FORMS: list[Refusal] = [
         "set, DataAnalyst",
     ),
     ("the ARN of a permission set's role", pushers(SETS, SSO_ARN), SETS, SSO_ARN, "the permission set, DataAnalyst"),
-    ("a permission set's role that pushes", pushers(ROLES, SSO_ARN), ROLES, "is a role of IAM Ide", NAME_THE_SET),
+    ("a permission set's role for pushes", pushers(ROLES, SSO_ARN), ROLES, "is a role of IAM Ide", NAME_THE_SET),
     ("a permission set's role without its path", pushers(ROLES, SSO_BARE), ROLES, "is a role of IAM", NAME_THE_SET),
     ("a session of a permission set", pushers(ROLES, SSO_SESSION), ROLES, "is a role of IAM Identity", NAME_THE_SET),
     ("a session of a permission set for a user", pushers(USERS, SSO_SESSION), USERS, "is a role of", NAME_THE_SET),
@@ -273,7 +279,13 @@ FORMS: list[Refusal] = [
     ("an address without a domain", emails("a@b"), "alerts.emails", "'a@b' is not an e-mail", "team@example.com"),
     ("a topic's name", topic("alerts"), "alerts.topic_arn", "'alerts' is not the ARN", "arn:aws:sns:"),
     ("a FIFO topic", topic(f"{TOPIC}.fifo"), "alerts.topic_arn", "is not the ARN of a standard SNS topic", "FIFO"),
-    ("an empty reason", alerts('off_because = " "'), "alerts.off_because", "' ' is not a reason", "says why"),
+    (
+        "an empty reason",
+        alerts('off_because = " "'),
+        "alerts.off_because",
+        "' ' is not a reason",
+        "with the reason why",
+    ),
     (
         "a runbook with a heading",
         alerts('emails = ["a@b.c"]\nrunbook = "a#b"'),
@@ -282,8 +294,14 @@ FORMS: list[Refusal] = [
         "without a heading",
     ),
     ("a tag with a comma", end(f'[{CLEAN}]\ntag_key = "a,b"\ntag_value = "c"'), f"{CLEAN}.tag_key", "'a,b'", "letters"),
-    ("a clean-up each minute", clean_up('schedule = "cron(* * ? * * *)"'), f"{CLEAN}.schedule", "is not a time", "SUN"),
-    ("a clean-up at a word", clean_up('schedule = "daily"'), f"{CLEAN}.schedule", "'daily'", "cron(0 3 ? * * *)"),
+    (
+        "a clean-up every minute",
+        clean_up('schedule = "cron(* * ? * * *)"'),
+        f"{CLEAN}.schedule",
+        "is not a time",
+        "SUN",
+    ),
+    ("a schedule that is a word", clean_up('schedule = "daily"'), f"{CLEAN}.schedule", "'daily'", "cron(0 3 ? * * *)"),
     (
         "an image tag with a space",
         task('image_tag = "a b"'),
@@ -297,7 +315,7 @@ FORMS: list[Refusal] = [
     ("a tag pattern of 129 characters", tags("a" * 129), TAGS, "has 129 characters", "shorten it to 128"),
     ("an empty tag pattern", tags(""), TAGS, "'' is empty", "at least one character"),
 ]
-"""A text has the wrong form."""
+"""A string has the wrong form."""
 
 LIMITS: list[Refusal] = [
     ("9 minutes", refresh(9), REFRESH, "9 is out of range", "from 10 to 180"),
@@ -317,13 +335,31 @@ LIMITS: list[Refusal] = [
     ("a principal twice", pushers(ROLES, ROLE, ROLE), ROLES, f"'{ROLE}' is in the list more than once", "keep one"),
     ("a team twice", connected("a", "a"), f"{DOCKER}.teams", "'a' is in the list", "keep one"),
     ("an address twice", emails("a@b.c", "a@b.c"), "alerts.emails", "'a@b.c' is in the list", "keep one"),
-    ("CPU units that Fargate lacks", task("cpu_units = 300"), f"{TASK}.cpu_units", "300 is not a value", "256, 512"),
-    ("memory that does not fit", task("memory_mib = 700"), TASK, "memory_mib 700 does not go", "512, 1024 or 2048"),
-    ("default memory that does not fit", task("cpu_units = 8192"), TASK, "512 does not go", "61440 in steps of 4096"),
+    (
+        "CPU units that Fargate does not offer",
+        task("cpu_units = 300"),
+        f"{TASK}.cpu_units",
+        "300 is not a value",
+        "256, 512",
+    ),
+    (
+        "memory that the CPU units do not allow",
+        task("memory_mib = 700"),
+        TASK,
+        "memory_mib 700 does not go",
+        "512, 1024 or 2048",
+    ),
+    (
+        "default memory that the CPU units do not allow",
+        task("cpu_units = 8192"),
+        TASK,
+        "512 does not go",
+        "61440 in steps of 4096",
+    ),
     ("MFA for roles", pushers(ROLES, ROLE, mfa="true"), MUST_MFA, "lock out permission_sets", "users only"),
     ("MFA for permission sets", pushers(SETS, "a", mfa="true"), MUST_MFA, "and role_arns", "IAM Identity Center"),
 ]
-"""A value is out of range, or does not fit the other values of its table."""
+"""A value is out of range, or contradicts another value of the same table."""
 
 TOGETHER: list[Refusal] = [
     ("201 teams", teams(*numbered("t", 200)), "teams", "201 teams are too many", "two environments"),
@@ -408,22 +444,28 @@ TOGETHER: list[Refusal] = [
     ),
     ("an image of another team", repositories(f"{REGISTRY}/risk/app:5"), REPOSITORIES, "is not the name", "'risk/app'"),
     (
-        "an image that is no repository",
+        "an image without a valid repository name",
         repositories(f"{REGISTRY}/App:5"),
         REPOSITORIES,
         "is not the name",
         "lower-case",
     ),
     (
-        "an image and its name",
+        "an image and its repository in one list",
         repositories("app", f"{REGISTRY}/app:5"),
         REPOSITORIES,
         "is not",
         "remove it, because 'app'",
     ),
-    ("a name with its team and without", repositories("analytics/app", "app"), REPOSITORIES, "repeats", "remove it"),
     (
-        "a task of an image",
+        "a repository with its team and without its team",
+        repositories("analytics/app", "app"),
+        REPOSITORIES,
+        "repeats",
+        "remove it",
+    ),
+    (
+        "a task with the name of an image",
         task(repository=f"{REGISTRY}/{WEB}:1"),
         f"ecs.tasks.'{REGISTRY}/{WEB}:1'",
         "not a",
@@ -493,7 +535,7 @@ TOGETHER: list[Refusal] = [
         "write 'aws'",
     ),
 ]
-"""Settings that only the loader refuses. Most of them are valid one by one and do not fit together."""
+"""Settings that the loader refuses and the JSON schema may accept. In most files two settings contradict each other."""
 
 REFUSED_BY_SCHEMA = [*KEYS, *TYPES, *FORMS, *LIMITS]
 REFUSED_BY_LOADER = [*FILES, *REFUSED_BY_SCHEMA, *TOGETHER]

@@ -1,4 +1,4 @@
-"""`python -m settings`: it checks settings files and prints what they mean."""
+"""The command `python -m settings` checks settings files and prints what they mean."""
 
 import re
 import subprocess
@@ -27,12 +27,12 @@ def summary(folder: Path, content: str) -> str:
 
 
 def rows(text: str, label: str) -> list[str]:
-    """Return the texts beside each occurrence of a label, with the lines that continue them."""
+    """Return the text after each occurrence of a label, including continuation lines."""
     found = re.findall(rf"^    {re.escape(label)} +(.*(?:\n {{20}}.*)*)$", text, re.MULTILINE)
     return [re.sub(r"\s*\n\s+", "\n", each) for each in found]
 
 
-def test_the_summary_says_who_may_push_where() -> None:
+def test_the_summary_shows_who_may_push_to_which_repositories() -> None:
     text = in_full(EXAMPLES["prod"])
 
     assert rows(text, "repositories") == [
@@ -44,7 +44,7 @@ def test_the_summary_says_who_may_push_where() -> None:
     assert rows(text, "image tags") == ["are set once, except latest", "are set once"]
 
 
-def test_the_summary_says_what_each_docker_login_opens_and_who_reads_it() -> None:
+def test_the_summary_shows_what_each_docker_login_pulls_and_who_reads_the_logins() -> None:
     text = in_full(EXAMPLES["prod"])
 
     assert rows(text, "images in") == ["analytics/*, risk/*", "risk/*"]
@@ -52,10 +52,10 @@ def test_the_summary_says_what_each_docker_login_opens_and_who_reads_it() -> Non
     assert rows(text, "refreshed") == ["every 30 minutes", "every 60 minutes"]
     assert rows(text, "workers") == ["role airflow-worker"]
     assert rows(text, "emergency") == ["role BreakGlass"]
-    assert rows(text, "encrypted with") == ["a customer managed key that the deploy creates"]
+    assert rows(text, "encrypted with") == ["a customer managed key that the deployment creates"]
 
 
-def test_the_summary_says_the_rest() -> None:
+def test_the_summary_shows_alerts_clean_up_and_tasks() -> None:
     text = in_full(EXAMPLES["prod"])
 
     assert rows(text, "e-mail") == ["data-platform@example.com"]
@@ -65,16 +65,16 @@ def test_the_summary_says_the_rest() -> None:
     assert rows(text, "size") == ["512 CPU units, 1024 MiB"]
 
 
-def test_the_summary_says_what_is_off() -> None:
+def test_the_summary_shows_which_features_are_off() -> None:
     text = in_full(EXAMPLES["dev"])
 
     assert rows(text, "nobody, because") == ["a sandbox, nobody is on call"]
     assert rows(text, "emergency") == ["nobody"]
-    assert rows(text, "workers") == ["a role that the deploy creates, with an instance profile"]
+    assert rows(text, "workers") == ["a role that the deployment creates, with an instance profile"]
     assert text.endswith("Clean-up of the workers' instances\n    none\n\nTasks on Fargate\n    none")
 
 
-def test_the_summary_says_when_workers_pull_without_a_login(tmp_path: Path) -> None:
+def test_the_summary_shows_that_workers_can_pull_without_a_login(tmp_path: Path) -> None:
     text = summary(tmp_path, f'{VALID}[workers]\nrole_arns = ["{ROLE}"]\npull_directly = true')
 
     assert rows(text, "workers") == ["role ci\nThey may also pull these images without a docker login."]
@@ -93,7 +93,7 @@ def test_principals_and_topics_of_another_account_are_marked(tmp_path: Path) -> 
 def test_the_summary_of_the_examples_fits_80_columns(name: str) -> None:
     lines = in_full(EXAMPLES[name]).splitlines()
 
-    # A long URL is not cut.
+    # A URL is not cut, so a line with a URL can be longer.
     assert [line for line in lines if len(line) > 80 and len(line.split()) > 2] == []
     assert len(lines) < 60
 
@@ -147,7 +147,7 @@ def test_the_command_reports_problems_of_all_files_and_fails(tmp_path: Path) -> 
     ]
 
 
-def test_the_command_prints_warnings_beside_the_summary_and_succeeds(tmp_path: Path) -> None:
+def test_the_command_prints_warnings_after_the_summary_and_succeeds(tmp_path: Path) -> None:
     (tmp_path / "dev.toml").write_text(VALID.replace(USER, USER.replace("1111", "2222")))
 
     done = run("--folder", str(tmp_path), "dev")
@@ -158,7 +158,7 @@ def test_the_command_prints_warnings_beside_the_summary_and_succeeds(tmp_path: P
     assert line.startswith("dev.toml: teams.analytics.push.user_arns: warning: ")
 
 
-def test_an_unknown_environment_is_one_line() -> None:
+def test_an_unknown_environment_is_reported_in_one_line() -> None:
     done = run("--folder", "examples", "prd")
 
     assert (done.returncode, done.stdout) == (1, "")

@@ -1,4 +1,4 @@
-"""One environment: its defaults, and the names that others rely on."""
+"""The model of one environment: default values and names on AWS."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Settings files: which ones are accepted, and the one line that refuses any other."""
+"""Settings files that are accepted, and the one-line messages about files that are refused."""
 
 import re
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from settings.environment import Environment
 from settings.files import SettingsError, load_environments
 from tests.settings.edits import (
     AWAY,
+    BOUNDARY,
     CHINA_USER,
     DOCKER,
     LONG_ID,
@@ -27,6 +28,7 @@ from tests.settings.edits import (
     VALID,
     alerts,
     beside,
+    boundary,
     clean_up,
     connected,
     connections,
@@ -39,6 +41,7 @@ from tests.settings.edits import (
     pushers,
     refresh,
     repositories,
+    role_path,
     tags,
     task,
     teams,
@@ -139,7 +142,7 @@ def test_problems_in_a_file_and_between_files_are_reported_together(tmp_path: Pa
 
 
 def test_two_environments_of_an_account_and_region_cannot_have_a_team_of_the_same_name(tmp_path: Path) -> None:
-    # Each push role would open the repositories of the other environment, whatever their names are.
+    # The push role of each environment would allow pushes to the repositories of the other environment.
     other = 'connections_prefix = "eu"\n' + repositories("another")
 
     (line,) = refusals(tmp_path, dev=VALID, eu=other)
@@ -166,7 +169,7 @@ def test_two_environments_of_an_account_cannot_have_the_same_push_role_even_in_t
 
 
 @pytest.mark.parametrize("elsewhere", [("eu-west-1", "us-east-1"), ("111111111111", "222222222222")])
-def test_environments_in_other_regions_and_accounts_may_have_the_same_names(
+def test_environments_in_different_regions_or_accounts_can_have_the_same_names(
     tmp_path: Path, elsewhere: tuple[str, str]
 ) -> None:
     names = [environment.name for environment in loaded(tmp_path, prod=VALID, dev=VALID.replace(*elsewhere))]
@@ -211,6 +214,9 @@ ACCEPTED = {
     "an empty list beside a topic": alerts(f'emails = []\ntopic_arn = "{TOPIC}"'),
     "no alerts, for a reason": alerts('off_because = "a sandbox"'),
     "a pushing role of another account": pushers(ROLES, AWAY),
+    "a permissions boundary": boundary(BOUNDARY),
+    "the path of all roles": role_path("/data/platform/"),
+    "a runbook at a URL": alerts('off_because = "a sandbox"\nrunbook = "https://example.com/runbook?page=1"'),
     "a role with a path": pushers(ROLES, ROLE.replace("ci", "team/ci")),
     "a user in China": edited("eu-west-1", "cn-north-1").replace(USER, CHINA_USER),
     "a file from Windows": "\ufeff" + VALID.replace("\n", "\r\n"),
@@ -218,7 +224,7 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("content", ACCEPTED.values(), ids=ACCEPTED.keys())
-def test_settings_that_aws_accepts_are_accepted(tmp_path: Path, content: str) -> None:
+def test_valid_settings_are_accepted(tmp_path: Path, content: str) -> None:
     assert len(loaded(tmp_path, dev=content)) == 1
 
 
@@ -322,7 +328,7 @@ def with_task(team: str, repository: str) -> str:
 
 
 def test_two_environments_of_an_account_and_region_cannot_have_the_same_task_family(tmp_path: Path) -> None:
-    # The workers of each environment could run the task of the other one.
+    # Otherwise the workers of each environment could run the task of the other environment.
     twin, twin_eu = with_task("eu-risk", "var"), 'connections_prefix = "eu"\n' + with_task("risk", "var")
 
     (line,) = refusals(tmp_path, **{"twin": twin, "twin-eu": twin_eu})
@@ -334,7 +340,7 @@ def test_two_environments_of_an_account_and_region_cannot_have_the_same_task_fam
     assert len(loaded(tmp_path, **{"twin-eu": twin_eu.replace("eu-west-1", "eu-west-2")})) == 2
 
 
-def test_separators_in_names_of_repositories_do_not_make_one_task_family_of_two_environments(tmp_path: Path) -> None:
+def test_names_that_differ_only_in_separators_cannot_have_the_same_task_family(tmp_path: Path) -> None:
     one, other = with_task("eu", "risk/var"), 'connections_prefix = "eu"\n' + with_task("risk", "var")
 
     (line,) = refusals(tmp_path, **{"twin": one, "twin-eu": other})

@@ -1,6 +1,9 @@
-"""The JSON schema accepts and refuses the same settings as the loader, as far as a schema can."""
+"""The JSON schema accepts and refuses the same settings as the loader, where JSON Schema can express the rule."""
 
 import json
+import re
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +23,7 @@ SHIPPED = [*sorted((ROOT / "examples").glob("*.toml")), ROOT / "environments" / 
 
 
 def properties(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return all properties of a schema, by path."""
+    """Return the path and the schema of each property."""
     for key, each in schema.get("properties", {}).items():
         yield f"{path}.{key}", each
         yield from properties(each, f"{path}.{key}")
@@ -66,6 +69,51 @@ def test_examples_and_defaults_of_the_schema_are_valid() -> None:
         values = [*each.get("examples", []), *([each["default"]] if "default" in each else [])]
 
         assert [value for value in values if not inner.is_valid(value)] == [], path
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Return all strings in a value, including the keys of tables."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from (key, *strings(each))
+    elif isinstance(value, list):
+        for each in value:
+            yield from strings(each)
+
+
+def patterns(schema: Any) -> Iterator[str]:
+    """Return all patterns of a schema."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("pattern"), str):
+            yield schema["pattern"]
+        yield from schema.get("patternProperties", {})
+    for each in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from patterns(each)
+
+
+NODE = """\
+const { patterns, texts } = JSON.parse(require("fs").readFileSync(0));
+const matches = (pattern) => texts.filter((text) => new RegExp(pattern, "u").test(text));
+console.log(JSON.stringify(patterns.map(matches)));
+"""
+
+
+def test_javascript_and_python_agree_on_all_patterns_of_the_schema() -> None:
+    """JSON Schema recommends JavaScript's regular expressions with the flag `u`, and editors follow this."""
+    contents = [*ACCEPTED.values(), *(str(row[1]) for row in REFUSED_BY_SCHEMA)]
+    texts = sorted({text for content in contents for text in strings(tomllib.loads(content.removeprefix("\ufeff")))})
+    used = sorted(set(patterns(VALIDATOR.schema)))
+    node = shutil.which("node")
+    assert node
+
+    request = json.dumps({"patterns": used, "texts": texts})
+    done = subprocess.run([node, "-e", NODE], input=request, capture_output=True, text=True, check=True)
+
+    in_javascript = dict(zip(used, json.loads(done.stdout), strict=True))
+    assert in_javascript == {pattern: [text for text in texts if re.search(pattern, text)] for pattern in used}
+    assert [pattern for pattern, matches in in_javascript.items() if not matches] == []
 
 
 def test_the_schema_file_is_current() -> None:

@@ -1,4 +1,4 @@
-"""Names that are built from settings."""
+"""Names on AWS that are built from settings."""
 
 import pytest
 

@@ -25,7 +25,7 @@ def test_every_setting_has_a_heading_with_its_full_name() -> None:
     assert "`alerts.runbook`" in HEADINGS
 
 
-def test_every_heading_is_unique_and_every_link_leads_to_one() -> None:
+def test_every_heading_is_unique_and_every_link_leads_to_a_heading() -> None:
     # GitHub and MyST make a heading's anchor from its letters, digits, hyphens and underscores.
     anchors = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in HEADINGS]
     links = re.findall(r"\]\(#([^)]*)\)", PAGE_TEXT)

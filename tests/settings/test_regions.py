@@ -1,4 +1,4 @@
-"""The checked-in table of Regions."""
+"""The table of AWS Regions in settings/regions.py."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from settings.regions import PARTITIONS
 from tools import ROOT
 
 
-def test_the_table_holds_every_region_that_cdk_knows_with_its_partition_and_domain() -> None:
+def test_the_table_has_the_same_regions_partitions_and_domains_as_cdk() -> None:
     of_cdk = {
         region: (Fact.find(region, FactName.PARTITION), Fact.find(region, FactName.DOMAIN_SUFFIX))
         for region in Fact.regions

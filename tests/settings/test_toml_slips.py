@@ -1,4 +1,4 @@
-"""Files that are not TOML: the message shows the line, and its fix leads to a file that is accepted."""
+"""Messages about files that are not TOML. A message shows the line and a fix, and the fixed file is accepted."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ TEAMS = 'teams = ["analytics"]'
 INLINE = '[workers]\nclean_up = { tag_key = "role", tag_value = "worker" }'
 MULTI_LINE = 'repositories = [\n  "web-scraper",\n  "churn-model",\n]'
 
-# The slip, the text of VALID, the text with the slip, the line with the slip, and what the message says to do.
+# The name of the slip, a text of VALID, the text that replaces it, the line with the slip, and words of the fix.
 REPAIRED: list[tuple[str, str, str, int, str]] = [
     ("a comma at a line's end", REGION, f"{REGION},", 2, "remove the comma"),
     ("a comma before a comment", REGION, f"{REGION}, # here", 2, "remove the comma"),
@@ -27,7 +27,7 @@ REPAIRED: list[tuple[str, str, str, int, str]] = [
     ("yes", PUSH, f"{PUSH}\nrequire_mfa = yes", 11, "write true or false"),
     ("a colon, True and a comma", PUSH, f"{PUSH}\nrequire_mfa: True,", 11, "remove the comma"),
     ("an account that starts with 0", '"111111111111"', "012345678901", 1, "in quotes"),
-    ("such an account with a comment", '"111111111111"', "012345678901 # ours", 1, "in quotes"),
+    ("an account that starts with 0 before a comment", '"111111111111"', "012345678901 # ours", 1, "in quotes"),
     ("no quotes", REGION, "region = eu-west-1", 2, "in quotes"),
     ("no opening quote", REGION, 'region = eu-west-1"', 2, "in quotes"),
     ("no closing quote", REGION, 'region = "eu-west-1', 2, "in quotes"),
@@ -68,25 +68,25 @@ REPAIRED: list[tuple[str, str, str, int, str]] = [
     ),
     ("a comment of another language", "[alerts]", "// alerts\n[alerts]", 4, "start a comment with #"),
     ("a comment with a semicolon", "[alerts]", "; alerts\n[alerts]", 4, "start a comment with #"),
-    ("such a comment after a value", REGION, f"{REGION} // ours", 2, "start a comment with #"),
-    ("text after a value", REGION, f"{REGION} the region", 2, "start a comment with #"),
+    ("a comment of another language after a value", REGION, f"{REGION} // ours", 2, "start a comment with #"),
+    ("words after a value", REGION, f"{REGION} the region", 2, "start a comment with #"),
     ("a hard space", REGION, REGION.replace(" ", "\u00a0"), 2, "invisible character"),
     ("a character of no width", REGION, REGION.replace(" ", "\u200b ", 1), 2, "invisible character"),
     ("a vertical tab", REGION, REGION.replace(" ", "\x0b", 1), 2, "invisible character"),
-    ("a control character in text", REGION, REGION.replace("1", "1\x00"), 2, "invisible character"),
+    ("a control character in a string", REGION, REGION.replace("1", "1\x00"), 2, "invisible character"),
     ("a unit of a number", TEAMS, f"{TEAMS}\nrefresh_every_minutes = 30m", 14, "only the number"),
     ("a comma in a number", PUSH, f"{PUSH}\n[teams.analytics.repository_defaults]\nkeep_images = 1,000", 12, "number"),
     ("a comma at an inline table's end", PUSH, f"{PUSH}\n{INLINE.replace(' }', ', }')}", 12, "remove the last comma"),
     ("an inline table that is not closed", PUSH, f"{PUSH}\n{INLINE.replace(' }', '')}", 12, "close the table with }"),
 ]
-"""Slips in one line, which the message shows again without the slip."""
+"""Slips in one line. The message shows the line without the slip."""
 
-# The slip, the text of VALID, the text with the slip, the line with the slip, what the message says to do, and the text
-# of a person who does it.
+# The name of the slip, a text of VALID, the text that replaces it, the line with the slip, words of the fix, and the
+# text after a person has followed the fix. If the last text is empty, the person restores the text of VALID.
 NOT_REPAIRED: list[tuple[str, str, str, int, str, str]] = [
     ("no value", REGION, "region =", 2, "write a value after the =", REGION),
     ("null", REGION, "region = null", 2, "write a value after the =", REGION),
-    ("two settings in a line", f'"111111111111"\n{REGION}', f'"111111111111" {REGION}', 1, "on a line of its own", ""),
+    ("two settings in a line", f'"111111111111"\n{REGION}', f'"111111111111" {REGION}', 1, "on a separate line", ""),
     ("a key twice", REGION, f"{REGION}\n{REGION}", 3, "delete this line or line 2", REGION),
     ("a key twice in a table", PUSH, f"{PUSH}\n# again\nuser_arns = []", 12, "delete this line or line 10", PUSH),
     (
@@ -94,7 +94,7 @@ NOT_REPAIRED: list[tuple[str, str, str, int, str, str]] = [
         REPOSITORIES,
         f"[teams.analytics.repository_defaults]\nkeep_images = 5\n[teams.analytics]\n{REPOSITORIES}",
         10,
-        "move its settings below line 7 and delete this line",
+        "move the settings of this table below line 7 and delete this line",
         f"{REPOSITORIES}\n[teams.analytics.repository_defaults]\nkeep_images = 5",
     ),
     (
@@ -102,7 +102,7 @@ NOT_REPAIRED: list[tuple[str, str, str, int, str, str]] = [
         f"[teams.analytics.push]\n{PUSH}",
         f"push.{PUSH}\n[teams.analytics.push]\nrequire_mfa = true",
         10,
-        "merge it with line 9",
+        "merge this line with line 9",
         f"push.{PUSH}\npush.require_mfa = true",
     ),
     (
@@ -110,7 +110,7 @@ NOT_REPAIRED: list[tuple[str, str, str, int, str, str]] = [
         f"[teams.analytics.push]\n{PUSH}",
         f"push = {{ {PUSH} }}\n[teams.analytics.push]\nrequire_mfa = true",
         10,
-        "merge it with line 9",
+        "merge this line with line 9",
         f"push = {{ {PUSH}, require_mfa = true }}",
     ),
     (
@@ -140,7 +140,7 @@ NOT_REPAIRED: list[tuple[str, str, str, int, str, str]] = [
     ("JSON", VALID, '{"account": "111111111111"}', 1, "as TOML", VALID),
     ("something else", REGION, "region", 2, "<key> = <value>", REGION),
 ]
-"""Slips that a person repairs with more than one line, or with a value that only the person knows."""
+"""Slips that need a change of several lines, or a value that only the author of the file knows."""
 
 
 def refusal(folder: Path, content: str) -> str:
@@ -157,7 +157,7 @@ def accepted(folder: Path, content: str) -> list[Environment]:
 
 
 @pytest.mark.parametrize(("old", "new", "number", "words"), [pytest.param(*row, id=rule) for rule, *row in REPAIRED])
-def test_a_slip_is_shown_with_the_repaired_line_and_that_line_is_accepted(
+def test_a_message_shows_the_repaired_line_and_the_file_with_this_line_is_accepted(
     tmp_path: Path, old: str, new: str, number: int, words: str
 ) -> None:
     slip = VALID.replace(old, new, 1)
@@ -176,7 +176,7 @@ def test_a_slip_is_shown_with_the_repaired_line_and_that_line_is_accepted(
 @pytest.mark.parametrize(
     ("old", "new", "number", "words", "by_hand"), [pytest.param(*row, id=rule) for rule, *row in NOT_REPAIRED]
 )
-def test_a_slip_that_needs_a_person_is_shown_with_what_to_do(
+def test_a_message_without_a_repaired_line_says_what_to_do(
     tmp_path: Path, old: str, new: str, number: int, words: str, by_hand: str
 ) -> None:
     slip = VALID.replace(old, new, 1)
@@ -189,7 +189,7 @@ def test_a_slip_that_needs_a_person_is_shown_with_what_to_do(
     assert accepted(tmp_path, VALID.replace(old, by_hand or old, 1))
 
 
-def test_a_long_line_is_shown_in_part(tmp_path: Path) -> None:
+def test_only_the_start_of_a_long_line_is_shown(tmp_path: Path) -> None:
     names = ", ".join(f'"repository-{number}"' for number in range(100))
 
     line = refusal(tmp_path, VALID.replace('["web-scraper", "churn-model"]', f"[{names}"))
@@ -200,5 +200,5 @@ def test_a_long_line_is_shown_in_part(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["\x00", "=", "[", "]", "'''", '"""', "a.b", "\u201c", "a = {", "a = [[1,", "#\x07"])
-def test_every_other_text_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+def test_any_other_invalid_toml_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     assert refusal(tmp_path, f"{VALID}{text}").startswith("dev.toml: line 14: `")

@@ -1,4 +1,4 @@
-"""Warnings about settings that are allowed, but are often a mistake."""
+"""Warnings about settings that are valid, but are often a mistake."""
 
 from pathlib import Path
 
@@ -39,15 +39,15 @@ def warnings(folder: Path, **files: str) -> list[str]:
     ],
     ids=["a role", "a user", "a topic"],
 )
-def test_an_arn_of_another_account_is_named_in_one_line(tmp_path: Path, content: str, expected: str) -> None:
+def test_an_arn_of_another_account_gets_a_warning_in_one_line(tmp_path: Path, content: str, expected: str) -> None:
     assert warnings(tmp_path, dev=content) == [f"dev.toml: {expected}"]
 
 
-def test_a_copied_example_whose_account_alone_is_changed_gets_a_line_for_each_principal_of_the_old_account(
+def test_a_copied_example_gets_a_warning_for_each_principal_of_the_old_account(
     tmp_path: Path,
 ) -> None:
     copied = (ROOT / "examples" / "prod.toml").read_text().replace("210987654321", "333333333333")
-    # These are the accounts that the checks do not refuse.
+    # The checks accept these principals in another account.
     for kept in ("role/analytics-ci", "user/ana"):
         copied = copied.replace(f"333333333333:{kept}", f"210987654321:{kept}")
 
@@ -64,12 +64,12 @@ def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:
     assert warnings_about(load_environments(ROOT / "examples")) == []
 
 
-def test_clean_ups_of_two_environments_on_the_same_instances_are_named(tmp_path: Path) -> None:
+def test_clean_ups_of_two_environments_on_the_same_instances_get_a_warning(tmp_path: Path) -> None:
     other = prefix("eu").replace("analytics", "risk") + clean_up("").removeprefix(VALID)
 
     (line,) = warnings(tmp_path, dev=clean_up(""), eu=other)
 
     what = "eu.toml: workers.clean_up: warning: the tag role=worker also selects the instances of dev.toml"
-    assert line == f"{what}; use another tag, because both clean-ups would run on each of them"
+    assert line == f"{what}; use another tag, because both clean-ups would run on each of these instances"
     assert warnings(tmp_path, eu=other.replace('"worker"', '"eu-worker"')) == []
     assert warnings(tmp_path, eu=other.replace("eu-west-1", "eu-west-2")) == []

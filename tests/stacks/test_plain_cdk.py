@@ -1,4 +1,4 @@
-"""The commands of the CDK CLI that the documentation shows, without make."""
+"""The commands of the CDK CLI in the documentation, for users who do not use make."""
 
 import os
 import re
@@ -23,7 +23,7 @@ STACKS = ["Registry", "Access", "DockerLogin"]
 
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cloud assembly of two environments. One of them, `plain`, is in the account of the emulator."""
+    """The cloud assembly of the environments `dev` and `plain`. `plain` is in the account of the AWS emulator."""
     folder = tmp_path_factory.mktemp("plain-cdk")
     shutil.copy(cdk.ENVIRONMENTS / "local.toml", folder / "plain.toml")
     shutil.copy(ROOT / "examples" / "dev.toml", folder)
@@ -33,7 +33,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(assembly: Path, *arguments: str, **environment: str) -> str:
-    """Run the CDK CLI as a person types it, and return what it prints."""
+    """Run the CDK CLI with the working directory of a user, and return the output."""
     command = [str(CLI), "--no-notices", "--no-color", *arguments, "--app", str(assembly)]
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(command, cwd=ROOT, env={**inherited, **environment}, capture_output=True, text=True)
@@ -41,8 +41,8 @@ def run(assembly: Path, *arguments: str, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_every_documented_command_that_takes_stacks_names_them() -> None:
-    """The CLI without a pattern sees no stack, because all stacks are in stages."""
+def test_every_documented_command_with_stacks_has_a_pattern_for_stacks() -> None:
+    """Without a pattern, the CLI finds no stacks, because all stacks are in stages."""
     words = [shlex.split(command.replace("\\\n", " ")) for command in DOCUMENTED]
     taking = [
         command for command in words if command[0] in ("diff", "deploy", "destroy", "drift", "rollback", "import")
@@ -59,7 +59,7 @@ def test_list_shows_the_stacks_of_all_environments(assembly: Path) -> None:
     assert sorted(listed) == sorted(f"{environment}/{stack}" for environment in ("dev", "plain") for stack in STACKS)
 
 
-def test_diff_compares_the_stacks_that_it_names_and_no_others(aws: EmbeddedAws, assembly: Path) -> None:
+def test_diff_compares_only_the_stacks_that_match_the_pattern(aws: EmbeddedAws, assembly: Path) -> None:
     diff = partial(run, assembly, "diff", "--method", "template", **aws.client_environment())
 
     assert "Number of stacks with differences: 0" in diff()
