@@ -141,7 +141,8 @@ Choose who you are with --profile:
 
 Read the docker login as an Airflow worker, and refresh it:
   aws secretsmanager get-secret-value --profile {reader} --secret-id {environment.secret_name(connection)}
-  aws lambda invoke --function-name {deployed["RefreshFunctionName" + pascal_case(connection)]} /dev/stdout
+  aws lambda invoke --function-name {deployed["RefreshFunctionName" + pascal_case(connection)]} /tmp/refresh.json
+  cat /tmp/refresh.json
 
 Move the clock forward by 30 minutes, so that the schedule starts the function:
   curl --cacert "$AWS_CA_BUNDLE" -X POST "$AWS_ENDPOINT_URL/_local/advance?minutes=30"

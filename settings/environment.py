@@ -275,7 +275,9 @@ class Alerts(Table):
 
     topic_arn: TopicArn | None = None
     """An SNS topic that exists, in the environment's Region.
-    The topic's policy must let CloudWatch alarms publish to it.
+    The topic's access policy must allow `cloudwatch.amazonaws.com` the action `sns:Publish`.
+    A topic that is encrypted with the AWS managed key `alias/aws/sns` does not work.
+    `docs/deploy.md` contains the statement of the policy.
     """
 
     off_because: OffReason | None = None
