@@ -8,8 +8,8 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 help:
 	@echo "Try it, without an AWS account"
-	@echo "  make demo                Show everything once, on an embedded AWS"
-	@echo "  make up                  Start the embedded AWS, deploy to it, and keep it running"
+	@echo "  make demo                Show everything once, on an AWS emulator"
+	@echo "  make up                  Start the AWS emulator, deploy to it, and keep it running"
 	@echo "  make down                Stop it"
 	@echo "  ENV=prod                 Deploy environments/prod.toml there instead of local.toml, with make up"
 	@echo
@@ -47,7 +47,7 @@ ifneq ($(filter bootstrap diff deploy destroy,$(MAKECMDGOALS)),)
   ifeq ($(ENV),)
     $(error ENV is missing. Example: make deploy ENV=prod, for environments/prod.toml)
   else ifeq ($(ENV)$(filter https://127.0.0.1:%,$(AWS_ENDPOINT_URL)),local)
-    $(error ENV=local is for the embedded AWS. Use make demo or make up, or point AWS_ENDPOINT_URL at it)
+    $(error ENV=local is for the AWS emulator. Use make demo or make up, or point AWS_ENDPOINT_URL at the emulator)
   else ifneq ($(wildcard environments/$(ENV).toml),environments/$(ENV).toml)
     $(error environments/$(ENV).toml does not exist. Copy a file from examples/ and edit it)
   endif

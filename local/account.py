@@ -66,7 +66,7 @@ def docker_login(aws: EmbeddedAws, credentials: Credentials) -> RegistryClient:
 
 
 def registry_client(aws: EmbeddedAws, host: str, username: str, password: str) -> RegistryClient:
-    """Return a docker client with this login. It connects to the embedded AWS instead of the host."""
+    """Return a docker client with this login. It connects to the emulator instead of the host."""
     return RegistryClient(host, username, password, port=aws.port, ca_bundle=aws.ca_bundle)
 
 

@@ -1,4 +1,4 @@
-"""Run the real CDK CLI against an embedded AWS."""
+"""Run the real CDK CLI against an AWS emulator."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Start an embedded AWS and deploy an environment to it, with progress on the terminal."""
+"""Start an AWS emulator and deploy an environment to it, with progress on the terminal."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def assembly(aws: EmbeddedAws) -> Path:
-    """Return the folder of the cloud assembly that is deployed to an embedded AWS."""
+    """Return the folder of the cloud assembly that is deployed to an AWS emulator."""
     return aws.state / "cdk.out"
 
 
@@ -37,22 +37,22 @@ def start_and_deploy_environment(
     keep_running: bool = False,
     environments: Path = cdk.ENVIRONMENTS,
 ) -> tuple[EmbeddedAws, T]:
-    """Start an embedded AWS, bootstrap its empty account, and deploy an environment to it.
+    """Start an AWS emulator, bootstrap its empty account, and deploy an environment to it.
 
     Args:
         name: the name of the environment.
-        state: the folder for everything that the embedded AWS writes.
+        state: the folder for everything that the emulator writes.
         prepare: creates the principals that the settings name. Its result is returned.
         account: the account of the environment.
         region: the Region of the environment.
-        keep_running: whether the embedded AWS keeps running when this process ends.
+        keep_running: whether the emulator keeps running when this process ends.
         environments: the folder with the settings files.
 
     Raises:
-        CdkFailed: the CDK CLI failed. The embedded AWS has been stopped.
-        EmbeddedAwsError: the embedded AWS did not start.
+        CdkFailed: the CDK CLI failed. The emulator has been stopped.
+        EmbeddedAwsError: the emulator did not start.
     """
-    with progress("Starting the embedded AWS"):
+    with progress("Starting the emulator"):
         aws = EmbeddedAws.start(state, keep_running=keep_running, account=account, region=region)
     try:
         synthesizing = cdk.synthesizing(assembly(aws), environments=environments)

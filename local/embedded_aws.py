@@ -1,4 +1,4 @@
-"""Start, use and stop an embedded AWS: MiniStack with our patches, in its own process, with IAM enforced."""
+"""Start, use and stop an AWS emulator: MiniStack with our patches, in its own process, with IAM enforced."""
 
 import http.client
 import json
@@ -36,11 +36,11 @@ ROOT_CREDENTIALS = {"AccessKeyId": "test", "SecretAccessKey": "test"}
 
 
 class EmbeddedAwsError(Exception):
-    """The embedded AWS did not start, refused a command, or never received the requests that a fault was meant for."""
+    """The emulator did not start, refused a command, or never received the requests that a fault was meant for."""
 
 
 class EmbeddedAws:
-    """A running embedded AWS.
+    """A running AWS emulator.
 
     Attributes:
         state: the folder of everything that it writes.
@@ -126,7 +126,7 @@ class EmbeddedAws:
 
     @classmethod
     def running(cls, state: Path) -> Self | None:
-        """Return the embedded AWS that was started in `state` with `keep_running`, or None if it no longer runs."""
+        """Return the emulator that was started in `state` with `keep_running`, or None if it no longer runs."""
         state = state.resolve()
         try:
             record = json.loads((state / "server.json").read_text())
@@ -189,7 +189,7 @@ class EmbeddedAws:
         Args:
             service: the name of the service in boto3.
             credentials: credentials as STS returns them; by default those of the account's root.
-            region: the Region of the client; by default that of the embedded AWS.
+            region: the Region of the client; by default that of the emulator.
             config: further settings of the client.
         """
         self._session = self._session or _session_without_settings()
@@ -278,7 +278,7 @@ class EmbeddedAws:
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise EmbeddedAwsError(
-                    f"The embedded AWS ended at its start, with exit code {process.returncode}. "
+                    f"The emulator ended at its start, with exit code {process.returncode}. "
                     f"The end of its log:\n{self._log_tail()}"
                 )
             try:
@@ -288,7 +288,7 @@ class EmbeddedAws:
             else:
                 return
         raise EmbeddedAwsError(
-            f"The embedded AWS did not answer within {_START_SECONDS} s. The end of its log:\n{self._log_tail()}"
+            f"The emulator did not answer within {_START_SECONDS} s. The end of its log:\n{self._log_tail()}"
         )
 
     def _log_tail(self) -> str:

@@ -58,7 +58,7 @@ def create_principals(aws: EmbeddedAws, environment: Environment) -> dict[str, P
             profiles.setdefault(name, pusher)
         if pushers:
             source, pusher = next(iter(pushers.items()))
-            needs_mfa = " (refused: it needs MFA, which the embedded AWS lacks)" if settings.push.require_mfa else ""
+            needs_mfa = " (refused: it needs MFA, which the emulator lacks)" if settings.push.require_mfa else ""
             push = Profile(
                 f"{source} in the push role of the team {team}{needs_mfa}",
                 role_arn=f"arn:aws:iam::{environment.account}:role{environment.role_path}{environment.push_role_name(team)}",

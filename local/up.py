@@ -1,4 +1,4 @@
-"""`make up` and `make down`: start an embedded AWS that keeps running, print how to use it, and stop it.
+"""`make up` and `make down`: start an AWS emulator that keeps running, print how to use it, and stop it.
 
 `make up ENV=<name>` deploys environments/<name>.toml to an account and Region of these numbers and names.
 """
@@ -42,10 +42,10 @@ fi
 
 
 def up(name: str = "local") -> None:
-    """Start an embedded AWS, deploy an environment to its empty account, and print how to use it.
+    """Start an AWS emulator, deploy an environment to its empty account, and print how to use it.
 
     Raises:
-        EmbeddedAwsError: the environment cannot be deployed to an embedded AWS.
+        EmbeddedAwsError: the environment cannot be deployed to an AWS emulator.
         SettingsError: the settings files cannot be deployed.
     """
     environment = _load(name)
@@ -53,8 +53,8 @@ def up(name: str = "local") -> None:
         aws = EmbeddedAws.running(STATE)
         if aws and _environment_file().exists():
             if (deployed := _name_file().read_text()) != name:
-                raise EmbeddedAwsError(f"the embedded AWS runs with {deployed}; stop it first with: make down")
-            print("The embedded AWS is already running.")
+                raise EmbeddedAwsError(f"the emulator runs with {deployed}; stop it first with: make down")
+            print("The emulator is already running.")
         else:
             if aws:  # The `make up` that started it was interrupted.
                 aws.stop()
@@ -79,19 +79,19 @@ def _load(name: str) -> Environment:
         raise EmbeddedAwsError(f"environments/{name}.toml does not exist; copy a file from examples/ and edit it")
     environment = next(each for each in load_environments(ENVIRONMENTS) if each.name == name)
     if PARTITIONS[environment.region].name != "aws":
-        raise EmbeddedAwsError(f"{name}.toml: region: the embedded AWS has no Region {environment.region}")
+        raise EmbeddedAwsError(f"{name}.toml: region: the emulator has no Region {environment.region}")
     return environment
 
 
 def down() -> None:
-    """Stop the embedded AWS and remove everything in it."""
+    """Stop the emulator and remove everything in it."""
     with _locked():
         aws = EmbeddedAws.running(STATE)
         if not aws:
-            sys.exit("The embedded AWS is not running. Start it with: make up")
+            sys.exit("The emulator is not running. Start it with: make up")
         aws.stop()
         shutil.rmtree(STATE)
-    print("The embedded AWS has stopped.")
+    print("The emulator has stopped.")
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _locked() -> Iterator[None]:
 
 
 def _print_instructions(aws: EmbeddedAws, environment: Environment) -> None:
-    """Print how to use the embedded AWS; a reader that has ended, as in `make up | head`, is not an error."""
+    """Print how to use the emulator; a reader that has ended, as in `make up | head`, is not an error."""
     try:
         print(_instructions(aws, environment), flush=True)
     except BrokenPipeError:
@@ -125,7 +125,7 @@ def _instructions(aws: EmbeddedAws, environment: Environment) -> str:
     profiles = _profile_list().read_text().rstrip()
     values = "\n".join(f"  {name} = {value}" for name, value in sorted(deployed.items()))
     return f"""
-The embedded AWS is at {aws.endpoint_url} until you stop it with: make down
+The emulator is at {aws.endpoint_url} until you stop it with: make down
 The environment {environment.name} is deployed to its account {aws.account} in {aws.region}.
 
 Point the AWS CLI ({CLI_VERSIONS}), boto3 and the CDK CLI at it.

@@ -43,7 +43,12 @@ SPLIT_BY_TEST = ("tests/faults/test_ecr.py", "tests/faults/test_function.py", "t
 TOGETHER = "tests/permissions/"  # All these files run in one worker, because they share the synthesized account.
 # `make rehearse` and CI run these tests, but `make test` does not. They take long, and other tests usually fail too
 # when one of these tests fails.
-REHEARSALS = ("tests/local/test_commands.py", "tests/stacks/test_app.py::test_the_examples_pass_cdks_own_validation")
+REHEARSALS = (
+    "tests/local/test_commands.py",
+    "tests/stacks/test_app.py::test_all_files_of_the_repository_pass_cdks_own_validation",
+    "tests/stacks/test_plain_cdk.py::test_list_shows_the_stacks_of_all_environments",
+    "tests/stacks/test_plain_cdk.py::test_diff_compares",
+)
 NEEDS_THE_EMULATOR = ("tests/local/", "tests/faults/")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stacks.docker_login import timings
+from tests.stacks.docker_login.test_timings import LONGEST, SHORTEST
 from tools import ROOT
 
 DOCS = ROOT / "docs"
@@ -109,54 +110,47 @@ def test_the_table_of_costs_follows_from_the_formula_and_the_prices() -> None:
 
 
 def test_decisions_8_and_9_contain_the_durations_of_the_timings() -> None:
-    longest_interval = 180  # minutes, as the settings limit it
     run, wait, function = timings.RUN_SECONDS, timings.NEW_PERMISSIONS_WAIT_SECONDS, timings.FUNCTION_TIMEOUT_MINUTES
     runs = 1 + timings.FUNCTION_RETRIES
     failed_runs_seconds = runs * run + timings.FUNCTION_RETRY_WAITS_MINUTES * 60
     ended_runs_minutes = runs * function + timings.FUNCTION_RETRY_WAITS_MINUTES
-    left = timings.LOGIN_MINUTES - longest_interval - timings.DUE_TO_DONE_MINUTES
+    left = timings.LOGIN_MINUTES - LONGEST - timings.DUE_TO_DONE_MINUTES
     assert runs == 3, "the pages write this number as a word"
 
-    assert (
-        missing_from(
-            "0008-retry-each-failure-in-one-place.md",
-            f"{timings.ATTEMPTS_PER_CALL} attempts per call, {run // timings.CALLS_PER_RUN} s per call",
-            f"{run} s per run",
-            f"{wait} s, plus a last attempt of {run} s: {wait + run} s",
-            f"| the function's timeout | nothing; it ends a run that hangs | {60 * function} s |",
-            f"it gives up after {timings.FUNCTION_MAX_EVENT_AGE_MINUTES} minutes",
-            f"{timings.SCHEDULE_RETRIES} times; it gives up after {timings.SCHEDULE_MAX_EVENT_AGE_MINUTES} minutes",
-            f"at most {timings.CONNECT_TIMEOUT_SECONDS} s to connect and {timings.READ_TIMEOUT_SECONDS} s to read",
-            f" {run} s + {timings.FUNCTION_RETRY_WAITS_MINUTES} min = "
-            f"{failed_runs_seconds // 60} min {failed_runs_seconds % 60} s, or {ended_runs_minutes} minutes",
-            f"delays a run by {timings.SCHEDULE_WINDOW_MINUTES} minutes",
-            f"delivers it {timings.SCHEDULE_MAX_EVENT_AGE_MINUTES} minutes later",
-            f"queue for {timings.FUNCTION_MAX_EVENT_AGE_MINUTES} minutes, and it takes {function} minutes",
-            f"in the failure queue after {timings.DUE_TO_DONE_MINUTES} minutes",
-            f"{timings.LOGIN_MINUTES // 60} hours minus one interval and {timings.DUE_TO_DONE_MINUTES} minutes",
-            f"that is {left // 60} hours and {left % 60} minutes",
-        )
-        == []
+    assert_contains(
+        "0008-retry-each-failure-in-one-place.md",
+        f"{timings.ATTEMPTS_PER_CALL} attempts per call, {run // timings.CALLS_PER_RUN} s per call",
+        f"{run} s per run",
+        f"{wait} s, plus a last attempt of {run} s: {wait + run} s",
+        f"| the function's timeout | nothing; it ends a run that hangs | {60 * function} s |",
+        f"it gives up after {timings.FUNCTION_MAX_EVENT_AGE_MINUTES} minutes",
+        f"{timings.SCHEDULE_RETRIES} times; it gives up after {timings.SCHEDULE_MAX_EVENT_AGE_MINUTES} minutes",
+        f"every {SHORTEST} to {LONGEST} minutes",
+        f"at most {timings.CONNECT_TIMEOUT_SECONDS} s to connect and {timings.READ_TIMEOUT_SECONDS} s to read",
+        f" {run} s + {timings.FUNCTION_RETRY_WAITS_MINUTES} min = "
+        f"{failed_runs_seconds // 60} min {failed_runs_seconds % 60} s, or {ended_runs_minutes} minutes",
+        f"delays a run by {timings.SCHEDULE_WINDOW_MINUTES} minutes",
+        f"delivers it {timings.SCHEDULE_MAX_EVENT_AGE_MINUTES} minutes later",
+        f"queue for {timings.FUNCTION_MAX_EVENT_AGE_MINUTES} minutes, and it takes {function} minutes",
+        f"in the failure queue after {timings.DUE_TO_DONE_MINUTES} minutes",
+        f"{timings.LOGIN_MINUTES // 60} hours minus one interval and {timings.DUE_TO_DONE_MINUTES} minutes",
+        f"that is {left // 60} hours and {left % 60} minutes",
     )
-    assert (
-        missing_from(
-            "0009-alarms-count-successes.md",
-            f"after two intervals and {timings.NOT_REFRESHED_ALLOWANCE_MINUTES} minutes",
-            f"The time window ({timings.SCHEDULE_WINDOW_MINUTES} minutes)",
-            f"timeout ({function} minutes)",
-            f"arrive {timings.FUNCTION_METRIC_DELAY_MINUTES} minutes late",
-            f"that is two intervals and {timings.ONE_MISSED_RUN_MINUTES} minutes",
-            f"fires after {timings.LOGIN_EXPIRES_AFTER_MINUTES // 60} hours",
-            f"valid for {timings.LOGIN_EXPIRES_LEFT_MINUTES // 60} hours more",
-            f"fires after {timings.not_refreshed_after_minutes(longest_interval) / 60:g} hours".replace(".5", "½"),
-            f"can be {timings.QUEUE_METRIC_DELAY_MINUTES} minutes late",
-            f"evaluates {timings.FAILURE_PERIODS * timings.FAILURE_PERIOD_MINUTES} minutes",
-        )
-        == []
+    assert_contains(
+        "0009-alarms-count-successes.md",
+        f"after two intervals and {timings.NOT_REFRESHED_ALLOWANCE_MINUTES} minutes",
+        f"The time window ({timings.SCHEDULE_WINDOW_MINUTES} minutes)",
+        f"timeout ({function} minutes)",
+        f"arrive {timings.FUNCTION_METRIC_DELAY_MINUTES} minutes late",
+        f"that is two intervals and {timings.ONE_MISSED_RUN_MINUTES} minutes",
+        f"fires after {timings.LOGIN_EXPIRES_AFTER_MINUTES // 60} hours",
+        f"valid for {timings.LOGIN_EXPIRES_LEFT_MINUTES // 60} hours more",
+        f"fires after {timings.not_refreshed_after_minutes(LONGEST) / 60:g} hours".replace(".5", "½"),
+        f"can be {timings.QUEUE_METRIC_DELAY_MINUTES} minutes late",
+        f"evaluates {timings.FAILURE_PERIODS * timings.FAILURE_PERIOD_MINUTES} minutes",
     )
 
 
-def missing_from(decision: str, *texts: str) -> list[str]:
-    """Return the texts that a decision does not contain."""
+def assert_contains(decision: str, *texts: str) -> None:
     page = (DOCS / "decisions" / decision).read_text()
-    return [text for text in texts if text not in page]
+    assert [text for text in texts if text not in page] == []

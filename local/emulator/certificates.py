@@ -26,11 +26,11 @@ def write_certificates(folder: Path, regions: Iterable[str]) -> Certificates:
     files = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     registries = [f"{host}.ecr.{region}.amazonaws.com" for region in regions for host in ("*.dkr", "api")]
 
-    authority = trustme.CA(path_length=0, organization_unit_name="Embedded AWS authority")
+    authority = trustme.CA(path_length=0, organization_unit_name="AWS emulator authority")
     now = datetime.now(UTC)
     server = authority.issue_cert(
         *("127.0.0.1", "localhost", *registries),
-        organization_unit_name="Embedded AWS",
+        organization_unit_name="AWS emulator",
         not_before=now - timedelta(hours=1),  # A client's clock may be slow.
         not_after=now + timedelta(days=VALID_DAYS),
     )

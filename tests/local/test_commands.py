@@ -112,7 +112,7 @@ def test_up_starts_an_aws_that_tools_can_use_until_down(tmp_path: Path) -> None:
     assert "is already running" in second.stdout
     assert (other.returncode, other.stderr) == (
         1,
-        "\n  ✗ the embedded AWS runs with local; stop it first with: make down\n",
+        "\n  ✗ the emulator runs with local; stop it first with: make down\n",
     )
     assert "SecretNameDockerDefault = airflow/connections/docker_default" in second.stdout
     assert identities == {
@@ -130,7 +130,7 @@ def test_up_starts_an_aws_that_tools_can_use_until_down(tmp_path: Path) -> None:
     assert not processes_in(state)
     assert (second_down.returncode, second_down.stderr) == (
         1,
-        "The embedded AWS is not running. Start it with: make up\n",
+        "The emulator is not running. Start it with: make up\n",
     )
 
 
@@ -166,7 +166,7 @@ def test_up_deploys_a_real_file_in_its_own_account_and_region(tmp_path: Path) ->
         "push-analytics": "assumed-role/prod-ecr-push-analytics",
         "push": "assumed-role/prod-ecr-push-analytics",
         "ana": "iam::210987654321:user/ana",
-        "push-risk": "AccessDenied",  # It needs MFA, which the embedded AWS lacks.
+        "push-risk": "AccessDenied",  # It needs MFA, which the emulator lacks.
     }
     assert not processes_in(state)
 
@@ -175,7 +175,7 @@ def test_up_deploys_a_real_file_in_its_own_account_and_region(tmp_path: Path) ->
     ("name", "region", "message"),
     [
         ("stage", "eu-west-1", "environments/stage.toml does not exist; copy a file from examples/ and edit it"),
-        ("prod", "cn-north-1", "prod.toml: region: the embedded AWS has no Region cn-north-1"),
+        ("prod", "cn-north-1", "prod.toml: region: the emulator has no Region cn-north-1"),
         ("prod", "mars-1", "prod.toml: region: 'mars-1' is not an AWS Region"),
     ],
 )

@@ -90,7 +90,7 @@ def repository(aws: EmbeddedAws) -> Iterator[Any]:
 
 @pytest.fixture
 def shell(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment variables of a shell that points at the embedded AWS."""
+    """The environment variables of a shell that points at the emulator."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in aws.client_environment().items():

@@ -23,7 +23,7 @@ STACKS = ["Registry", "Access", "DockerLogin"]
 
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cloud assembly of two environments. One of them, `plain`, is in the account of the embedded AWS."""
+    """The cloud assembly of two environments. One of them, `plain`, is in the account of the emulator."""
     folder = tmp_path_factory.mktemp("plain-cdk")
     shutil.copy(cdk.ENVIRONMENTS / "local.toml", folder / "plain.toml")
     shutil.copy(ROOT / "examples" / "dev.toml", folder)

@@ -82,7 +82,10 @@ def test_settings_are_checked_for_one_environment_or_for_all(
     ("environment", "message"),
     [
         ("", "ENV is missing. Example: make deploy ENV=prod, for environments/prod.toml"),
-        ("ENV=local", "ENV=local is for the embedded AWS. Use make demo or make up, or point AWS_ENDPOINT_URL at it"),
+        (
+            "ENV=local",
+            "ENV=local is for the AWS emulator. Use make demo or make up, or point AWS_ENDPOINT_URL at the emulator",
+        ),
         ("ENV=stage", "environments/stage.toml does not exist. Copy a file from examples/ and edit it"),
         ("ENV=*", "environments/*.toml does not exist. Copy a file from examples/ and edit it"),
     ],

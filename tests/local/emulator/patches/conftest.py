@@ -1,4 +1,4 @@
-"""A second embedded AWS, for tests that move its clock."""
+"""A second AWS emulator, for tests that move its clock."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from local.embedded_aws import EmbeddedAws
 
 @pytest.fixture(scope="package")
 def aws_in_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
-    """An embedded AWS whose clock the tests move forward."""
+    """An AWS emulator whose clock the tests move forward."""
     with EmbeddedAws.start(tmp_path_factory.mktemp("embedded-aws")) as running:
         yield running

@@ -73,7 +73,7 @@ def test_a_function_sees_its_own_environment_variables_and_those_of_aws(aws: Emb
     result = json.loads(answer["Payload"].read())
 
     assert result["arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/runs-role/runs", (
-        "boto3 in the function does not reach the embedded AWS"
+        "boto3 in the function does not reach the emulator"
     )
     environment = result["environment"]
     assert (environment["GREETING"], environment["AUTH"]) == ("hello", "mine")
