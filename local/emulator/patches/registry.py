@@ -28,6 +28,7 @@ import base64
 import binascii
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,11 +84,10 @@ def get_authorization_token(request: dict[str, Any]) -> Any:
     access_key = iam_evaluator._verified_key.get()
     principal = iam_evaluator.resolve_credential(access_key, get_account_id())
     password = base64.b64encode(secrets.token_bytes(1501)).decode()
-    expires_at = clock.now() + TOKEN_SECONDS
-    _tokens[password] = Token(principal, get_region(), expires_at)
+    _tokens[password] = Token(principal, get_region(), clock.now() + TOKEN_SECONDS)
     authorization = {
         "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
-        "expiresAt": round(expires_at, 3),
+        "expiresAt": round(time.time() + TOKEN_SECONDS, 3),
         "proxyEndpoint": f"https://{get_account_id()}.dkr.ecr.{get_region()}.amazonaws.com",
     }
     return json_response({"authorizationData": [authorization]})
