@@ -66,11 +66,8 @@ deploy: set-up-to-deploy
 	@$(if $(filter off,$(PREFLIGHT)),,$(PYTHON) -m ops.preflight $(ENV) $(CDK_OPTIONS))
 	@$(CDK) deploy --import-existing-resources $(CDK_OPTIONS) '$(ENV)/*'
 
-# The account and region, in the form that `cdk bootstrap` expects.
-TARGET = $$($(PYTHON) -c 'import tomllib; e = tomllib.load(open("environments/$(ENV).toml", "rb")); print("aws://{account}/{region}".format(**e))')
-
 bootstrap: set-up-to-deploy
-	@$(CDK) bootstrap $(CDK_OPTIONS) "$(TARGET)"
+	@target="$$($(PYTHON) -m settings.target $(ENV))" && $(CDK) bootstrap $(CDK_OPTIONS) "$$target"
 
 unit: set-up
 	@$(PYTHON) -m pytest -q -n 2 -m "not emulator and not rehearsal"

@@ -90,7 +90,7 @@ def _alerts(environment: Environment) -> Iterator[str]:
     alerts = environment.alerts
     yield "Who is told when a docker login is not refreshed"
     if alerts.off_because:
-        yield from _row("nobody, because", alerts.off_because)
+        yield from _row("nobody", alerts.off_because)
     elif alerts.topic_arn:
         account = account_of(alerts.topic_arn)
         yield from _row("topic", alerts.topic_arn + _elsewhere(environment, account))

@@ -1,6 +1,6 @@
 """The image of one repository as a task on Fargate."""
 
-from aws_cdk import Stack
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -85,10 +85,13 @@ class FargateTask(Construct):
             execution_role=self.execution_role.without_policy_updates(),
             task_role=self.task_role,
         )
-        definition.add_container(
+        container = definition.add_container(
             CONTAINER_NAME,
             image=ecs.ContainerImage.from_registry(image),
             logging=ecs.LogDrivers.aws_logs(stream_prefix="airflow", log_group=self.log_group),
+        )
+        Annotations.of(container).acknowledge_warning(
+            "@aws-cdk/aws-ecs:ecrImageRequiresPolicy", "The execution role above has the permission to pull the image"
         )
 
 

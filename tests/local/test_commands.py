@@ -55,7 +55,7 @@ def processes_in(state: Path) -> list[str]:
 def test_two_demos_run_side_by_side_and_ctrl_c_ends_all_of_one() -> None:
     first, second = start_demo(), start_demo()
     states = [ROOT / ".local" / f"demo-{demo.pid}" for demo in (first, second)]
-    read_until(second, "Generating")
+    read_until(second, "preparing the account")
     assert processes_in(states[1])
 
     os.killpg(second.pid, signal.SIGINT)

@@ -68,7 +68,7 @@ def test_the_summary_shows_alerts_clean_up_and_tasks() -> None:
 def test_the_summary_shows_which_features_are_off() -> None:
     text = in_full(EXAMPLES["dev"])
 
-    assert rows(text, "nobody, because") == ["a sandbox, nobody is on call"]
+    assert rows(text, "nobody") == ["a sandbox, nobody is on call"]
     assert rows(text, "emergency") == ["nobody"]
     assert rows(text, "workers") == ["a role that the deployment creates, with an instance profile"]
     assert text.endswith("Clean-up of the workers' instances\n    none\n\nTasks on Fargate\n    none")
