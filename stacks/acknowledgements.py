@@ -27,7 +27,7 @@ def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
 
     Args:
         construct: The construct, or an L1 resource. Call this function once for each construct.
-        reasons: A dict of a check's name, such as `CKV_AWS_27`, to the reason why its finding is acceptable.
+        reasons: A dict from a check's name, such as `CKV_AWS_27`, to the reason why the finding is acceptable.
     """
     resource = cast(CfnResource, construct.node.default_child or construct)
     nag = [

@@ -63,7 +63,7 @@ class SecretKey(kms.Key):
             description: The key's description.
             secret_name_prefix: The prefix of the secrets' names. The connection's id follows the prefix.
             reader_arns: The ARNs of the roles that may read the secrets.
-            deploy_role_arn: The ARN of the role that CloudFormation assumes. This role sets the key of the secrets.
+            deploy_role_arn: The ARN of the role that CloudFormation assumes. This role sets this key on the secrets.
         """
         stack = Stack.of(scope)
         self._region = stack.region

@@ -1,4 +1,4 @@
-"""The account that the templates create. The templates are synthesized and read once."""
+"""A model of an AWS account that contains the resources of the templates. The templates are synthesized and read once."""
 
 import pytest
 

@@ -43,7 +43,7 @@ PASS_ROLE = {"iam:PassRole"}
 READ_LOG = {"logs:GetLogEvents"}
 PUBLISH = {"sns:Publish"}
 
-# The actions on a secret that every administrator may do. They read the secret's metadata, but not its value.
+# The actions that every administrator may perform on a secret. They read the secret's metadata, but not its value.
 READ_METADATA = {
     "secretsmanager:CreateSecret",  # This action fails, because a secret with the name exists.
     "secretsmanager:DescribeSecret",

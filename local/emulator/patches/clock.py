@@ -31,9 +31,9 @@ _firing = threading.Lock()
 _minutes_advanced = 0
 
 # AWS starts a new rate schedule at once. This is off here because the stack DockerLogin creates the schedule before the
-# first refresh: the schedule's run starts beside the first refresh, and may go on when the deployment has ended. Tests
-# that count runs or versions, and snapshots, need an end of all runs. Turn it on for good when the schedule depends on
-# the first refresh and these tests wait for the schedule's run.
+# first refresh: the schedule's run starts at the same time as the first refresh, and may still be running after the
+# deployment has ended. Snapshots, and tests that count runs or versions, need all runs to have ended. Turn this on
+# permanently once the schedule depends on the first refresh and these tests wait for the schedule's run.
 rate_schedules_start_at_once = False
 
 
