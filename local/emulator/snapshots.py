@@ -1,6 +1,6 @@
 """Snapshots of the AWS emulator: files with the whole state of an emulator, from which another emulator can start.
 
-The tests deploy once, and each test worker then starts a copy of this emulator. A copy has another port and other
+The tests deploy once, and each test worker then starts a copy of this emulator. Each copy has its own port and
 certificates.
 
 MiniStack can also save its state (PERSIST_STATE). But it does not save sessions, the last runs of schedules, and the

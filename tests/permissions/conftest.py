@@ -1,4 +1,4 @@
-"""A model of an AWS account that contains the resources of the templates. The templates are synthesized and read once."""
+"""A model of an AWS account with the resources of the templates. The templates are synthesized and read once."""
 
 import pytest
 
