@@ -32,7 +32,7 @@ def main() -> None:
         COMMANDS[command](*arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of the output has ended, as in `make demo | head`. End by SIGPIPE, as other commands do.
+        # The process that reads the output has ended, as in `make demo | head`. End by SIGPIPE, as other commands do.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGPIPE)
     except (
@@ -47,7 +47,7 @@ def main() -> None:
         sys.exit(f"\n  ✗ {error}")
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
-        sys.exit(130)  # 128 + SIGINT, as shells report it
+        sys.exit(130)  # 128 + the number of SIGINT is the exit status that shells use after Ctrl-C.
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The users and roles that an AWS account has before this project is deployed to it, and their logins."""
+"""The users and roles that exist in an AWS account before this project is deployed, and their docker logins."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ class Account:
 
 
 def create_account(aws: EmbeddedAws) -> Account:
-    """Create the users and roles that environments/local.toml names, and an administrator that it does not name."""
+    """Create the users and roles in environments/local.toml, and an administrator who is not in that file."""
     iam = aws.client("iam")
     iam.create_user(UserName="operator")
     for arn in (WORKER_ROLE_ARN, BREAK_GLASS_ROLE_ARN, CI_ROLE_ARN):
@@ -45,14 +45,14 @@ def create_account(aws: EmbeddedAws) -> Account:
     iam.put_user_policy(UserName="other-admin", PolicyName="Administrator", PolicyDocument=_allow("*"))
     iam.create_user(UserName="analyst")
     # On AWS, a trust policy that names the user is enough. MiniStack also asks for an identity policy.
-    # This one allows every role; the roles' trust policies decide.
+    # This policy allows every role, so only the trust policies of the roles limit the user.
     for user in ("analyst", "operator"):
         iam.put_user_policy(UserName=user, PolicyName="AssumeRoles", PolicyDocument=_allow("sts:AssumeRole"))
     return Account(*(_access_key(iam, user) for user in ("analyst", "operator", "other-admin")))
 
 
 def assume(aws: EmbeddedAws, role_arn: str, credentials: Credentials) -> Credentials:
-    """Assume a role with these credentials; returns the session's credentials."""
+    """Assume a role with these credentials, and return the credentials of the session."""
     sts = aws.client("sts", credentials)
     answer: dict[str, Credentials] = sts.assume_role(RoleArn=role_arn, RoleSessionName="local")
     return answer["Credentials"]
@@ -66,7 +66,7 @@ def docker_login(aws: EmbeddedAws, credentials: Credentials) -> RegistryClient:
 
 
 def registry_client(aws: EmbeddedAws, host: str, username: str, password: str) -> RegistryClient:
-    """Return a docker client with this login. It connects to the emulator instead of the host."""
+    """Return a docker client with this login. The client connects to the emulator instead of the registry host."""
     return RegistryClient(host, username, password, port=aws.port, ca_bundle=aws.ca_bundle)
 
 

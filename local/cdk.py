@@ -17,7 +17,7 @@ _IN_PARALLEL = ("--concurrency", "3")
 
 
 class CdkFailed(Exception):
-    """The CDK CLI failed. The message is everything that it printed."""
+    """The CDK CLI failed. The message is the whole output of the CLI."""
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def synthesizing(assembly: Path, *, environments: Path = ENVIRONMENTS) -> Iterat
     """Synthesize the environments of a folder in a process that runs beside the body of the `with` statement.
 
     Args:
-        assembly: the folder for the cloud assembly. It is complete when the `with` statement ends.
+        assembly: the folder for the cloud assembly. The assembly is complete when the `with` statement ends.
         environments: the folder of settings files.
 
     Raises:
@@ -34,7 +34,7 @@ def synthesizing(assembly: Path, *, environments: Path = ENVIRONMENTS) -> Iterat
     process = _start(
         ["synth", "--quiet", "--output", str(assembly), "--app", shlex.join([sys.executable, "app.py"])]
         + ["--context", f"environments={environments}"],
-        # The tests run the built-in validation separately. It would add two seconds here.
+        # The built-in validation would add two seconds here. The tests run the validation separately.
         {"CDK_VALIDATION": "false", "CDK_DISABLE_CLI_TELEMETRY": "1"},
     )
     try:
@@ -45,7 +45,7 @@ def synthesizing(assembly: Path, *, environments: Path = ENVIRONMENTS) -> Iterat
 
 
 def bootstrap(aws: EmbeddedAws) -> None:
-    """Bootstrap the embedded account and region, which every CDK deploy needs.
+    """Bootstrap the account and Region of the emulator. Every CDK deployment needs the bootstrap stack.
 
     Raises:
         CdkFailed: the CDK CLI failed.
@@ -55,7 +55,7 @@ def bootstrap(aws: EmbeddedAws) -> None:
 
 
 def deploy(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
-    """Deploy stacks of an assembly as `make deploy` does, by default all of `local`; returns the CLI's output.
+    """Deploy stacks of an assembly as `make deploy` does, by default all of `local`, and return the CLI's output.
 
     Raises:
         CdkFailed: the CDK CLI failed.
@@ -65,7 +65,7 @@ def deploy(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
 
 
 def diff(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
-    """Compare stacks of an assembly, by default all of `local`, with the deployed ones; returns the CLI's output.
+    """Compare stacks of an assembly, by default all of `local`, with the deployed stacks. Return the CLI's output.
 
     Raises:
         CdkFailed: the CDK CLI failed.
@@ -74,7 +74,7 @@ def diff(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
 
 
 def destroy(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
-    """Destroy stacks of an assembly, by default all of `local`; returns the CLI's output.
+    """Destroy stacks of an assembly, by default all of `local`, and return the CLI's output.
 
     Raises:
         CdkFailed: the CDK CLI failed.

@@ -21,7 +21,7 @@ def assembly(aws: EmbeddedAws) -> Path:
 def start_and_deploy(
     state: Path, *, keep_running: bool = False, environments: Path = cdk.ENVIRONMENTS
 ) -> tuple[EmbeddedAws, Account]:
-    """Do the same as `start_and_deploy_environment` for the environment `local`; returns its principals too."""
+    """Call `start_and_deploy_environment` for the environment `local`. Also return the principals of its account."""
     return start_and_deploy_environment(
         "local", state, create_account, keep_running=keep_running, environments=environments
     )
@@ -42,7 +42,7 @@ def start_and_deploy_environment(
     Args:
         name: the name of the environment.
         state: the folder for everything that the emulator writes.
-        prepare: creates the principals that the settings name. Its result is returned.
+        prepare: the function that creates the principals in the settings. Its result is returned.
         account: the account of the environment.
         region: the Region of the environment.
         keep_running: whether the emulator keeps running when this process ends.

@@ -1,4 +1,4 @@
-"""Start, use and stop an AWS emulator: MiniStack with our patches, in its own process, with IAM enforced."""
+"""Start, use and stop an AWS emulator: MiniStack with our patches in a separate process. IAM policies are enforced."""
 
 import http.client
 import json
@@ -26,24 +26,24 @@ from tools import ROOT
 # The account and Region of environments/local.toml
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
-# The server certificate is valid for the registries of these Regions, and of the one that the server has.
+# The server certificate is valid for the registries of these Regions and of the server's Region.
 REGISTRY_REGIONS = (REGION, "eu-west-1")
 
 _START_SECONDS = 30
 _STOP_SECONDS = 5
-# MiniStack accepts these as the credentials of the account's root.
+# MiniStack accepts these credentials as those of the account's root user.
 ROOT_CREDENTIALS = {"AccessKeyId": "test", "SecretAccessKey": "test"}
 
 
 class EmbeddedAwsError(Exception):
-    """The emulator did not start, refused a command, or never received the requests that a fault was meant for."""
+    """The emulator did not start, refused a command, or received no request that matches an injected fault."""
 
 
 class EmbeddedAws:
     """A running AWS emulator.
 
     Attributes:
-        state: the folder of everything that it writes.
+        state: the folder for everything that the emulator writes.
         port: its port on 127.0.0.1.
         pid: the process id of the server, which is also the id of its process group.
         account: the number of its account.
@@ -131,7 +131,7 @@ class EmbeddedAws:
         try:
             record = json.loads((state / "server.json").read_text())
             aws = cls(state, **record)
-            # TLS proves that it is the right server: no other one has a certificate from the authority in `state`.
+            # TLS proves that this is the right server: no other server has a certificate of the CA in `state`.
             status = aws._control("GET", "/_local/status")
         except (OSError, ValueError, TypeError, http.client.HTTPException, EmbeddedAwsError):
             return None
@@ -154,9 +154,9 @@ class EmbeddedAws:
         return _tls(self.state) / "ca.pem"
 
     def client_environment(self) -> dict[str, str]:
-        """Return the environment variables that point the AWS CLI, boto3 and the CDK CLI at this AWS.
+        """Return the environment variables that point the AWS CLI, boto3 and the CDK CLI at the emulator.
 
-        Add PATH and HOME, but not all of os.environ: tools would still use an AWS_PROFILE from there.
+        A caller must add PATH and HOME, but not all of os.environ: tools would use an AWS_PROFILE in os.environ.
         """
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
@@ -188,7 +188,7 @@ class EmbeddedAws:
 
         Args:
             service: the name of the service in boto3.
-            credentials: credentials as STS returns them; by default those of the account's root.
+            credentials: credentials as STS returns them; by default those of the account's root user.
             region: the Region of the client; by default that of the emulator.
             config: further settings of the client.
         """
@@ -209,14 +209,14 @@ class EmbeddedAws:
         """Move the clock forward for schedules, role sessions, docker logins and alarms.
 
         Args:
-            minutes: by how many minutes. Each schedule that falls due in them starts once.
-            sessions_expire: whether role sessions that end in them expire.
+            minutes: the number of minutes. A schedule whose time is in these minutes invokes its target once.
+            sessions_expire: whether role sessions that end in these minutes expire.
         """
         sessions = "" if sessions_expire else "&sessions=keep"
         self._control("POST", f"/_local/advance?minutes={minutes}{sessions}")
 
     def save_snapshot(self, file: Path) -> None:
-        """Write all that it holds to a file, from which others can start. Nothing may be running in it meanwhile."""
+        """Write the whole state to a file that `start` accepts as a snapshot. No function or deployment may run now."""
         self._control("POST", "/_local/snapshot", {"file": str(file.resolve())})
 
     @contextmanager
@@ -225,7 +225,7 @@ class EmbeddedAws:
 
         Args:
             operation: the name of the operation in AWS's API, such as PutSecretValue.
-            fields: what happens to the requests: the other fields of `Fault` in local/emulator/faults.py.
+            fields: the other fields of `Fault` in local/emulator/faults.py, which say what happens to the requests.
 
         Yields:
             A function that returns the number of requests that had the fault so far.
@@ -295,7 +295,7 @@ class EmbeddedAws:
         return "\n".join((self.state / "server.log").read_text(errors="replace").splitlines()[-20:])
 
     def _signal_group(self, number: signal.Signals) -> bool:
-        """Send a signal to the server's process group; returns whether all of its processes ended in time."""
+        """Send a signal to the server's process group, and return whether all of its processes ended in time."""
         deadline = time.monotonic() + _STOP_SECONDS
         try:
             os.killpg(self.pid, number)
@@ -316,7 +316,7 @@ def _tls(state: Path) -> Path:
 def _server_environment(
     state: Path, port: int, certificates: Certificates, account: str, region: str
 ) -> dict[str, str]:
-    """Return all environment variables of the server. The user's own settings are not among them."""
+    """Return all environment variables of the server, without the settings of the user's shell."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(state / "home"),
@@ -333,7 +333,7 @@ def _server_environment(
         "MINISTACK_SSL_KEY": str(certificates.server_key),
         "AWS_CA_BUNDLE": str(certificates.authority),
         "IOT_MTLS_ENABLED": "0",
-        # MiniStack removes containers that look like its own: keep it away from the user's docker.
+        # MiniStack removes containers that look like its containers, so it must not reach the user's docker.
         "DOCKER_HOST": f"unix://{state / 'no-docker.sock'}",
     }
 

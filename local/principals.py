@@ -1,7 +1,7 @@
-"""Create the principals that a settings file names in an embedded account, and profiles of the AWS CLI for them.
+"""Create the principals of a settings file in the emulator's account, and AWS CLI profiles for these principals.
 
-On AWS, these principals exist before this project is deployed. Here, they are empty: a role has no permissions except
-those that it needs for its part in the settings.
+On AWS, these principals exist before this project is deployed. Here, a role has only the permissions that its part in
+the settings requires.
 """
 
 import json
@@ -22,7 +22,7 @@ class Profile:
     """A profile of the AWS CLI: a user with an access key, or a role that another profile assumes.
 
     Attributes:
-        who: the description for people.
+        who: the description that `make up` prints.
         credentials: the access key of a user.
         role_arn: the role.
         source: the name of the profile that assumes the role.
@@ -35,7 +35,7 @@ class Profile:
 
 
 def create_principals(aws: EmbeddedAws, environment: Environment) -> dict[str, Profile]:
-    """Create what the settings name and the embedded account lacks; returns the profiles by name.
+    """Create the principals in the settings that do not exist yet, and return a dict of name to profile.
 
     Principals of other accounts are not created.
     """
@@ -74,7 +74,7 @@ def create_principals(aws: EmbeddedAws, environment: Environment) -> dict[str, P
 
 
 def _pushers(account: "_Account", push: Push) -> dict[str, Profile]:
-    """Create the principals that may push for a team; returns their profiles by name."""
+    """Create the principals that may push for a team, and return a dict of name to profile."""
     found: dict[str, Profile] = {}
     for arn in push.user_arns:
         if account.owns(arn):
@@ -91,7 +91,7 @@ def _pushers(account: "_Account", push: Push) -> dict[str, Profile]:
 
 
 class _Account:
-    """The embedded account, in which a principal is created only once."""
+    """The account of the emulator. Each principal is created only once."""
 
     def __init__(self, aws: EmbeddedAws, number: str) -> None:
         self.number = number
@@ -103,7 +103,7 @@ class _Account:
         return arn.split(":")[4] == self.number
 
     def user(self, name: str, action: str = "sts:AssumeRole", path: str = "/") -> dict[str, str]:
-        """Create a user that may do an action; returns its access key."""
+        """Create a user that may do an action, and return the user's access key."""
         if name not in self._keys:
             self._iam.create_user(UserName=name, Path=path)
             self._iam.put_user_policy(UserName=name, PolicyName="Local", PolicyDocument=_allow(action))
@@ -112,7 +112,7 @@ class _Account:
         return self._keys[name]
 
     def role(self, arn: str, *actions: str) -> str:
-        """Create a role that the operator may assume and that may do these actions; returns its ARN."""
+        """Create a role that may do these actions and that the operator may assume. Return the role's ARN."""
         name = _name(arn)
         principal = {"AWS": f"arn:aws:iam::{self.number}:user/{OPERATOR}"}
         trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
@@ -127,7 +127,7 @@ class _Account:
         return arn
 
     def policy(self, arn: str) -> None:
-        """Create a managed policy that allows everything: a boundary of this kind limits nothing."""
+        """Create a managed policy that allows all actions. As a permissions boundary, it limits no principal."""
         if self.owns(arn):
             self._iam.create_policy(PolicyName=_name(arn), Path=_path(arn), PolicyDocument=_allow("*"))
 

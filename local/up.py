@@ -1,6 +1,6 @@
 """`make up` and `make down`: start an AWS emulator that keeps running, print how to use it, and stop it.
 
-`make up ENV=<name>` deploys environments/<name>.toml to an account and Region of these numbers and names.
+`make up ENV=<name>` deploys environments/<name>.toml. The emulator has the account number and Region of this file.
 """
 
 import configparser
@@ -27,7 +27,7 @@ from tools import ROOT
 
 STATE = ROOT / ".local" / "up"
 ENVIRONMENTS = cdk.ENVIRONMENTS
-# AWS_ENDPOINT_URL has no effect in older versions: they would ask the real AWS.
+# Older versions ignore AWS_ENDPOINT_URL and would send requests to the real AWS.
 CLI_VERSIONS = "version 2.13 or later, or 1.29 or later of version 1"
 
 
@@ -56,7 +56,7 @@ def up(name: str = "local") -> None:
                 raise EmbeddedAwsError(f"the emulator runs with {deployed}; stop it first with: make down")
             print("The emulator is already running.")
         else:
-            if aws:  # The `make up` that started it was interrupted.
+            if aws:  # The `make up` that started this emulator was interrupted.
                 aws.stop()
             shutil.rmtree(STATE, ignore_errors=True)
             aws, profiles = start_and_deploy_environment(
@@ -96,7 +96,7 @@ def down() -> None:
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    """Wait until no other `make up` or `make down` of this checkout runs, and keep others waiting."""
+    """Hold the lock of this checkout, so that only one `make up` or `make down` runs at a time."""
     STATE.parent.mkdir(exist_ok=True)
     with STATE.with_suffix(".lock").open("w") as lock:
         try:
@@ -108,7 +108,7 @@ def _locked() -> Iterator[None]:
 
 
 def _print_instructions(aws: EmbeddedAws, environment: Environment) -> None:
-    """Print how to use the emulator; a reader that has ended, as in `make up | head`, is not an error."""
+    """Print how to use the emulator. It is not an error if the output is closed, as in `make up | head`."""
     try:
         print(_instructions(aws, environment), flush=True)
     except BrokenPipeError:
@@ -161,7 +161,7 @@ Outputs of the deployed stacks:
 
 def _write_environment(aws: EmbeddedAws) -> None:
     environment = {**aws.client_environment(), "AWS_CONFIG_FILE": str(STATE / "profiles")}
-    # Tools use the credentials or the profile of the shell before those of the file, so unset them.
+    # Credentials and a profile in the shell take precedence over those in the file, so unset them.
     keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
     lines = [f"unset {' '.join(keys)}\n"]
     lines += [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items() if name not in keys]
@@ -173,12 +173,12 @@ def _environment_file() -> Path:
 
 
 def _name_file() -> Path:
-    """Return the file with the name of the deployed environment."""
+    """Return the path of the file that contains the name of the deployed environment."""
     return STATE / "environment.name"
 
 
 def _profile_list() -> Path:
-    """Return the file with one line for people per profile."""
+    """Return the path of the file that describes each profile in one line."""
     return STATE / "profiles.txt"
 
 
@@ -190,7 +190,7 @@ def _write_profiles(aws: EmbeddedAws, profiles: dict[str, Profile]) -> None:
             config[_section(name)] = {
                 "role_arn": profile.role_arn,
                 "source_profile": profile.source,
-                # The AWS CLI caches a role's credentials by these settings. Those of an earlier run are not valid here.
+                # The AWS CLI caches a role's credentials by these settings. Credentials of an earlier run are not valid here.
                 "role_session_name": f"local-{aws.pid}",
             }
         else:

@@ -1,1 +1,1 @@
-"""Commands for the people who run a deployment. They read the settings and what is deployed."""
+"""Commands for the people who run a deployment. The commands read the settings and the deployed resources."""

@@ -1,4 +1,4 @@
-"""The AWS clients of the commands, with the credentials of the shell and bounded waiting times."""
+"""The AWS clients of the commands. They use the credentials of the shell, and short timeouts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ READ_SECONDS = 5
 
 
 class NoAnswer(Exception):
-    """AWS did not answer a question, for example because a permission is missing. The message is one line."""
+    """AWS did not answer a request, for example because a permission is missing. The error message is one line."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Clients:
 def make_clients(account: str, region: str, profile: str | None = None) -> Clients:
     """Return clients for an account and Region.
 
-    Credentials of another account are used to assume the lookup role that `cdk bootstrap` creates, as the CDK CLI does.
+    If the credentials belong to another account, they assume the lookup role of `cdk bootstrap`, as the CDK CLI does.
 
     Args:
         account: The account's number.
@@ -51,7 +51,7 @@ def make_clients(account: str, region: str, profile: str | None = None) -> Clien
         )
     )
     with answers():
-        # A code of an MFA device works once, and the CDK CLI will ask for one.
+        # A code of an MFA device works only once, and the CDK CLI needs a code later.
         session.get_component("credential_provider").get_provider("assume-role")._prompter = _refuse_to_ask
         sts = session.create_client("sts")
         caller = sts.get_caller_identity()
@@ -68,7 +68,7 @@ def make_clients(account: str, region: str, profile: str | None = None) -> Clien
 
 @contextmanager
 def answers() -> Iterator[None]:
-    """Turn the error of a request into NoAnswer."""
+    """Raise NoAnswer instead of the error of a request."""
     try:
         yield
     except ClientError as error:

@@ -1,8 +1,8 @@
-"""Ask AWS before a deployment what would stop it half-way: `python -m ops.preflight <environment> [CDK options]`.
+"""Find problems before a deployment: `python -m ops.preflight <environment> [CDK options]`.
 
-All questions are read-only. A finding is a reason why CloudFormation would fail or why something would be lost.
-A question that AWS does not answer in time, or refuses to answer, never stops a deployment: many pipelines may only
-assume the CDK's roles.
+All requests to AWS are read-only. A finding is a problem that would make CloudFormation fail or remove a repository
+policy. If AWS does not answer a request in time, or refuses the request, the deployment continues, because many
+pipelines may only assume the CDK's roles.
 """
 
 import os
@@ -27,14 +27,14 @@ from tools.cdk_options import profile_of
 ENVIRONMENTS = ROOT / "environments"
 
 SECONDS = 12
-"""How long a deployment waits for the answers to all questions."""
+"""How long a deployment waits for all checks together."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A reason why a deployment would fail, and what to do."""
+    """A problem that would make the deployment fail, and its fix."""
 
     problem: str
     fix: str
@@ -44,7 +44,7 @@ class Finding:
 
 
 def check_secrets(clients: Clients, environment: Environment) -> Iterator[Finding]:
-    """Find secrets that block the names of our secrets."""
+    """Find existing secrets that have the names of our secrets."""
     stack = f"{environment.name}-DockerLogin"
     ours = _resources_of(clients, stack)
 
@@ -77,7 +77,7 @@ def check_secrets(clients: Clients, environment: Environment) -> Iterator[Findin
 
 
 def check_repositories(clients: Clients, environment: Environment) -> Iterator[Finding]:
-    """Find repositories that the deployment cannot adopt, and those that would lose a policy."""
+    """Find repositories that the deployment cannot adopt, and repositories whose policy the deployment would remove."""
     stack = f"{environment.name}-Registry"
     wanted = {repository_name(team, name) for team, own in environment.teams.items() for name in own.repositories}
     pages = clients.ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000})
@@ -131,21 +131,21 @@ CHECKS: dict[str, Check] = {
     "repositories": check_repositories,
     "push roles": check_push_roles,
 }
-"""Each check asks AWS read-only, and returns findings. It raises NoAnswer if AWS does not answer."""
+"""Each check sends read-only requests to AWS and returns findings. It raises NoAnswer if AWS does not answer."""
 
 
 def ask(
     environment: Environment, profile: str | None = None, seconds: float = SECONDS
 ) -> tuple[list[Finding], dict[str, str]]:
-    """Run all checks at once, within a limit of time.
+    """Run all checks in parallel, within a time limit.
 
     Args:
         environment: The environment that is about to be deployed.
         profile: A profile of the AWS CLI; by default the credentials of the shell.
-        seconds: The limit for everything together.
+        seconds: The time limit for all checks together.
 
     Returns:
-        The findings, and the reason for each check that has no answer.
+        The findings, and the reason for each check that was skipped.
     """
     answered: SimpleQueue[tuple[str, list[Finding] | NoAnswer]] = SimpleQueue()
 
@@ -154,7 +154,7 @@ def ask(
             answered.put((name, list(check(clients, environment))))
         except NoAnswer as reason:
             answered.put((name, reason))
-        except Exception as error:  # A defect of a check must not stop a deployment.
+        except Exception as error:  # A bug in a check must not stop a deployment.
             answered.put((name, NoAnswer(repr(error))))
 
     def start() -> None:
@@ -168,7 +168,7 @@ def ask(
         for name, check in CHECKS.items():
             Thread(target=run, args=(name, check, clients), daemon=True).start()
 
-    # Threads, because no limit of botocore covers everything: a profile may run a program for its credentials.
+    # The checks run in threads, because botocore's timeouts do not include a program that returns credentials.
     Thread(target=start, daemon=True).start()
     findings: dict[str, list[Finding]] = {}
     unanswered = dict.fromkeys(CHECKS, f"no answer within {seconds:g} seconds")
@@ -187,7 +187,7 @@ def ask(
 
 
 def main() -> None:
-    """Print where the deployment goes and what would stop it; the exit status is 1 if anything would."""
+    """Print the account and the findings. The exit status is 1 if there are findings."""
     name, *options = sys.argv[1:]
     try:
         environment = next(each for each in load_environments(ENVIRONMENTS) if each.name == name)
@@ -208,7 +208,7 @@ def main() -> None:
 
 
 def _resources_of(clients: Clients, stack: str) -> set[str]:
-    """Return the physical ids of the resources that a stack has, none if there is no such stack."""
+    """Return the physical ids of the resources of a stack. The result is empty if the stack does not exist."""
     pages = clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
     found = _unless_missing(
         lambda: [resource for page in pages for resource in page["StackResourceSummaries"]], "ValidationError"
@@ -228,7 +228,7 @@ def _stack_with(clients: Clients, physical_id: str, kind: str) -> str | None:
 
 
 def _exists(resource: Any) -> bool:
-    """Tell whether a stack still has a resource: a stack lists deleted and retained ones for a while."""
+    """Return whether a stack still has a resource. A stack lists deleted and retained resources for some time."""
     return resource["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED") and "PhysicalResourceId" in resource
 
 
@@ -236,7 +236,7 @@ def _unless_missing(request: Callable[[], T], missing: str) -> T | None:
     """Return the answer to a request, or None if AWS answers with this error code.
 
     Raises:
-        NoAnswer: AWS answers with another error, or not at all.
+        NoAnswer: AWS answers with another error, or does not answer.
     """
     with answers():
         try:

@@ -1,9 +1,9 @@
 """Refuse options of the CDK CLI that break the promise of a deployment: `python3 -m tools.cdk_options <targets> ...`.
 
-The promise: a deployment that ends well has a working docker login, otherwise it rolls back.
-The first argument is the target of make, the others are the words of `CDK_OPTIONS`.
-The CLI also reads its options from environment variables that start with `CDK`, and one of them from `~/.cdk.json`
-and `cdk.json`. This module reads the same places.
+The promise: a successful deployment has a working docker login, and a failed deployment rolls back.
+The first argument is the target of make. The other arguments are the words of `CDK_OPTIONS`.
+The CLI also reads its options from environment variables that start with `CDK`, and reads `rollback` from
+`~/.cdk.json` and `cdk.json`. This module reads the same places.
 
 The CLI parses its options with yargs-parser, which accepts many spellings of one option: `--role-arn X`,
 `--role-arn=X`, `--roleArn X`, `-r X`, `-fr X`, `--r X`. tests/tools/test_cdk_options.py compares this module with the
@@ -29,10 +29,10 @@ REASONS = {
     "hotswap": "a hotswap deployment skips CloudFormation and the first refresh. Remove the option.",
     "watch": "hotswap deployments skip CloudFormation and the first refresh. Remove the option.",
 }
-"""Why an option is refused and what to do, by the name of the option without hyphens in lower case."""
+"""The reason for each refused option, and the fix. The keys are option names in lower case without hyphens."""
 
 REFUSED = {"deploy": tuple(REASONS), "destroy": ("rolearn",)}
-"""The refused options by target of make. `make diff` and `make bootstrap` deploy nothing that the promise is about."""
+"""The refused options of each make target. `make diff` and `make bootstrap` refuse no options: they deploy no docker login."""
 
 ALIASES = {"r": "rolearn", "hotswapfallback": "hotswap"}
 
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def refusal_of(targets: "list[str]", words: "list[str]", environment: "dict[str, str]") -> str:
-    """Return one line about the first refused option, or an empty text.
+    """Return one line about the first refused option, or an empty string.
 
     Args:
         targets: The targets of make, for example `["deploy"]`.
@@ -70,7 +70,7 @@ def profile_of(words: "list[str]", environment: "dict[str, str]") -> "str | None
 
 
 def _on_command_line(words: "list[str]") -> "Iterator[tuple[str, str]]":
-    """Yield the name of each option whose value matters, and how it is written."""
+    """Yield the name and the written form of each option that breaks the promise."""
     for word, following in zip(words, [*words[1:], ""]):  # noqa: B905
         option, equals, value = word.partition("=")
         written = word if equals and not option.lower().startswith(("-r", "--role")) else option
@@ -83,23 +83,23 @@ def _on_command_line(words: "list[str]") -> "Iterator[tuple[str, str]]":
         elif option.startswith("--"):
             yield from _if_it_matters(option[len("--") :], value, written)
         elif re.match(r"-[A-Za-z]", option):
-            # A group of options of one letter each. The value belongs to the last one; `-R=` counts as `-R`.
+            # This is a group of one-letter options. The value belongs to the last option; `-R=` counts as `-R`.
             letters = re.match(r"\w+", option[1:])[0]  # type: ignore[index] # the group has a letter
             for number, letter in enumerate(letters, start=1):
                 yield from _if_it_matters(letter, value or "true" if number == len(letters) else "true", written)
 
 
 def _in_environment(environment: "dict[str, str]") -> "Iterator[tuple[str, str]]":
-    """Yield the same for environment variables: CDK_ROLE_ARN is `--role-arn`."""
+    """Yield the same for options in environment variables: CDK_ROLE_ARN is `--role-arn`."""
     for variable, value in sorted(environment.items()):
         if variable.startswith("CDK"):
             option = variable[len("CDK") :].replace("__", ".")
-            # The CLI reads a single letter as a small one: CDK_R is `-r`.
+            # The CLI reads a single letter as a lower-case letter: CDK_R is `-r`.
             yield from _if_it_matters(option.lower() if len(option.strip("_")) == 1 else option, value, variable)
 
 
 def _in_files(environment: "dict[str, str]") -> "Iterator[tuple[str, str]]":
-    """Yield `rollback` if a settings file of the CLI turns it off. The CLI does not read the others from files."""
+    """Yield `rollback` if a settings file of the CLI turns rollback off. The CLI reads no other refused option from files."""
     home = environment.get("HOME") or os.path.expanduser("~")
     files = {"~/.cdk.json": os.path.join(home, ".cdk.json"), "cdk.json": os.path.join(ROOT, "cdk.json")}
     for shown, file in files.items():
@@ -107,7 +107,7 @@ def _in_files(environment: "dict[str, str]") -> "Iterator[tuple[str, str]]":
             with open(file) as opened:
                 settings = json.load(opened)
         except (OSError, ValueError):
-            continue  # No such file, or one that the CLI reports itself.
+            continue  # The file does not exist, or the CLI reports an error in the file.
         if isinstance(settings, dict) and settings.get("rollback") is False:
             yield "rollback", f'"rollback": false in {shown}'
 
@@ -117,16 +117,16 @@ def _if_it_matters(option: str, value: str, written: str) -> "Iterator[tuple[str
 
     Args:
         option: The name in any spelling that yargs-parser accepts, such as `role-arn`, `roleArn` or `_ROLE_ARN`.
-        value: The value as text.
+        value: The value as a string.
         written: How the option is written.
     """
-    is_true = value.strip("'\"") == "true"  # for yargs-parser, every other value of a boolean option is false
+    is_true = value.strip("'\"") == "true"  # yargs-parser reads every other value of a boolean option as false
     if option == "R":
         name, is_true = "rollback", not is_true
     else:
         name = re.sub(r"[-_ ]", "", option.split(".")[0]).lower()
         name = ALIASES.get(name, name)
-    if name == "norollback":  # The CLI ignores CDK_NO_ROLLBACK and --noRollback, but it is clear what they ask for.
+    if name == "norollback":  # The CLI ignores CDK_NO_ROLLBACK and --noRollback, but their meaning is clear.
         name, is_true = "rollback", not is_true
     if name == "rolearn":
         matters = value != ""

@@ -1,6 +1,6 @@
-"""`make lock`: pin again what the requirements files ask for, after a change of one of them.
+"""`make lock`: write the lock files again after a change of a requirements file.
 
-What is pinned already keeps its version, as long as it still fits.
+A package that is already pinned keeps its version, if the requirements still allow this version.
 """
 
 import subprocess
@@ -8,7 +8,7 @@ import subprocess
 from tools import ROOT
 from tools.set_up import PYTHON, index_options
 
-# A file comes after those that its requirements refer to.
+# A file comes after the files that its requirements refer to.
 LOCKS = {
     "requirements.lock": "requirements.txt",
     "requirements-dev.lock": "requirements-dev.txt",
@@ -19,7 +19,7 @@ LOCKS = {
     "tests/e2e/requirements-airflow-2.lock": "tests/e2e/requirements-airflow-2.txt",
     "tests/e2e/requirements-airflow-3.lock": "tests/e2e/requirements-airflow-3.txt",
 }
-# The header would repeat the command, and with it the address of a private package index.
+# The header would contain the command, which can contain the address of a private package index.
 OPTIONS = ["--quiet", "--universal", "--no-header"]
 
 

@@ -5,10 +5,10 @@ Deploying needs few packages, development needs many. Both share `.venv` and `no
 - `dev` adds its packages to what `deploy` installed.
 - A current development environment is enough for deploying, because both lock files pin the same versions.
 
-The other tasks also get virtual environments of their own, because their dependencies conflict with ours.
+The other tasks also get separate virtual environments, because their dependencies conflict with ours.
 
-Each folder records the lock file that it was installed from, and nothing is installed twice.
-A changed lock file, another Python or a moved checkout starts again from an empty folder.
+Each folder records the lock file of its packages, and nothing is installed twice.
+After a change of the lock file, of Python or of the checkout's path, the installation starts with an empty folder.
 Two runs at the same time are safe: the second one waits.
 
 This module runs before anything is installed. It imports only the standard library,
@@ -26,11 +26,11 @@ from typing import NamedTuple
 
 from tools import ROOT
 
-UV = "uv==0.13.9"  # installs the same lock files as pip, several times faster
+UV = "uv==0.13.9"  # uv installs the same lock files as pip, several times faster
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
 PYTHON = os.path.join(ROOT, ".venv", "bin", "python")
-VENV_PACKAGES = ("pip", "setuptools", "uv")  # part of every .venv, in no lock file
+VENV_PACKAGES = ("pip", "setuptools", "uv")  # these packages are in every .venv and in no lock file
 
 
 class Part(NamedTuple):
@@ -39,8 +39,8 @@ class Part(NamedTuple):
     Attributes:
         task: `deploy`, `dev` or the name of a tool.
         folder: Where the packages are installed.
-        lock: The file that pins them.
-        content: What the progress line calls them.
+        lock: The file that pins the packages.
+        content: The name of the packages in the progress line.
     """
 
     task: str
@@ -112,14 +112,14 @@ def refuse_old_node(parts: "list[Part]") -> None:
 
 
 def parts_of(tasks: "list[str]") -> "list[Part]":
-    """Return the parts of these tasks in the order of installation, without those that another one contains."""
+    """Return the parts of these tasks in the order of installation, without parts that another part contains."""
     parts = list(dict.fromkeys(part for task in tasks for part in TASKS[task]))
-    parts.sort(key=lambda part: part.folder != ".venv")  # it contains uv, which installs the others
+    parts.sort(key=lambda part: part.folder != ".venv")  # .venv contains uv, which installs the other parts
     return [part for part in parts if not any(part in contained_in(other) for other in parts)]
 
 
 def contained_in(part: Part) -> "list[Part]":
-    """Return the part that is installed together with this one: development contains deploying."""
+    """Return the part that an installation of this part also installs: `dev` contains `deploy`."""
     return [deploy for deploy in DEPLOY if part in DEV and deploy.folder == part.folder]
 
 
@@ -131,7 +131,7 @@ def install(part: Part) -> None:
     print(f"Installing {part.content} into {part.folder} …", end=" ", flush=True)
     started = time.monotonic()
     if part.folder == "node_modules":
-        # `npm ci` empties the folder first, and the marks of what was installed with it.
+        # `npm ci` first empties the folder, with the records of what was installed.
         run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", *(["--omit=dev"] if part in DEPLOY else []))
     else:
         make_environment(part)
@@ -143,7 +143,7 @@ def install(part: Part) -> None:
 
 
 def make_environment(part: Part) -> None:
-    """Make an empty virtual environment, or keep the one that deploying has and development adds to."""
+    """Make an empty virtual environment, or keep the environment of `deploy` if `dev` adds packages to it."""
     folder = os.path.join(ROOT, part.folder)
     if part.folder != ".venv":
         run(PYTHON, "-m", "uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder)
@@ -153,7 +153,7 @@ def make_environment(part: Part) -> None:
 
 
 def starts_empty(part: Part) -> bool:
-    """Whether the folder is emptied first. Development keeps it, if deploying is installed there and current."""
+    """Return whether the folder is emptied first. `dev` keeps a folder in which `deploy` is installed and current."""
     adds_to_deploy = part in DEV and all(is_installed(deploy) for deploy in contained_in(part))
     return not adds_to_deploy or read(stamp(part)) != ""
 
@@ -173,7 +173,7 @@ def index_options() -> "list[str]":
 
 
 def count_packages(folder: str) -> str:
-    """Return for example `17 packages, `, or nothing for a folder that is not a virtual environment."""
+    """Return for example `17 packages, `, or an empty string if the folder is not a virtual environment."""
     if folder == "node_modules":
         return ""
     listed = run(PYTHON, "-m", "uv", "pip", "freeze", "--quiet", "--python", os.path.join(ROOT, folder))
@@ -183,7 +183,7 @@ def count_packages(folder: str) -> str:
 
 def run(*command: str) -> str:
     """Run a command in the checkout and return its output. End this program with the output if the command fails."""
-    # An activated virtual environment elsewhere must not receive the packages.
+    # The packages must not go into another virtual environment that is activated in the shell.
     environment = {**os.environ, "VIRTUAL_ENV": os.path.join(ROOT, ".venv")}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -198,9 +198,9 @@ def stamp(part: Part) -> str:
 
 
 def fingerprint(part: Part) -> str:
-    """Return a hash of everything after whose change this part has to be installed again."""
+    """Return a hash of the inputs of this part's installation. If the hash changes, install the part again."""
     with open(os.path.join(ROOT, part.lock), "rb") as file:
-        # ROOT, because a virtual environment does not work after a move.
+        # The hash includes ROOT, because a virtual environment does not work after a move.
         return hashlib.sha256(file.read() + f"{UV} {sys.version} {ROOT}".encode()).hexdigest()
 
 

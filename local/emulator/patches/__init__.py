@@ -1,6 +1,6 @@
-"""Patches of MiniStack 1.5.33, where it differs from AWS in a way that matters to this project.
+"""Patches of MiniStack 1.5.33 for differences from AWS that affect this project.
 
-Templates and code are written for AWS, so the emulator is patched and not the code. Each module says what AWS does,
+The templates and the code are written for AWS. Patches therefore change the emulator, not the code. Each module says what AWS does,
 what MiniStack does instead, and what the patch does. Patches are applied in the server's process only.
 tests/local/emulator/patches/test_upstream.py fails when MiniStack no longer needs a patch.
 """

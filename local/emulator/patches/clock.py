@@ -1,23 +1,24 @@
 """A clock that can be moved forward, for schedules, tokens of the registry, role sessions, and alarms.
 
 AWS:
-- A schedule starts its target when it falls due. A rate schedule without a StartDate starts it at once after its
-  creation (EventBridge Scheduler user guide, schedule types).
+- A schedule invokes its target at the scheduled time. A rate schedule without a StartDate invokes its target at once
+  after the schedule's creation (EventBridge Scheduler user guide, schedule types).
 - An ECR token is valid for 12 hours (API reference, GetAuthorizationToken).
-- A role's session expires, and is then refused with ExpiredToken or ExpiredTokenException. Lambda renews the sessions
-  of functions.
+- Requests with an expired role session fail with ExpiredToken or ExpiredTokenException. Lambda renews the sessions of
+  functions.
 
 MiniStack:
 - Uses the computer's clock, so a test would have to wait for hours.
-- Looks for due schedules every 10 s. A rate schedule starts its target after its first interval.
-- Remembers the last run of a deleted schedule. A new schedule of the same name would count from that run.
+- Looks for due schedules every 10 s. A rate schedule first invokes its target after its first interval.
+- Remembers the last run of a deleted schedule. The interval of a new schedule of the same name starts at
+  that run.
 
 The patch:
 - Adds a clock that local/emulator/control.py can move forward. Signatures use the computer's clock.
 - Lets sessions expire when the clock is moved. MiniStack's sessions of functions never expire.
 - Looks for due schedules every second, and whenever the clock is moved.
 - Forgets the last runs of deleted schedules.
-- Can start rate schedules at once, but does not by default: see `rate_schedules_start_at_once`.
+- Can start rate schedules at once. This is off by default: see `rate_schedules_start_at_once`.
 """
 
 import threading
@@ -48,27 +49,26 @@ def minutes_advanced() -> int:
 
 
 def advance(minutes: int, *, sessions_expire: bool = True) -> None:
-    """Move the clock forward. Each schedule that falls due in these minutes starts its target once.
+    """Move the clock forward. A schedule with a scheduled time in these minutes invokes its target once.
 
     Args:
         minutes: by how many minutes.
         sessions_expire: whether role sessions that end in these minutes expire. On AWS, the credentials of an
-            instance are renewed in time. Here, a process that acts as an instance may hold a session that is not.
+            instance are renewed in time. Here, a process that acts as an instance may have a session that is not renewed.
     """
     global _minutes_advanced
-    fire_due_schedules()  # MiniStack counts a cron schedule from the first time that it looks at it.
+    fire_due_schedules()  # MiniStack ignores times of a cron schedule before its first look at the schedule.
     _minutes_advanced += minutes
     for session in list(sts._sessions.values()):
-        if (
-            sessions_expire and "Expiration" in session
-        ):  # It is on the computer's clock, as is all of MiniStack's code that reads it.
+        if sessions_expire and "Expiration" in session:
+            # Expiration is a time of the computer's clock, which MiniStack compares it with. So move Expiration back.
             session["Expiration"] -= 60 * minutes
     fire_due_schedules()
 
 
 def fire_due_schedules() -> None:
-    """Start the targets of all schedules that are due. MiniStack's own thread calls this every second."""
-    with _firing:  # Two threads call this, and each schedule must start its target once.
+    """Invoke the targets of all schedules that are due. MiniStack's own thread calls this every second."""
+    with _firing:  # Two threads call this function, and each schedule must invoke its target only once.
         _forget_deleted_schedules()
         if rate_schedules_start_at_once:
             _make_new_rate_schedules_due()

@@ -72,7 +72,7 @@ def update_secret(
 
 def delete_secret(arn: str, properties: Properties) -> None:
     name = _secret_name(arn)
-    # CloudFormation does not delete a resource on which a resource that failed to delete depends. MiniStack tries it.
+    # If a resource fails to delete, CloudFormation keeps the resources that it depends on. MiniStack deletes them.
     if _policy_failed_to_delete(arn):
         raise ValueError("The policy of the secret failed to delete.")
     _secret_delete(name, properties)
@@ -105,7 +105,7 @@ def create_secret_policy(logical_id: str, properties: Properties, stack_name: st
 
 
 def update_secret_policy(arn: str, old: Properties, new: Properties, stack_name: str) -> Provisioned:
-    # A policy of another secret has another ARN. From that, CloudFormation knows that it must delete the old policy.
+    # The policy of another secret has another ARN, so CloudFormation deletes the old policy.
     return create_secret_policy("", new, stack_name)
 
 
@@ -137,12 +137,13 @@ def update_repository(
     return name, attributes
 
 
-# The properties of the repository that MiniStack provisions next. It does not pass them to the handler of an import.
+# The properties of the repository that MiniStack provisions next. MiniStack does not pass properties to the
+# handler of an import.
 _next_repository: ContextVar[Properties] = ContextVar("next_repository")
 
 
 def with_stack_tags(resource_type: str, properties: Properties, *of_the_stack: Any) -> Properties:
-    """Return the properties that a resource is provisioned with. MiniStack calls this just before it does that."""
+    """Return the properties that a resource is provisioned with. MiniStack calls this function just before."""
     tagged: Properties = _with_stack_tags(resource_type, properties, *of_the_stack)
     if resource_type == "AWS::ECR::Repository":
         _next_repository.set(tagged)

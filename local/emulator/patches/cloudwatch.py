@@ -2,16 +2,16 @@
 
 AWS:
 - An alarm may use metric math. CloudWatch evaluates each alarm every minute, also when no data arrives. A metric is
-  identified by its dimensions too (CloudWatch user guide, alarm evaluation and metrics concepts).
-- Lambda counts each run in the metric AWS/Lambda Invocations, whatever started it, and does not count throttled runs
+  identified by its name and its dimensions (CloudWatch user guide, alarm evaluation and metrics concepts).
+- Lambda counts each run in the metric AWS/Lambda Invocations, regardless of what started the run, and does not count throttled runs
   (Lambda developer guide, function metrics).
 - SQS counts the messages that arrive in a queue in AWS/SQS NumberOfMessagesSent (SQS developer guide, CloudWatch
   metrics).
 
 MiniStack:
 - Refuses metric math in templates.
-- Evaluates an alarm only when a metric is put. It uses all data at once, whatever the dimensions, and does not evaluate
-  alarms without data.
+- Evaluates an alarm only when a metric is put. It combines the data of all dimensions, and does not evaluate alarms
+  without data.
 - Counts throttled runs, and does not count runs that a schedule started. Queues have no metrics.
 - Uses the computer's clock.
 
@@ -72,7 +72,7 @@ def _series(metric: Alarm) -> Series:
 
 
 def run(function: dict[str, Any], config: dict[str, Any], event: Any, request_id: str, started: float) -> Any:
-    """Run a function and count the run at the time when it began. Every run that is not throttled passes here."""
+    """Run a function, and count the run at its start time. Every run that is not throttled calls this function."""
     began = clock.now()
     result = _run(function, config, event, request_id, started)
     dimensions = {"FunctionName": config["FunctionName"]}
@@ -83,7 +83,7 @@ def run(function: dict[str, Any], config: dict[str, Any], event: Any, request_id
 
 
 def count_nothing(*_: Any, **__: Any) -> None:
-    """Replace MiniStack's count, which depends on what started a run."""
+    """Count nothing: this function replaces MiniStack's count, which depends on what started a run."""
 
 
 def evaluate() -> None:

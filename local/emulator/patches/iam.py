@@ -9,8 +9,8 @@ AWS:
   PoliciesPerRole: 10" (IAM user guide, quotas).
 - CloudFormation cannot create a role or a managed policy whose name is in use.
 - CloudFormation cannot attach a managed policy to a role that does not exist.
-- CloudFormation deletes a role with DeleteRole. It detaches only the policies of the template, so a policy that
-  somebody attached by hand makes the deletion fail (API reference, DeleteRole).
+- CloudFormation deletes a role with DeleteRole. It detaches only the policies of the template, so the
+  deletion fails if a policy was attached by hand (API reference, DeleteRole).
 
 MiniStack:
 - Returns the ARN of the session as aws:PrincipalArn, arn:aws:sts::<account>:assumed-role/<role>/<session>.
@@ -19,7 +19,7 @@ MiniStack:
 - Deletes a role of a stack with all of its policies.
 
 The patch:
-- Does what AWS does. It knows the principals of the own account only and accepts all others. AWS checks those too.
+- Does what AWS does. The patch accepts all principals of other accounts. AWS checks these principals too.
 """
 
 import json
@@ -61,7 +61,7 @@ def _role_arn(session_arn: str, account: str) -> str:
 
 
 def trust_policy_error(document: Any) -> str | None:
-    """Return why IAM refuses a trust policy, or None. Requests and templates both ask this."""
+    """Return why IAM refuses a trust policy, or None. Requests and templates both use this check."""
     error: str | None = _trust_policy_error(document)
     if error:
         return error
@@ -98,7 +98,7 @@ def _may_exist(principal: str) -> bool:
 
 
 def attach_managed_policy(entity: dict[str, Any], policy_arn: str) -> None:
-    """Attach a managed policy to a user, group or role; raises ValueError if the role has too many."""
+    """Attach a managed policy to a user, group or role. Raise ValueError if the role already has the maximum."""
     attached = entity.get("AttachedPolicies", [])
     if "RoleName" in entity and policy_arn not in attached and len(attached) >= MANAGED_POLICIES_PER_ROLE:
         raise ValueError(_TOO_MANY_POLICIES)
@@ -158,7 +158,7 @@ def update_managed_policy(
 
 
 def _check_roles(names: list[str]) -> None:
-    """Raise ValueError, before anything is changed, if a policy cannot be attached to one of these roles."""
+    """Raise ValueError before any change if a policy cannot be attached to one of these roles."""
     provisioners._iam_policy_require_entities({"Roles": names})
     if any(len(iam._roles[name]["AttachedPolicies"]) >= MANAGED_POLICIES_PER_ROLE for name in names):
         raise ValueError(_TOO_MANY_POLICIES)
@@ -170,7 +170,7 @@ def apply() -> None:
     iam.attach_managed_policy = attach_managed_policy
     iam._IAM_HANDLERS["AttachRolePolicy"] = attach_role_policy
 
-    # MiniStack's update of a role calls these names when it replaces a role.
+    # MiniStack calls these functions by these names when an update replaces a role.
     provisioners._iam_role_create = create_role
     provisioners._iam_role_delete = delete_role
     provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"].update(create=create_role, delete=delete_role)
