@@ -190,7 +190,7 @@ def _write_profiles(aws: EmbeddedAws, profiles: dict[str, Profile]) -> None:
             config[_section(name)] = {
                 "role_arn": profile.role_arn,
                 "source_profile": profile.source,
-                # The AWS CLI caches a role's credentials by these settings. Credentials of an earlier run are not valid here.
+                # The AWS CLI caches credentials by these settings. Credentials of an earlier run are not valid.
                 "role_session_name": f"local-{aws.pid}",
             }
         else:

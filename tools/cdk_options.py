@@ -32,7 +32,7 @@ REASONS = {
 """The reason for each refused option, and the fix. The keys are option names in lower case without hyphens."""
 
 REFUSED = {"deploy": tuple(REASONS), "destroy": ("rolearn",)}
-"""The refused options of each make target. `make diff` and `make bootstrap` refuse no options: they deploy no docker login."""
+"""The refused options of each make target. `make diff` and `make bootstrap` refuse no options."""
 
 ALIASES = {"r": "rolearn", "hotswapfallback": "hotswap"}
 
@@ -99,7 +99,7 @@ def _in_environment(environment: "dict[str, str]") -> "Iterator[tuple[str, str]]
 
 
 def _in_files(environment: "dict[str, str]") -> "Iterator[tuple[str, str]]":
-    """Yield `rollback` if a settings file of the CLI turns rollback off. The CLI reads no other refused option from files."""
+    """Yield `rollback` if a file turns rollback off. The CLI reads no other refused option from files."""
     home = environment.get("HOME") or os.path.expanduser("~")
     files = {"~/.cdk.json": os.path.join(home, ".cdk.json"), "cdk.json": os.path.join(ROOT, "cdk.json")}
     for shown, file in files.items():

@@ -20,7 +20,7 @@ from tools import ROOT
 
 
 def start_demo() -> subprocess.Popen[str]:
-    """Start a demo in its own process group, as a terminal does, so that Ctrl-C reaches all of its processes."""
+    """Start a demo in a separate process group, as a terminal does. Ctrl-C then reaches all processes of the demo."""
     return subprocess.Popen(
         [sys.executable, "-m", "local", "demo"],
         cwd=ROOT,
@@ -166,7 +166,7 @@ def test_up_deploys_a_real_file_in_its_own_account_and_region(tmp_path: Path) ->
         "push-analytics": "assumed-role/prod-ecr-push-analytics",
         "push": "assumed-role/prod-ecr-push-analytics",
         "ana": "iam::210987654321:user/ana",
-        "push-risk": "AccessDenied",  # It needs MFA, which the emulator lacks.
+        "push-risk": "AccessDenied",  # The role requires MFA, which the emulator does not have.
     }
     assert not processes_in(state)
 
@@ -231,7 +231,7 @@ def folder_with_prod(tmp_path: Path) -> Path:
 
 
 def run(state: Path, *arguments: str, environments: Path = ROOT / "environments") -> subprocess.CompletedProcess[str]:
-    """Run `make up` or `make down` with another state folder: the developer may have one running."""
+    """Run `make up` or `make down` with a separate state folder, because an emulator of the developer may run."""
     program = (
         "import pathlib, sys; from local import __main__, up; "
         f"up.STATE = pathlib.Path({str(state)!r}); up.ENVIRONMENTS = pathlib.Path({str(environments)!r}); "
@@ -257,9 +257,9 @@ print(json.dumps(found))
 
 
 def profiles_in(state: Path) -> dict[str, tuple[str, dict[str, str]]]:
-    """Source the environment file as a person does; returns the identity and the credentials of each profile.
+    """Source the environment file as a user does, and return the identity and the credentials of each profile.
 
-    The identity is the ARN, of a role session without the name of the session, or the code of an error.
+    The identity is the ARN without the name of a role session. If the request fails, the identity is the error code.
     """
     script = f'. {state}/environment.sh && exec "$0" -c "$1"'
     printed = subprocess.run(

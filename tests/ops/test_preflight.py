@@ -1,4 +1,4 @@
-"""The questions before a deployment: what would stop it is found, and no answer stops nothing."""
+"""The checks before a deployment find problems. A check without an answer does not stop the deployment."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def clients(aws: EmbeddedAws) -> Clients:
 
 @pytest.fixture
 def stack(aws: EmbeddedAws) -> Iterator[Any]:
-    """A function that deploys a stack with one resource, which is deleted at the end."""
+    """Return a function that deploys a stack with one resource. The stack is deleted at the end."""
     cloudformation = aws.client("cloudformation")
     names = []
 
@@ -72,7 +72,7 @@ def stack(aws: EmbeddedAws) -> Iterator[Any]:
 
 @pytest.fixture
 def secret(aws: EmbeddedAws) -> Iterator[Any]:
-    """Secrets Manager with a secret that blocks the name of ours."""
+    """Secrets Manager with a secret that has the name of our secret."""
     secretsmanager = aws.client("secretsmanager")
     secretsmanager.create_secret(Name=SECRET, SecretString="by hand")
     yield secretsmanager
@@ -81,7 +81,7 @@ def secret(aws: EmbeddedAws) -> Iterator[Any]:
 
 @pytest.fixture
 def repository(aws: EmbeddedAws) -> Iterator[Any]:
-    """ECR with a repository that has the name of ours."""
+    """ECR with a repository that has the name of our repository."""
     ecr = aws.client("ecr")
     ecr.create_repository(repositoryName=REPOSITORY)
     yield ecr
@@ -128,7 +128,7 @@ def test_a_secret_that_is_scheduled_for_deletion_is_found_and_the_fix_works(clie
     secret.create_secret(Name=SECRET, SecretString="for the fixture")
 
 
-def test_our_own_secret_is_no_finding_until_somebody_schedules_it_for_deletion(
+def test_a_secret_of_the_stack_is_a_finding_only_if_it_is_scheduled_for_deletion(
     aws: EmbeddedAws, clients: Clients, stack: Any
 ) -> None:
     stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
@@ -164,7 +164,9 @@ def test_a_repository_of_another_stack_is_found(clients: Clients, stack: Any) ->
     )
 
 
-def test_our_own_repository_and_its_policy_are_no_finding(aws: EmbeddedAws, clients: Clients, stack: Any) -> None:
+def test_a_repository_of_the_stack_and_its_policy_are_no_finding(
+    aws: EmbeddedAws, clients: Clients, stack: Any
+) -> None:
     stack("flight-Registry", "AWS::ECR::Repository", RepositoryName=REPOSITORY)
     aws.client("ecr").set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(POLICY))
     assert list(check_repositories(clients, ENVIRONMENT)) == []
@@ -183,12 +185,12 @@ def test_a_push_role_name_that_is_taken_is_found(aws: EmbeddedAws, clients: Clie
     )
 
 
-def test_a_push_role_of_another_stack_is_found_and_our_own_is_not(clients: Clients, stack: Any) -> None:
+def test_a_push_role_of_another_stack_is_found(clients: Clients, stack: Any) -> None:
     stack("flight-Old", "AWS::IAM::Role", RoleName=ROLE, AssumeRolePolicyDocument=TRUST)
     assert "belongs to the stack flight-Old" in only(check_push_roles(clients, ENVIRONMENT)).problem
 
 
-def test_our_own_push_role_is_no_finding(clients: Clients, stack: Any) -> None:
+def test_a_push_role_of_the_stack_is_no_finding(clients: Clients, stack: Any) -> None:
     stack("flight-Access", "AWS::IAM::Role", RoleName=ROLE, AssumeRolePolicyDocument=TRUST)
     assert list(check_push_roles(clients, ENVIRONMENT)) == []
 
@@ -199,7 +201,9 @@ def test_all_checks_run_with_the_credentials_of_the_shell(shell: pytest.MonkeyPa
     assert SECRET in only(iter(findings)).problem
 
 
-def test_a_denied_caller_stops_nothing(shell: pytest.MonkeyPatch, secret: Any, account: Account) -> None:
+def test_a_missing_permission_does_not_stop_the_deployment(
+    shell: pytest.MonkeyPatch, secret: Any, account: Account
+) -> None:
     shell.setenv("AWS_ACCESS_KEY_ID", account.operator["AccessKeyId"])
     shell.setenv("AWS_SECRET_ACCESS_KEY", account.operator["SecretAccessKey"])
     findings, unanswered = ask(ENVIRONMENT)
@@ -208,27 +212,29 @@ def test_a_denied_caller_stops_nothing(shell: pytest.MonkeyPatch, secret: Any, a
     assert all("answered AccessDenied" in reason for reason in unanswered.values())
 
 
-def test_credentials_of_another_account_stop_nothing(shell: pytest.MonkeyPatch, secret: Any) -> None:
+def test_credentials_of_another_account_do_not_stop_the_deployment(shell: pytest.MonkeyPatch, secret: Any) -> None:
     other = ENVIRONMENT.model_copy(update={"account": "999999999999"})
     findings, unanswered = ask(other)
     assert findings == []
     assert set(unanswered.values()) == {f"the credentials are of the account {ACCOUNT}, not 999999999999"}
 
 
-def test_a_shell_without_credentials_stops_nothing(shell: pytest.MonkeyPatch) -> None:
+def test_a_shell_without_credentials_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
     shell.delenv("AWS_ACCESS_KEY_ID")
     findings, unanswered = ask(ENVIRONMENT)
     assert findings == []
     assert set(unanswered.values()) == {"Unable to locate credentials"}
 
 
-def test_an_unknown_profile_stops_nothing(shell: pytest.MonkeyPatch) -> None:
+def test_an_unknown_profile_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
     findings, unanswered = ask(ENVIRONMENT, profile="nobody")
     assert findings == []
     assert set(unanswered.values()) == {"The config profile (nobody) could not be found"}
 
 
-def test_a_profile_that_asks_for_a_code_stops_nothing(shell: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_profile_that_requires_an_mfa_code_does_not_stop_the_deployment(
+    shell: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     config = tmp_path / "config"
     config.write_text(
         f"[profile user]\naws_access_key_id = test\naws_secret_access_key = test\n"
@@ -242,11 +248,13 @@ def test_a_profile_that_asks_for_a_code_stops_nothing(shell: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("answers", [True, False], ids=["silent", "closed"])
-def test_an_endpoint_that_does_not_answer_stops_nothing_for_long(shell: pytest.MonkeyPatch, answers: bool) -> None:
+def test_an_endpoint_that_does_not_answer_stops_the_deployment_only_until_the_time_limit(
+    shell: pytest.MonkeyPatch, answers: bool
+) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         if answers:
-            silent.listen()  # It accepts connections, and never says a word.
+            silent.listen()  # The server accepts connections and never sends an answer.
         shell.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()
         findings, unanswered = ask(ENVIRONMENT, seconds=2)
@@ -255,7 +263,7 @@ def test_an_endpoint_that_does_not_answer_stops_nothing_for_long(shell: pytest.M
     assert set(unanswered) == set(CHECKS)
 
 
-def test_a_defect_of_a_check_stops_nothing(shell: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_a_check_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
     def broken(clients: Clients, environment: Environment) -> list[Finding]:
         raise KeyError("defect")
 
@@ -283,13 +291,13 @@ off_because = "a test"
 
 
 def preflight(environments: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command on another folder of settings."""
+    """Run the command with another settings folder."""
     program = f"import pathlib; from ops import preflight as p; p.ENVIRONMENTS = pathlib.Path({str(environments)!r})"
     command = [sys.executable, "-c", f"{program}; p.main()", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-def test_the_command_says_where_it_deploys_and_stops_at_a_finding(
+def test_the_command_prints_the_account_and_fails_if_there_is_a_finding(
     shell: pytest.MonkeyPatch, aws: EmbeddedAws, environments: Path
 ) -> None:
     iam = aws.client("iam")
@@ -310,7 +318,9 @@ def test_the_command_says_where_it_deploys_and_stops_at_a_finding(
     assert lines[4:] == ["To deploy without these checks, add PREFLIGHT=off."]
 
 
-def test_the_command_goes_on_in_one_line_if_nothing_answers(shell: pytest.MonkeyPatch, environments: Path) -> None:
+def test_the_command_prints_one_line_and_succeeds_if_aws_does_not_answer(
+    shell: pytest.MonkeyPatch, environments: Path
+) -> None:
     shell.delenv("AWS_ACCESS_KEY_ID")
     finished = preflight(environments, "flight")
     assert finished.returncode == 0
@@ -319,9 +329,7 @@ def test_the_command_goes_on_in_one_line_if_nothing_answers(shell: pytest.Monkey
     ]
 
 
-def test_settings_that_are_refused_are_refused_before_the_questions(
-    shell: pytest.MonkeyPatch, environments: Path
-) -> None:
+def test_invalid_settings_are_refused_before_the_checks(shell: pytest.MonkeyPatch, environments: Path) -> None:
     (environments / "flight.toml").write_text('account = "1"')
     finished = preflight(environments, "flight")
     assert finished.returncode == 1

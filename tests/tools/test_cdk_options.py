@@ -1,4 +1,4 @@
-"""`make deploy` refuses what turns off its promise, in every spelling that the CDK CLI's own parser accepts."""
+"""`make deploy` refuses options that break its promise, in every spelling that the CDK CLI's parser accepts."""
 
 import ast
 import json
@@ -12,7 +12,7 @@ import pytest
 from tools import ROOT
 from tools.cdk_options import REASONS, profile_of, refusal_of
 
-OLD_PYTHON = (3, 6)  # of the oldest Linux distributions that are still in use
+OLD_PYTHON = (3, 6)  # the Python of the oldest Linux distributions that are still in use
 HOME = {"HOME": "/nonexistent"}
 ROLE = "arn:aws:iam::123456789012:role/Other"
 
@@ -86,7 +86,7 @@ ALLOWED_VARIABLES = [
     ("CDK_REQUIRE_APPROVAL", "never"),
     ("CDK_DEFAULT_REGION", "eu-west-1"),
 ]
-# Reads one case per line, [words, variables], and writes the options as the CLI's own parser understands them.
+# This script reads one case per line, [words, variables], and writes whether the CLI would break the promise.
 PARSER = """
 const {readFileSync} = require("fs"), Module = require("module");
 const file = require.resolve(process.argv[1] + "/lib/index.js");
@@ -116,7 +116,7 @@ process.exit = () => { throw Error("exit"); };
 
 
 def cli_breaks_the_promise(cases: list[tuple[list[str], dict[str, str]]]) -> list[bool | None]:
-    """Return for each case whether the CLI would deploy without the promise; None if it refuses the options itself."""
+    """Return for each case whether the options break the promise, or None if the CLI refuses the options."""
     answers = subprocess.run(
         ["node", "-e", PARSER, str(ROOT / "node_modules" / "aws-cdk")],  # noqa: S607
         input="\n".join(json.dumps(case) for case in cases),
@@ -132,7 +132,7 @@ def words(options: str) -> list[str]:
 
 
 def random_words(chosen: random.Random) -> list[str]:
-    """Return some words that could stand in CDK_OPTIONS, likely ones for these options."""
+    """Return random words for CDK_OPTIONS. Most of them are spellings of these options."""
     names = ["role-arn", "roleArn", "express", "rollback", "R", "r", "hotswap", "force", "require-approval", "context"]
     tokens = []
     for _ in range(chosen.randint(1, 4)):
@@ -157,7 +157,7 @@ def test_the_cli_agrees_with_every_example() -> None:
     assert [case for case, answer, wanted in zip(cases, answers, expected, strict=True) if answer != wanted] == []
 
 
-def test_nothing_that_the_cli_would_obey_passes() -> None:
+def test_every_option_that_breaks_the_promise_in_the_cli_is_refused() -> None:
     chosen = random.Random(12)  # noqa: S311
     cases: list[tuple[list[str], dict[str, str]]] = [(random_words(chosen), {}) for _ in range(60)]
 
@@ -191,13 +191,13 @@ def test_other_environment_variables_are_allowed(variable: str, value: str) -> N
     assert refusal_of(["deploy"], [], {**HOME, variable: value}) == ""
 
 
-def test_destroying_refuses_another_role_only() -> None:
+def test_make_destroy_refuses_only_another_role() -> None:
     assert refusal_of(["destroy"], ["--role-arn", ROLE], HOME).startswith("--role-arn is refused: ")
     assert refusal_of(["destroy"], ["--express", "--force"], HOME) == ""
 
 
 @pytest.mark.parametrize("target", ["diff", "bootstrap"])
-def test_commands_that_deploy_no_stack_of_ours_refuse_nothing(target: str) -> None:
+def test_targets_that_deploy_no_stack_of_the_project_refuse_no_option(target: str) -> None:
     assert refusal_of([target], ["--role-arn", ROLE, "--express"], HOME) == ""
 
 

@@ -1,4 +1,4 @@
-"""The lock files: what deploying installs, and what all of them have in common."""
+"""The lock files: the packages for deploying, and the rules for all lock files."""
 
 import json
 import re
@@ -11,7 +11,7 @@ DEVELOPMENT = ("pytest", "moto", "boto3", "ministack", "cfn-lint", "cdk-nag", "c
 
 
 def pins(lock: str) -> dict[str, str]:
-    """Return the version of each package in a lock file. A package that has a version per Python keeps its last."""
+    """Return the version of each package in a lock file. If a package has several versions for several Pythons, the last one counts."""
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
 
 

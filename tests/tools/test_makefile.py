@@ -1,4 +1,4 @@
-"""The targets of the Makefile, as a person calls them."""
+"""The targets of the Makefile, called as a user calls them."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run make without an `ENV` of the shell, with more environment variables, and return what it printed."""
+    """Run make without the shell's `ENV` and with these environment variables, and return the output."""
     command = ["env", "-u", "ENV", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "make", *arguments]
     environment = {**os.environ, "AWS_ENDPOINT_URL": "", "HOME": str(folder), **variables}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)

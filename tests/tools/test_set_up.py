@@ -1,4 +1,4 @@
-"""The set-up installs what a task needs, once, and deploying gets no development packages."""
+"""The set-up installs the packages of a task only once. `deploy` installs no development packages."""
 
 import ast
 import subprocess
@@ -10,12 +10,12 @@ import pytest
 from tools import ROOT, set_up
 from tools.set_up import DEPLOY, DEV, TASKS, Part
 
-OLD_PYTHON = (3, 6)  # of the oldest Linux distributions that are still in use
+OLD_PYTHON = (3, 6)  # the Python of the oldest Linux distributions that are still in use
 
 
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """An empty checkout with the lock files of this one. The set-up's commands are recorded instead of run."""
+    """An empty checkout with the lock files of this checkout. The set-up's commands are recorded, but do not run."""
     for part in (part for parts in TASKS.values() for part in parts):
         (tmp_path / part.lock).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / part.lock).write_text("a==1\n")
@@ -45,7 +45,7 @@ def empty(folder: Path) -> None:
 
 
 def installs(commands: list[str], *tasks: str) -> list[str]:
-    """Set these tasks up, and return the lock files that were installed."""
+    """Set up these tasks, and return the lock files that were installed."""
     del commands[:]
     for part in set_up.parts_of(list(tasks)):
         if not set_up.is_installed(part):
@@ -119,7 +119,7 @@ def test_every_task_needs_the_environment_that_contains_uv() -> None:
     assert {set_up.parts_of([task])[0] for task in TASKS} == {DEPLOY[0], DEV[0]}
 
 
-def test_an_old_python_gets_as_far_as_the_version_check(
+def test_an_old_python_can_run_the_version_check(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for module in ("__init__.py", "set_up.py"):

@@ -1,7 +1,7 @@
 """Patches of MiniStack 1.5.33 for differences from AWS that affect this project.
 
-The templates and the code are written for AWS. Patches therefore change the emulator, not the code. Each module says what AWS does,
-what MiniStack does instead, and what the patch does. Patches are applied in the server's process only.
+The templates and the code are written for AWS. Patches therefore change the emulator, not the code. Each module says
+what AWS does, what MiniStack does instead, and what the patch does. Patches are applied in the server's process only.
 tests/local/emulator/patches/test_upstream.py fails when MiniStack no longer needs a patch.
 """
 

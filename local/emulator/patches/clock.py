@@ -54,14 +54,14 @@ def advance(minutes: int, *, sessions_expire: bool = True) -> None:
     Args:
         minutes: by how many minutes.
         sessions_expire: whether role sessions that end in these minutes expire. On AWS, the credentials of an
-            instance are renewed in time. Here, a process that acts as an instance may have a session that is not renewed.
+            instance are renewed in time. Here, the session of a process that acts as an instance may not be renewed.
     """
     global _minutes_advanced
     fire_due_schedules()  # MiniStack ignores times of a cron schedule before its first look at the schedule.
     _minutes_advanced += minutes
     for session in list(sts._sessions.values()):
         if sessions_expire and "Expiration" in session:
-            # Expiration is a time of the computer's clock, which MiniStack compares it with. So move Expiration back.
+            # MiniStack compares Expiration with the computer's clock, so subtract the minutes from Expiration.
             session["Expiration"] -= 60 * minutes
     fire_due_schedules()
 

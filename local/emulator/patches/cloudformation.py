@@ -196,7 +196,7 @@ def _repository_import_problem(name: str) -> Any:
 
 
 def apply() -> None:
-    # MiniStack's update of a secret calls this name when it replaces a secret.
+    # MiniStack calls this function by this name when an update replaces a secret.
     provisioners._sm_secret_create = create_secret
     stacks._with_stack_tags = with_stack_tags
 

@@ -3,8 +3,8 @@
 AWS:
 - An alarm may use metric math. CloudWatch evaluates each alarm every minute, also when no data arrives. A metric is
   identified by its name and its dimensions (CloudWatch user guide, alarm evaluation and metrics concepts).
-- Lambda counts each run in the metric AWS/Lambda Invocations, regardless of what started the run, and does not count throttled runs
-  (Lambda developer guide, function metrics).
+- Lambda counts each run in the metric AWS/Lambda Invocations, regardless of what started the run. Lambda does not count
+  throttled runs (Lambda developer guide, function metrics).
 - SQS counts the messages that arrive in a queue in AWS/SQS NumberOfMessagesSent (SQS developer guide, CloudWatch
   metrics).
 

@@ -1,12 +1,13 @@
 """IAM: the action and the resource of a request.
 
 AWS (service authorization reference):
-- GetFunctionConcurrency needs the permission lambda:GetFunctionConcurrency, DeleteFunctionConcurrency that of its name.
+- GetFunctionConcurrency needs the permission lambda:GetFunctionConcurrency. DeleteFunctionConcurrency needs
+  lambda:DeleteFunctionConcurrency.
 - DescribeRepositories, ListTagsForResource, TagResource and UntagResource of ECR are checked on the repository.
   DescribeRepositories without names is checked on all of them, repository/*.
 
 MiniStack:
-- Asks for lambda:PutFunctionConcurrency, whatever a request does with it.
+- Requires lambda:PutFunctionConcurrency for every request on the concurrency of a function.
 - Checks these requests of ECR on the resource *, so a permission on a repository is not enough.
 
 The patch:

@@ -2,9 +2,9 @@
 
 AWS:
 - A Python function runs under the runtime interface client (awslambdaric). The client writes the function's log lines,
-  as JSON if LoggingConfig says so. The function sees its own environment variables and those that AWS sets (Lambda
-  developer guide, "Defined runtime environment variables").
-- EventBridge and EventBridge Scheduler start a function asynchronously. Lambda retries a failed run twice and then
+  as JSON if LoggingConfig sets this format. The function sees its own environment variables and those that AWS sets
+  (Lambda developer guide, "Defined runtime environment variables").
+- EventBridge and EventBridge Scheduler invoke a function asynchronously. Lambda retries a failed run twice and then
   sends it to the on-failure destination (Lambda developer guide, asynchronous invocation).
 
 MiniStack:
@@ -52,12 +52,10 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]  # Mini
 
 
 def code_folder(zipped: bytes) -> str:
-    """Unpack a function, and return its folder. A bootstrap script in it starts awslambdaric."""
+    """Unpack a function, and return its folder. A bootstrap script in the folder starts awslambdaric."""
     folder = Path(_code_folder(zipped))
     bootstrap = folder / "bootstrap"
-    with (
-        lambda_svc._provided_code_lock
-    ):  # A process that forks while the script is open for writing could not execute it.
+    with lambda_svc._provided_code_lock:  # A script that is open for writing in a forked process cannot be executed.
         if not bootstrap.exists():
             bootstrap.write_text(_BOOTSTRAP)
             bootstrap.chmod(0o755)
@@ -110,10 +108,10 @@ def _is_python(config: Function) -> bool:
 
 
 def dispatch_to_lambda(arn: str, payload: str) -> None:
-    """Start a function for EventBridge or EventBridge Scheduler, with retries."""
+    """Invoke a function for EventBridge or EventBridge Scheduler, with retries."""
     function, config, _ = lambda_svc._get_func_record_for_ref(arn)
     if not function or not config:
-        _dispatch_to_lambda(arn, payload)  # It logs that the function does not exist.
+        _dispatch_to_lambda(arn, payload)  # MiniStack logs that the function does not exist.
         return
     record = lambda_svc._execution_record_for_config(function, config)
     lambda_svc.invoke_async_with_retry(record, json.loads(payload))

@@ -1,27 +1,29 @@
 """ECR: tokens, permissions and immutable tags of the registry behind `docker login`.
 
 AWS:
-- GetAuthorizationToken returns a new password each time. It is valid for 12 h, in the registry of that account and
-  region, for every repository that the principal may use: "An authorization token's permission scope matches that of
-  the IAM principal used to retrieve the authentication token" (ECR user guide, private registry authentication).
+- GetAuthorizationToken returns a new password each time. The password is valid for 12 h, in the registry of this
+  account and Region, for every repository that the principal may use: "An authorization token's permission scope matches
+  that of the IAM principal used to retrieve the authentication token" (ECR user guide, private registry authentication).
 - The registry requires the password as Basic authentication of the user AWS. Without it, the registry answers 401. With
   an expired password, it answers 403 DENIED.
-- Each operation of the Registry API needs an IAM action on the repository. The permissions that the principal has at
-  that moment decide: identity policies, permissions boundary, repository policy.
+- Each operation of the Registry API needs an IAM action on the repository. The registry evaluates the principal's
+  current policies: identity-based policies, permissions boundary, repository policy.
 - Mounting a layer from another repository needs the permission to read the layer there.
-- IMMUTABLE protects all tags. IMMUTABLE_WITH_EXCLUSION protects the tags that no filter matches, and
-  MUTABLE_WITH_EXCLUSION those that a filter matches (ECR user guide, image tag mutability).
+- IMMUTABLE protects all tags. IMMUTABLE_WITH_EXCLUSION protects the tags that no filter matches.
+  MUTABLE_WITH_EXCLUSION protects the tags that a filter matches (ECR user guide, image tag mutability).
 
 MiniStack:
-- The password is a constant, the registry does not ask for it, and every operation is allowed.
+- The password is a constant. The registry does not check the password, and allows every operation.
 - Tags are protected under IMMUTABLE only. CreateRepository, PutImageTagMutability and DescribeRepositories drop the
   filters.
 - Ignores the tags of repositories in aws:ResourceTag conditions.
 
 The patch:
-- Does what AWS does, with two differences. A token here remains valid after the session that asked for it ends; whether
-  that is so on AWS is not known. Mounting layers is always possible here; on AWS, the account must switch BLOB_MOUNTING
-  on. It is on here so that tests find a permission that is too wide.
+- Does what AWS does, with two differences.
+- In the emulator, a token remains valid after the end of the session that requested the token. We do not know whether
+  AWS does the same.
+- In the emulator, mounting layers is always possible, so that tests find a permission that is too wide. On AWS, the
+  account must turn BLOB_MOUNTING on.
 """
 
 import base64
@@ -80,7 +82,7 @@ _tokens: dict[str, Token] = {}
 
 
 def get_authorization_token(request: dict[str, Any]) -> Any:
-    # The access key whose signature MiniStack has verified. It does not verify signatures of the account's root.
+    # The access key whose signature MiniStack has verified. MiniStack does not verify signatures of the root user.
     access_key = iam_evaluator._verified_key.get()
     principal = iam_evaluator.resolve_credential(access_key, get_account_id())
     password = base64.b64encode(secrets.token_bytes(1501)).decode()
@@ -132,7 +134,7 @@ def _required_permissions(method: str, target: str, name: str, query: Query) -> 
     if (method, target) not in _ACTIONS:
         return []
     required = [(_ACTIONS[method, target], name or "*")]
-    if target == "blob_uploads" and "digest" in query:  # uploads a whole layer in one request
+    if target == "blob_uploads" and "digest" in query:  # This request uploads a whole layer.
         required += [("ecr:UploadLayerPart", name), ("ecr:CompleteLayerUpload", name)]
     if target == "blob_uploads" and "mount" in query and "from" in query:
         required.append(("ecr:GetDownloadUrlForLayer", query["from"][0]))
@@ -140,9 +142,9 @@ def _required_permissions(method: str, target: str, name: str, query: Query) -> 
 
 
 def _refusal(credential: Any, action: str, repository_arn: str) -> str | None:
-    """Return the message of a refusal, or None if the principal may do this now.
+    """Return the error message if the principal lacks the permission now, or None.
 
-    The decision is the one that iam_evaluator.enforce() makes for a signed request.
+    The result is the same as that of iam_evaluator.enforce() for a signed request.
     """
     principal = iam_evaluator.resolve_principal(credential.access_key_id, credential.account_id, credential)
     if principal.policies is None:  # the account's root

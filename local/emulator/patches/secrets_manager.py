@@ -4,8 +4,8 @@ AWS:
 - CreateSecret with neither SecretString nor SecretBinary creates a secret without a version and returns no VersionId
   (API reference, CreateSecret). GetSecretValue then answers ResourceNotFoundException: "Secrets Manager can't find the
   specified secret value for staging label: AWSCURRENT".
-- PutSecretValue with the ClientRequestToken of an existing version: with the same value, "the request is ignored. The
-  operation is idempotent". With another value, the request fails "because you can't modify a secret version" (API
+- PutSecretValue can have the ClientRequestToken of an existing version. With the same value, "the request is ignored.
+  The operation is idempotent". With another value, the request fails "because you can't modify a secret version" (API
   reference, PutSecretValue). An SDK sends the same token with each retry.
 - "Secrets Manager removes unlabeled versions when there are more than 100, but it does not remove versions created
   less than 24 hours ago. If you update the secret value more than once every 10 minutes, you create more versions than
@@ -18,15 +18,15 @@ AWS:
 
 MiniStack:
 - Gives a new secret a version AWSCURRENT without a value, and GetSecretValue succeeds.
-- Writes an existing version again, whatever the value, and forgets AWSPREVIOUS.
+- Overwrites an existing version with any value, and loses AWSPREVIOUS.
 - Keeps only versions with labels, and has no quota.
 - Changes the policy of a secret that is scheduled for deletion. CreateSecret says that the secret exists.
-- Never asks KMS.
+- Does not check the state of the KMS key.
 
 The patch:
-- Does what AWS does. The age of a version follows the movable clock. Of KMS, only the state of the key counts.
-- The documentation does not say at how many versions a request fails. One update every 10 minutes must work, which are
-  144 versions in 24 hours. The patch refuses a bit more than that.
+- Does what AWS does. The age of a version follows the movable clock. The patch checks only the state of the KMS key.
+- The documentation does not say at how many versions a request fails. One update every 10 minutes must work. This is
+  144 versions in 24 hours, and the quota of the patch is a little higher.
 """
 
 import json
@@ -115,7 +115,7 @@ def _add_version(secret: Secret, write: Callable[[], Any]) -> Any:
     return response
 
 
-# A key of MiniStack's record of a version: when it was written, on the movable clock.
+# The key in MiniStack's record of a version for the time of the write, on the movable clock.
 _WRITTEN_AT = "LocalWrittenAt"
 
 

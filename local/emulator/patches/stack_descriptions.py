@@ -1,9 +1,9 @@
-"""Clients that wait for a stack hear of its end at once.
+"""DescribeStacks: clients that wait for a stack see its final status without a delay.
 
 AWS: DescribeStacks answers at once, and the CDK CLI asks every 5 s until the stack is done.
 
-Here the answer waits until the stack is done, for a few seconds at most. A stack that takes one second then costs the
-CLI one second instead of five.
+With the patch, the answer waits until the stack is done, for a few seconds at most. If a stack takes one second, the
+CLI then waits for one second instead of five.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ async def handle_request(method: str, path: str, headers: Any, body: bytes, quer
 def _is_in_progress(name_or_id: str) -> bool:
     stack = handlers._resolve_stack(name_or_id)
     status = str(stack["StackStatus"]) if stack else ""
-    # A stack of which there is only a change set is REVIEW_IN_PROGRESS: it waits for its client.
+    # A stack with only a change set has the status REVIEW_IN_PROGRESS until its client runs the change set.
     return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
 
 

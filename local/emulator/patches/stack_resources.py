@@ -3,9 +3,9 @@
 AWS (API reference of DescribeStackResources): with PhysicalResourceId instead of StackName, the answer is about the
 stack that has the resource. If no stack has it, the answer is a ValidationError.
 
-MiniStack: ignores PhysicalResourceId, and answers that there is no stack without a name.
+MiniStack ignores PhysicalResourceId, and answers that a stack without a name does not exist.
 
-The patch: finds the stack.
+The patch finds the stack.
 """
 
 from typing import Any

@@ -1,17 +1,17 @@
-"""STS: how long a role's session may last, and how long it is known.
+"""STS: the maximum duration of role sessions, and the error for expired sessions.
 
 AWS:
-- A session that is longer than the role's MaxSessionDuration is refused with ValidationError, and so is a session of
-  more than one hour that is requested with temporary credentials (role chaining; API reference, AssumeRole). The
-  messages are those that users report.
-- A session that has expired is refused with ExpiredToken or ExpiredTokenException.
+- AssumeRole fails with ValidationError if the session is longer than the role's MaxSessionDuration. It also fails if
+  a session of more than one hour is requested with temporary credentials (role chaining; API reference, AssumeRole).
+  The error messages are taken from reports of users.
+- Requests with an expired session fail with ExpiredToken or ExpiredTokenException.
 
 MiniStack:
 - Returns a session of any length.
-- Forgets the sessions that have expired when it creates the next one. From then on, it calls their tokens invalid.
+- Removes expired sessions when it creates the next session. After that, it answers that their tokens are invalid.
 
 The patch:
-- Refuses both, and remembers expired sessions. That a session expires with the movable clock is in clock.py.
+- Refuses both kinds of long sessions, and keeps expired sessions. clock.py expires sessions with the movable clock.
 """
 
 import time
@@ -27,7 +27,7 @@ _register_session = sts.register_session
 
 
 class _SessionRefused(Exception):
-    """A session is too long. The argument is the message."""
+    """The requested session is too long. The argument is the error message."""
 
 
 async def handle_request(*request: Any, **named: Any) -> Any:

@@ -25,7 +25,7 @@ Resource = dict[str, Any]
 
 
 def eventually(look: Callable[[], Any], seconds: float = 10) -> Any:
-    """Call `look` until its result is true, and return the result."""
+    """Call `look` until the result is true, and return the result."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"the condition was not met within {seconds} s"
@@ -34,7 +34,7 @@ def eventually(look: Callable[[], Any], seconds: float = 10) -> Any:
 
 
 def refused(call: Callable[..., Any], **request: Any) -> str:
-    """Make a call that AWS must refuse; returns the code and message of the error."""
+    """Make a call that AWS must refuse, and return the code and message of the error."""
     with pytest.raises(ClientError) as refusal:
         call(**request)
     error = refusal.value.response["Error"]
@@ -146,7 +146,7 @@ def session_of_a_role(aws: EmbeddedAws, role: str, *statements: Statement, **set
 
 
 def received(aws: EmbeddedAws, queue_url: str) -> list[Any]:
-    """Take all messages from a queue; returns their bodies."""
+    """Receive and delete all messages of a queue, and return their bodies."""
     sqs = aws.client("sqs")
     messages = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages", [])
     for message in messages:

@@ -1,4 +1,4 @@
-"""The action and the resource that the permissions for a request are checked with."""
+"""The action and the resource that IAM evaluates for a request."""
 
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from tests.local.emulator.patches.support import allow, arn_of, refused, session_of_a_role

@@ -25,7 +25,7 @@ from tests.local.logins import places_with_a_login
 
 def test_each_token_is_new_and_has_the_format_of_aws_tokens(aws: EmbeddedAws) -> None:
     one, other = Docker(aws), Docker(aws)
-    # Assert on booleans: pytest prints the values in a failed assert, and these are secret.
+    # Assert on booleans: pytest prints the values in a failed assert, and the tokens are secret.
     is_new = one.password != other.password
     looks_right = bool(re.fullmatch(r"[A-Za-z0-9+/]{2000,}={1,2}", one.password))
     has_every_kind = {"+", "/", "="} <= set(one.password)
@@ -82,7 +82,7 @@ def digest_of(content: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def analyst(aws: EmbeddedAws) -> Docker:
-    """A client whose role gets its permissions from each test, after the token was created."""
+    """A Registry API client of a role. Each test sets the role's permissions after the token was created."""
     aws.client("ecr").create_repository(repositoryName="team/image")
     aws.client("ecr").create_repository(repositoryName="other/image")
     return Docker(aws, session_of_a_role(aws, "analyst", allow("ecr:GetAuthorizationToken")))
@@ -195,7 +195,7 @@ def test_the_token_of_a_deleted_role_has_no_permissions(aws: EmbeddedAws) -> Non
     assert docker.push("orphaned", "v1", "image") == 403
 
 
-def test_the_log_holds_no_token(aws: EmbeddedAws, analyst: Docker) -> None:
+def test_the_log_contains_no_token(aws: EmbeddedAws, analyst: Docker) -> None:
     analyst.push("team/image", "logged", "image")
     log = {"server.log": (aws.state / "server.log").read_text()}
     leaks = places_with_a_login(log, analyst.password[:40], analyst.token["authorizationToken"][:40])

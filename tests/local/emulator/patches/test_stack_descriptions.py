@@ -1,4 +1,4 @@
-"""A client that describes a stack while it is being made hears of its end."""
+"""DescribeStacks of a stack in progress answers when the stack is done."""
 
 import json
 
@@ -8,7 +8,7 @@ from tests.local.emulator.patches.support import destroy, resource
 
 def test_the_description_of_a_stack_waits_until_the_stack_is_done(aws: EmbeddedAws) -> None:
     cloudformation = aws.client("cloudformation")
-    # Nobody signals the condition, and so the stack fails after a second.
+    # No program signals the wait condition, so the stack fails after a second.
     condition = resource("CloudFormation::WaitCondition", {"Handle": {"Ref": "Handle"}, "Timeout": "1"})
     template = {"Resources": {"Handle": resource("CloudFormation::WaitConditionHandle", {}), "Condition": condition}}
     cloudformation.create_stack(StackName="described", TemplateBody=json.dumps(template))

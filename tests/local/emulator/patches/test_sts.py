@@ -1,4 +1,4 @@
-"""How long the sessions of roles last."""
+"""The maximum duration and the expiry of role sessions."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""MiniStack without patches still needs each patch. Its modules run in this process, where no patch is applied.
+"""MiniStack still needs each patch. The tests run MiniStack's modules in this process without patches.
 
 When a test here fails after an upgrade of MiniStack, a patch may no longer be needed.
 """
@@ -34,7 +34,7 @@ def handle(event, context):
 
 @contextmanager
 def needs_patch(patch: str) -> Iterator[None]:
-    """Make a failing test name the patch that MiniStack may no longer need."""
+    """Add the patch that MiniStack may no longer need to the error of a failing test."""
     try:
         yield
     except Exception as failure:
@@ -71,7 +71,7 @@ def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def handlers() -> Any:
-    """Return MiniStack's handlers of the resources of templates, by type."""
+    """Return MiniStack's handlers of template resources, as a dict of resource type to handler."""
     from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
 
     return _RESOURCE_HANDLERS
