@@ -11,7 +11,7 @@ DEVELOPMENT = ("pytest", "moto", "boto3", "ministack", "cfn-lint", "cdk-nag", "c
 
 
 def pins(lock: str) -> dict[str, str]:
-    """Return the version of each package in a lock file. If a package has several versions for several Pythons, the last one counts."""
+    """Return the version of each package in a lock file. A package with several versions gets the last one."""
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
 
 

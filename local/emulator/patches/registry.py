@@ -2,8 +2,9 @@
 
 AWS:
 - GetAuthorizationToken returns a new password each time. The password is valid for 12 h, in the registry of this
-  account and Region, for every repository that the principal may use: "An authorization token's permission scope matches
-  that of the IAM principal used to retrieve the authentication token" (ECR user guide, private registry authentication).
+  account and Region, for every repository that the principal may use: "An authorization token's permission scope
+  matches that of the IAM principal used to retrieve the authentication token" (ECR user guide, private registry
+  authentication).
 - The registry requires the password as Basic authentication of the user AWS. Without it, the registry answers 401. With
   an expired password, it answers 403 DENIED.
 - Each operation of the Registry API needs an IAM action on the repository. The registry evaluates the principal's
