@@ -25,7 +25,7 @@ help:
 	@echo "Develop"
 	@echo "  make unit                Run the tests that need no AWS emulator"
 	@echo "  make test                Run the linters, the unit tests and the tests on the AWS emulator"
-	@echo "  make rehearse            Run the long tests of make demo, make up and of CDK's validation"
+	@echo "  make rehearse            Run the long tests: demo, upgrade, faults, largest settings"
 	@echo "  make lint                Check style, formatting, types and imports"
 	@echo "  make check               Scan the templates (cfn-lint, cdk-nag, checkov) and build the docs"
 	@echo "  make soak                Refresh 500 times with random faults; takes minutes"
@@ -73,7 +73,7 @@ unit: set-up
 	@$(PYTHON) -m pytest -q -n 2 -m "not emulator and not rehearsal"
 
 test: lint
-	@$(PYTHON) -m pytest -q -n 3 -m "not rehearsal" --durations=10
+	@$(PYTHON) -m pytest -q -n 4 -m "not rehearsal" --durations=10
 
 rehearse: set-up
 	@$(PYTHON) -m pytest -q -n 2 -m rehearsal --durations=5

@@ -331,7 +331,8 @@ class Environment(Table):
     break_glass_role_arns: UniqueList[RoleArn] = ()
     """Roles of this account that may read the docker logins and roll them back in an emergency.
     The identity-based policies of each role must also allow `secretsmanager:GetSecretValue`,
-    `secretsmanager:UpdateSecretVersionStage`, `secretsmanager:RestoreSecret` and `kms:Decrypt`.
+    `secretsmanager:ListSecretVersionIds`, `secretsmanager:UpdateSecretVersionStage`, `secretsmanager:RestoreSecret` and
+    `kms:Decrypt`.
     """
 
     permissions_boundary_arn: ManagedPolicyArn | None = None

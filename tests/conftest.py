@@ -46,12 +46,14 @@ TOGETHER = "tests/permissions/"  # All these files run in one worker, because th
 REHEARSALS = (
     "tests/upgrade/",
     "tests/local/test_commands.py",
+    "tests/faults/test_soak.py",
     "tests/permissions/test_quotas.py",
     "tests/stacks/test_app.py::test_all_files_of_the_repository_pass_cdks_own_validation",
     "tests/stacks/test_app.py::test_no_physical_names_of_two_environments_of_an_account_meet",
     "tests/stacks/test_app.py::test_the_largest_number_of_connections_fits_into_a_template",
     "tests/stacks/test_plain_cdk.py::test_list_shows_the_stacks_of_all_environments",
     "tests/stacks/test_plain_cdk.py::test_diff_compares",
+    "tests/tools/test_cdk_options.py::test_nothing_that_the_cli_would_obey_passes",
 )
 NEEDS_THE_EMULATOR = ("tests/local/", "tests/faults/")
 

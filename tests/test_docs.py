@@ -13,7 +13,7 @@ from tools import ROOT
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = [*sorted(ROOT.glob("*.md")), *(page for page in sorted(DOCS.rglob("*.md")) if "_build" not in page.parts)]
-FOLDERS = "bench|dags|docs|environments|examples|lambda|local|scanners|settings|stacks|tests|tools"
+FOLDERS = "bench|dags|docs|environments|examples|lambda|local|ops|scanners|settings|stacks|tests|tools"
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

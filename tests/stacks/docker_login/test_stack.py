@@ -105,6 +105,7 @@ def test_the_function_runs_on_a_supported_python_and_gets_its_secret_and_registr
     assert function["Runtime"] == "python3.13"
     assert function["Architectures"] == ["arm64"]
     assert function["Handler"] == "refresh_docker_login.handler.handle"
+    assert function["MemorySize"] == 256  # MiB; docs/costs.md and bench/functions.py have the same value
     assert function["LoggingConfig"]["LogFormat"] == "JSON"
     assert function["Timeout"] == 120  # seconds; the waits and retries of the handler take less time
     [secret] = logical_ids(plain, "AWS::SecretsManager::Secret")
@@ -180,6 +181,7 @@ def test_each_connection_has_a_separate_schedule(rich: dict[str, Any]) -> None:
     for schedule in schedules:
         assert schedule["State"] == "ENABLED"
         assert schedule["FlexibleTimeWindow"] == {"MaximumWindowInMinutes": 5, "Mode": "FLEXIBLE"}
+        assert schedule["Target"]["RetryPolicy"] == {"MaximumEventAgeInSeconds": 900, "MaximumRetryAttempts": 3}
         assert schedule["Target"]["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [queue, "Arn"]}}
         # The target must not be a version of the function, because the handler treats a run of a version as a run of a
         # deployment.
