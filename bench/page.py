@@ -2,6 +2,7 @@
 
 import os
 import platform
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def write(**values: object) -> None:
     """
     PAGE.write_text(
         _TEMPLATE.read_text().format(
+            version=tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"],
             date=datetime.now(UTC).date(),
             cpu=_cpu_model(),
             cpu_count=os.cpu_count(),
