@@ -168,7 +168,8 @@ def ask(
         for name, check in CHECKS.items():
             Thread(target=run, args=(name, check, clients), daemon=True).start()
 
-    # The checks run in threads, because botocore's timeouts do not include a program that returns credentials.
+    # The checks run in threads, so that each check has a time limit. The timeouts of botocore do not apply to a program
+    # that supplies credentials (`credential_process`).
     Thread(target=start, daemon=True).start()
     findings: dict[str, list[Finding]] = {}
     unanswered = dict.fromkeys(CHECKS, f"no answer within {seconds:g} seconds")

@@ -96,9 +96,10 @@ class Account:
 ADMINISTRATOR = "an administrator's policy"
 OPEN_KEY = "a key policy that delegates to IAM policies"
 NOT_FROM_A_TEMPLATE = (ADMINISTRATOR, OPEN_KEY)
-# IAM evaluates a resource-based policy together with the principal's identity-based policies. To test a resource-based
-# policy alone, each principal has two copies: the identity-based policies of one copy allow everything, and the other
-# copy has no identity-based policies.
+# IAM evaluates a resource-based policy together with the principal's identity-based policies. The tests use two copies
+# of each principal to see the effect of the resource-based policy alone. The identity-based policies of one copy allow
+# everything, so only the resource-based policy can deny. The other copy has no identity-based policies, so only the
+# resource-based policy can allow.
 WITH_EVERY_PERMISSION = ", with identity-based policies that allow everything"
 WITHOUT_PERMISSIONS = ", without identity-based policies"
 

@@ -1,4 +1,4 @@
-"""The JSON schema accepts and refuses the same settings as the loader, where JSON Schema can express the rule."""
+"""The JSON schema accepts and refuses the same settings as the loader, if JSON Schema can express the rule."""
 
 import json
 import re
