@@ -191,9 +191,12 @@ def main() -> None:
     """Print the account and the findings. The exit status is 1 if there are findings."""
     name, *options = sys.argv[1:]
     try:
-        environment = next(each for each in load_environments(ENVIRONMENTS) if each.name == name)
+        by_name = {each.name: each for each in load_environments(ENVIRONMENTS)}
     except SettingsError as error:
         sys.exit(str(error))
+    if name not in by_name:
+        sys.exit(f"environments/{name}.toml does not exist. Copy a file from examples/ and edit it")
+    environment = by_name[name]
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     where = f"the AWS at {endpoint} (AWS_ENDPOINT_URL)" if endpoint else "AWS"
     print(f"Deploying {name} to {where}, account {environment.account}, Region {environment.region}.", file=sys.stderr)
