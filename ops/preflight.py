@@ -65,7 +65,7 @@ def check_secrets(clients: Clients, environment: Environment) -> Iterator[Findin
             else:
                 yield Finding(
                     f"{problem} CloudFormation would answer: already scheduled for deletion.",
-                    "To delete it now, with its value, run: "
+                    f"To delete it now, with its value, run: aws secretsmanager restore-secret --secret-id {name} && "
                     f"aws secretsmanager delete-secret --force-delete-without-recovery --secret-id {name}",
                 )
         elif not is_ours:

@@ -121,8 +121,10 @@ def test_a_secret_that_is_scheduled_for_deletion_is_found_and_the_fix_works(clie
     secret.delete_secret(SecretId=SECRET, RecoveryWindowInDays=7)
     finding = only(check_secrets(clients, ENVIRONMENT))
     assert "is scheduled for deletion" in finding.problem
+    assert f"restore-secret --secret-id {SECRET} && " in finding.fix
     assert f"delete-secret --force-delete-without-recovery --secret-id {SECRET}" in finding.fix
 
+    secret.restore_secret(SecretId=SECRET)
     secret.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
     assert list(check_secrets(clients, ENVIRONMENT)) == []
     secret.create_secret(Name=SECRET, SecretString="for the fixture")
