@@ -1,11 +1,11 @@
 """The users and roles that exist in an AWS account before this project is deployed, and their docker logins."""
 
 import base64
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from local.embedded_aws import ACCOUNT, EmbeddedAws
+from local.iam_policies import allow, assumed_by, name_of
 from local.registry_client import RegistryClient
 
 Credentials = dict[str, str]
@@ -34,20 +34,21 @@ def create_account(aws: EmbeddedAws) -> Account:
     """Create the users and roles in environments/local.toml, and an administrator who is not in that file."""
     iam = aws.client("iam")
     iam.create_user(UserName="operator")
+    by_operator = assumed_by(f"arn:aws:iam::{ACCOUNT}:user/operator")
     for arn in (WORKER_ROLE_ARN, BREAK_GLASS_ROLE_ARN, CI_ROLE_ARN):
         # On AWS, an instance assumes the workers' role, a person on call the break-glass role, and a CI system the CI
         # role. Here, the operator assumes them.
-        iam.create_role(RoleName=_name(arn), AssumeRolePolicyDocument=_trust(f"arn:aws:iam::{ACCOUNT}:user/operator"))
+        iam.create_role(RoleName=name_of(arn), AssumeRolePolicyDocument=by_operator)
     iam.put_role_policy(
-        RoleName=_name(BREAK_GLASS_ROLE_ARN), PolicyName="Secrets", PolicyDocument=_allow("secretsmanager:*")
+        RoleName=name_of(BREAK_GLASS_ROLE_ARN), PolicyName="Secrets", PolicyDocument=allow("secretsmanager:*")
     )
     iam.create_user(UserName="other-admin")
-    iam.put_user_policy(UserName="other-admin", PolicyName="Administrator", PolicyDocument=_allow("*"))
+    iam.put_user_policy(UserName="other-admin", PolicyName="Administrator", PolicyDocument=allow("*"))
     iam.create_user(UserName="analyst")
     # On AWS, a trust policy that names the user is enough. MiniStack also asks for an identity policy.
     # This policy allows every role, so only the trust policies of the roles limit the user.
     for user in ("analyst", "operator"):
-        iam.put_user_policy(UserName=user, PolicyName="AssumeRoles", PolicyDocument=_allow("sts:AssumeRole"))
+        iam.put_user_policy(UserName=user, PolicyName="AssumeRoles", PolicyDocument=allow("sts:AssumeRole"))
     return Account(*(_access_key(iam, user) for user in ("analyst", "operator", "other-admin")))
 
 
@@ -84,19 +85,3 @@ def outputs(aws: EmbeddedAws, environment: str = "local") -> dict[str, str]:
 def _access_key(iam: Any, user: str) -> Credentials:
     key = iam.create_access_key(UserName=user)["AccessKey"]
     return {"AccessKeyId": key["AccessKeyId"], "SecretAccessKey": key["SecretAccessKey"]}
-
-
-def _name(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]
-
-
-def _trust(principal_arn: str) -> str:
-    return _document({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": principal_arn}})
-
-
-def _allow(action: str) -> str:
-    return _document({"Effect": "Allow", "Action": action, "Resource": "*"})
-
-
-def _document(statement: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -4,13 +4,12 @@ On AWS, these principals exist before this project is deployed. Here, a role has
 the settings requires.
 """
 
-import json
 from dataclasses import dataclass, field
-from typing import Any
 
 from botocore.exceptions import ClientError
 
 from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
+from local.iam_policies import allow, assumed_by, name_of
 from settings.environment import Environment, Push
 
 OPERATOR = "operator"
@@ -78,11 +77,11 @@ def _pushers(account: "_Account", push: Push) -> dict[str, Profile]:
     found: dict[str, Profile] = {}
     for arn in push.user_arns:
         if account.owns(arn):
-            name = _name(arn)
+            name = name_of(arn)
             found[name] = Profile("a user that may push", account.user(name, "sts:AssumeRole", path=_path(arn)))
     for arn in push.role_arns:
         if account.owns(arn):
-            found[_name(arn)] = Profile("a role that may push", role_arn=account.role(arn, "sts:AssumeRole"))
+            found[name_of(arn)] = Profile("a role that may push", role_arn=account.role(arn, "sts:AssumeRole"))
     for name in push.permission_sets:
         path = "/aws-reserved/sso.amazonaws.com/"
         arn = f"arn:aws:iam::{account.number}:role{path}AWSReservedSSO_{name}_{_PERMISSION_SET_SUFFIX}"
@@ -106,48 +105,35 @@ class _Account:
         """Create a user that may do an action, and return the user's access key."""
         if name not in self._keys:
             self._iam.create_user(UserName=name, Path=path)
-            self._iam.put_user_policy(UserName=name, PolicyName="Local", PolicyDocument=_allow(action))
+            self._iam.put_user_policy(UserName=name, PolicyName="Local", PolicyDocument=allow(action))
             key = self._iam.create_access_key(UserName=name)["AccessKey"]
             self._keys[name] = {each: key[each] for each in ("AccessKeyId", "SecretAccessKey")}
         return self._keys[name]
 
     def role(self, arn: str, *actions: str) -> str:
         """Create a role that may do these actions and that the operator may assume. Return the role's ARN."""
-        name = _name(arn)
-        principal = {"AWS": f"arn:aws:iam::{self.number}:user/{OPERATOR}"}
-        trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+        name = name_of(arn)
+        trust = assumed_by(f"arn:aws:iam::{self.number}:user/{OPERATOR}")
         try:
-            self._iam.create_role(RoleName=name, Path=_path(arn), AssumeRolePolicyDocument=_document(trust))
+            self._iam.create_role(RoleName=name, Path=_path(arn), AssumeRolePolicyDocument=trust)
         except ClientError as error:
             if error.response["Error"]["Code"] != "EntityAlreadyExists":
                 raise
         if actions:
-            policy = _allow(*actions)
+            policy = allow(*actions)
             self._iam.put_role_policy(RoleName=name, PolicyName=f"Local{len(actions)}", PolicyDocument=policy)
         return arn
 
     def policy(self, arn: str) -> None:
         """Create a managed policy that allows all actions. As a permissions boundary, it limits no principal."""
         if self.owns(arn):
-            self._iam.create_policy(PolicyName=_name(arn), Path=_path(arn), PolicyDocument=_allow("*"))
+            self._iam.create_policy(PolicyName=name_of(arn), Path=_path(arn), PolicyDocument=allow("*"))
 
     def topic(self, arn: str) -> None:
         if self.owns(arn):
             self._sns.create_topic(Name=arn.rsplit(":", 1)[-1])
 
 
-def _name(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]
-
-
 def _path(arn: str) -> str:
     """Return the path of a principal: `/ci/` for `arn:aws:iam::123456789012:role/ci/deployer`."""
     return "/" + "".join(f"{part}/" for part in arn.split(":", 5)[5].split("/")[1:-1])
-
-
-def _allow(*actions: str) -> str:
-    return _document({"Effect": "Allow", "Action": list(actions), "Resource": "*"})
-
-
-def _document(statement: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
