@@ -19,22 +19,49 @@ SCHEDULE_RETRIES = 3
 SCHEDULE_MAX_EVENT_AGE_MINUTES = 15
 """How long Scheduler tries to deliver an invocation before it reports a failure."""
 
+# The bound on writes
+
+MIN_WRITE_INTERVAL_MINUTES = 10
+"""Secrets Manager recommends at most one write every 10 minutes (AWS Secrets Manager User Guide, quotas)."""
+MAX_WRITE_INTERVAL_MINUTES = 25
+"""A run can succeed without a write while the login is younger than this.
+
+The alarms count successes, so they can fire later by up to this time.
+"""
+
+
+def shortest_interval_minutes(refresh_every_minutes: int) -> int:
+    """Return how old a login must be, in minutes, before a run replaces it.
+
+    Two scheduled runs are at least this time apart if the interval is 15 to 30 minutes, so a scheduled run writes.
+    Below 15 minutes, a scheduled run can find a login that is too young, and the next scheduled run writes.
+    """
+    apart = refresh_every_minutes - SCHEDULE_WINDOW_MINUTES
+    return min(max(apart, MIN_WRITE_INTERVAL_MINUTES), MAX_WRITE_INTERVAL_MINUTES)
+
+
 # A run of the function. The handler sets the same timeouts in its clients, and a test compares the values.
 
-CALLS_PER_RUN = 2  # GetAuthorizationToken and PutSecretValue
 ATTEMPTS_PER_CALL = 3
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 5
 MAX_WAITS_PER_CALL_SECONDS = 1 + 2
 """botocore's standard mode waits at most 1 s before the second attempt, and at most 2 s before the third."""
 
-RUN_SECONDS = CALLS_PER_RUN * (
-    ATTEMPTS_PER_CALL * (CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS) + MAX_WAITS_PER_CALL_SECONDS
-)
-"""The maximum duration of a run's calls, if each attempt connects to only one address."""
+CALL_SECONDS = ATTEMPTS_PER_CALL * (CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS) + MAX_WAITS_PER_CALL_SECONDS
+"""The maximum duration of a call, if each attempt connects to only one address."""
+
+LISTING_SECONDS = 2 * CALL_SECONDS
+"""The maximum duration of ListSecretVersionIds. After CALL_SECONDS, a run does not request another page."""
+REFRESH_SECONDS = 2 * CALL_SECONDS
+"""The maximum duration of GetAuthorizationToken and PutSecretValue."""
+RUN_SECONDS = LISTING_SECONDS + REFRESH_SECONDS
 
 NEW_PERMISSIONS_WAIT_SECONDS = 60
-"""How long a deployment's run retries a call that is denied. IAM needs time to apply new permissions everywhere."""
+"""How long a deployment's run retries a refresh that is denied. IAM needs time to apply new permissions everywhere.
+
+The run lists the versions of the secret once, during this time.
+"""
 
 FUNCTION_TIMEOUT_MINUTES = 2
 
