@@ -86,6 +86,9 @@ A refresh ends with a success, or with a message in the failure queue.
 FIRST_REFRESH_TIMEOUT_MINUTES = 3
 """How long CloudFormation's custom resource waits for the function."""
 
+FIRST_REFRESHES_AT_ONCE = 3
+"""How many first refreshes run at the same time."""
+
 # The alarms
 
 FUNCTION_METRIC_DELAY_MINUTES = 3
