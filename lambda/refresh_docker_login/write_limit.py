@@ -39,7 +39,7 @@ def parse_versions(page: Mapping[str, Any]) -> Iterable[Version]:
     """
     for version in page["Versions"]:
         labels = version.get("VersionStages", ())
-        yield Version(version["VersionId"], version["CreatedDate"].astimezone(UTC), "AWSCURRENT" in labels)
+        yield Version(str(version["VersionId"]), version["CreatedDate"].astimezone(UTC), "AWSCURRENT" in labels)
 
 
 def plan_write(
