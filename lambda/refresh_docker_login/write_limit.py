@@ -25,7 +25,12 @@ class Version(NamedTuple):
 
     version_id: str
     written_at: datetime  # with a time zone
-    is_current: bool
+    labels: tuple[str, ...]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether readers get this version."""
+        return "AWSCURRENT" in self.labels
 
 
 def parse_versions(page: Mapping[str, Any]) -> Iterable[Version]:
@@ -38,8 +43,8 @@ def parse_versions(page: Mapping[str, Any]) -> Iterable[Version]:
         Exception: The answer is malformed. The type depends on the answer.
     """
     for version in page["Versions"]:
-        labels = version.get("VersionStages", ())
-        yield Version(str(version["VersionId"]), version["CreatedDate"].astimezone(UTC), "AWSCURRENT" in labels)
+        labels = tuple(version.get("VersionStages", ()))
+        yield Version(str(version["VersionId"]), version["CreatedDate"].astimezone(UTC), labels)
 
 
 def plan_write(
@@ -50,10 +55,9 @@ def plan_write(
     A run keeps a login that is younger than the shortest interval. A deployment writes a new login in any case, unless
     deployments have written DEPLOYMENT_WRITES versions in COUNTED_PERIOD.
 
-    Runs at the same time all see the same old login. They derive the same request token from it, and Secrets Manager
-    accepts a request token only once. Therefore, only one of these runs writes. The request token also depends on the
-    age of the login, in whole intervals. If the label AWSCURRENT is moved back to a version that already has a
-    successor, a run can write after one interval at the latest.
+    Runs at the same time all see the same versions with labels. They derive the same request token from these versions,
+    and Secrets Manager accepts a request token only once. Therefore, only one of these runs writes. The request token
+    also depends on the age of the login, in whole intervals, so that no request token can be used up for longer.
 
     Args:
         versions: The versions of the secret. A deployment needs all of them, other runs need the current version. If
@@ -68,7 +72,8 @@ def plan_write(
     current = next((version for version in versions or () if version.is_current), None)
     start = current.written_at if current else datetime.fromtimestamp(0, UTC)
     age = now - start
-    seen = [current.version_id if current else "", str(age // shortest_interval)]
+    labelled = sorted(f"{version.version_id} {label}" for version in versions or () for label in version.labels)
+    seen = [str(age // shortest_interval), *labelled]
 
     if is_deployment and versions is not None:
         marked = [version for version in versions if version.version_id.startswith(DEPLOYMENT_MARK)]

@@ -1,6 +1,5 @@
 """Runs keep a young login, and every caller together can add only a limited number of versions to the secret."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,11 +11,11 @@ INTERVAL = timedelta(minutes=25)
 
 
 def current(age: timedelta, version_id: str = "current") -> Version:
-    return Version(version_id, NOW - age, is_current=True)
+    return Version(version_id, NOW - age, labels=("AWSCURRENT",))
 
 
 def marked(count: int, age: timedelta) -> list[Version]:
-    return [Version(f"deploy-{number}-{age}", NOW - age, is_current=False) for number in range(count)]
+    return [Version(f"deploy-{number}-{age}", NOW - age, labels=()) for number in range(count)]
 
 
 def plan(versions: list[Version] | None, *, deploy: bool = False, now: datetime = NOW) -> Version | str:
@@ -43,7 +42,7 @@ def test_a_scheduled_run_keeps_a_login_that_is_younger_than_the_shortest_interva
 
 
 def test_a_run_writes_if_there_is_no_current_login() -> None:
-    for versions in (None, [], [Version("previous", NOW, is_current=False)]):
+    for versions in (None, [], [Version("previous", NOW, labels=())]):
         for deploy in (False, True):
             assert isinstance(plan(versions, deploy=deploy), str)
 
@@ -73,27 +72,30 @@ def test_runs_at_the_same_time_have_the_same_request_token() -> None:
     assert plan(None) == plan(None, deploy=True) == plan(None, now=later)
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        lambda versions: [current(timedelta(minutes=30), "another"), *versions[1:]],
-        # The label AWSCURRENT was moved back to a version that has a successor already.
-        lambda versions: [current(2 * INTERVAL), *versions[1:]],
-    ],
-    ids=["another login", "one interval later"],
-)
-def test_the_next_write_has_another_request_token(changed: Callable[[list[Version]], list[Version]]) -> None:
-    versions = [current(timedelta(minutes=30)), *marked(3, timedelta(hours=1))]
-    for deploy in (False, True):
-        assert plan(versions, deploy=deploy) != plan(changed(versions), deploy=deploy)
-    assert plan(None) != plan(None, now=NOW + INTERVAL)
+@pytest.mark.parametrize("deploy", [False, True], ids=["scheduled", "deployment"])
+def test_the_next_write_has_another_request_token(deploy: bool) -> None:
+    replaced, written = "replaced", "written"
+    versions = [current(timedelta(minutes=30), replaced), *marked(3, timedelta(hours=1))]
+    token = plan(versions, deploy=deploy)
+
+    another_login = [current(timedelta(minutes=30), written), *versions[1:]]
+    rolled_back = [*versions, Version(written, NOW, labels=("AWSPREVIOUS",))]
+    one_interval_later = [current(timedelta(minutes=55), replaced), *versions[1:]]
+    for changed in (another_login, rolled_back, one_interval_later):
+        assert plan(changed, deploy=deploy) != token
+
+
+def test_without_a_list_of_versions_runs_write_once_in_each_interval() -> None:
+    tokens = [plan(None, deploy=minutes % 2 == 0, now=NOW + timedelta(minutes=minutes)) for minutes in range(24 * 60)]
+    assert all(isinstance(token, str) for token in tokens)
+    assert 57 <= len(set(tokens)) <= 59
 
 
 def test_a_deployment_after_a_deployment_has_another_request_token_even_if_the_label_is_moved_back() -> None:
     login = current(INTERVAL)
     token = plan([login], deploy=True)
     assert isinstance(token, str)
-    assert plan([login, Version(token, NOW, is_current=False)], deploy=True) not in {token, plan([login])}
+    assert plan([login, Version(token, NOW, labels=())], deploy=True) not in {token, plan([login])}
 
 
 @pytest.mark.parametrize("deploy", [False, True], ids=["scheduled", "deployment"])
@@ -114,7 +116,7 @@ def test_a_loop_of_runs_of_all_versions_adds_at_most_78_versions_in_24_hours(sec
             planned = plan(versions, deploy=deploy, now=now)
             if isinstance(planned, str):
                 assert planned not in {version.version_id for version in versions}
-                old = [version._replace(is_current=False) for version in versions]
-                versions = [*old, Version(planned, now, is_current=True)]
+                old = [version._replace(labels=()) for version in versions]
+                versions = [*old, Version(planned, now, labels=("AWSCURRENT",))]
         now += timedelta(seconds=seconds_between_runs)
     assert len(versions) - 1 <= 24 * 60 // 25 + 1 + 20
