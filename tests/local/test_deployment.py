@@ -57,12 +57,12 @@ def test_the_token_is_in_no_answer_log_or_file(
     function = local["RefreshFunctionNameDockerDefault"]
     run = partial(aws.client("lambda").invoke, FunctionName=function)
     written = run(Qualifier=published_version(aws, function))["Payload"].read().decode()
-    aws.advance_clock(30, sessions_expire=False)  # The next run tries to write, because the login is old.
     pull_role = local["PullRoleArnDockerDefault"].rsplit("/", 1)[-1]
     deny = {"Effect": "Deny", "Action": "secretsmanager:PutSecretValue", "Resource": "*"}
     policy = {"RoleName": pull_role, "PolicyName": "Deny"}
     iam = aws.client("iam")
     iam.put_role_policy(**policy, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
+    aws.advance_clock(30, sessions_expire=False)  # The runs try to write, because the login is old.
     failed = run()["Payload"].read().decode()
     iam.delete_role_policy(**policy)
 
