@@ -112,8 +112,8 @@ def problems(known: Sources, explained: Exceptions) -> list[str]:
     needed = {action for actions in renamed.values() for action in actions}
     used = (operations - set(renamed)) | needed
     findings = {
-        "the reference has no such action; add it to renamed or not_in_reference": used - reference - additional,
-        "the SDK has no such operation; add it to without_operation": (reference | additional) - used - without,
+        "not in the reference; add it to renamed or not_in_reference": used - reference - additional,
+        "no operation of the SDK needs it; add it to without_operation": (reference | additional) - used - without,
         "renamed, but the SDK has no such operation": set(renamed) - operations,
         "renamed, but the reference has an action with this name": set(renamed) & reference,
         "not_in_reference, but the reference has this action now": additional & reference,
