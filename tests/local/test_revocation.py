@@ -62,7 +62,7 @@ def _older_logins_revoked(iam: Any, role: str, folder: Path) -> Iterator[None]:
     """Attach the policy that the commands of docs/security.md write, and remove the policy at the end."""
     [commands] = re.findall(r"^(cat > revoke\.json <<EOF\n.*?\nEOF\n)", _page(), re.DOTALL | re.MULTILINE)
     time.sleep(1)  # The policy contains the time in seconds, and it denies only sessions that are older.
-    subprocess.run(["bash", "-euc", commands], cwd=folder, check=True)
+    subprocess.run(["/bin/bash", "-euc", commands], cwd=folder, check=True)
     policy = {"RoleName": role, "PolicyName": "RevokeOlderLogins"}
     iam.put_role_policy(**policy, PolicyDocument=(folder / "revoke.json").read_text())
     try:
