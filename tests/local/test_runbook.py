@@ -6,11 +6,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local import cdk
 from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, assume, docker_login
 from local.demo import FILES, log_in, read
 from local.embedded_aws import EmbeddedAws
-from tests.conftest import Deployed
 from tests.faults.refresh import Refresh
 
 
@@ -43,19 +41,3 @@ def test_the_break_glass_role_rolls_a_login_back_to_the_previous_one(
     assert log_in(aws, connection).pull("analytics/churn-model:1") == FILES
     assert "FunctionError" not in run
     assert read(worker, secret)[0] not in (current, previous)
-
-
-def test_drift_detection_shows_an_environment_variable_that_was_added_by_hand(
-    aws: EmbeddedAws, deployed: Deployed, local: dict[str, str]
-) -> None:
-    client, function = aws.client("lambda"), local["RefreshFunctionNameDockerDefault"]
-    variables = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-    added = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": "https://secrets.example.com"}
-
-    client.update_function_configuration(FunctionName=function, Environment={"Variables": variables | added})
-    try:
-        printed = cdk.drift(aws, deployed.state / "cdk.out", "local/DockerLogin")
-    finally:
-        client.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
-
-    assert "/Environment/Variables/AWS_ENDPOINT_URL_SECRETS_MANAGER" in printed
