@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
@@ -185,7 +185,8 @@ def test_a_version_becomes_older_when_the_clock_is_moved(aws_in_time: EmbeddedAw
         [version] = secrets.list_secret_version_ids(SecretId="older")["Versions"]
         read = secrets.get_secret_value(SecretId="older")
         assert read["CreatedDate"] == version["CreatedDate"]
-        return (datetime.now(UTC) - version["CreatedDate"]).total_seconds() / 60
+        age: timedelta = datetime.now(UTC) - version["CreatedDate"]
+        return age / timedelta(minutes=1)
 
     before = age_in_minutes()
     aws_in_time.advance_clock(90)
