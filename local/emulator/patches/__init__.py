@@ -16,6 +16,7 @@ from local.emulator.patches import (
     secrets_manager,
     stack_descriptions,
     stack_resources,
+    stack_role,
     sts,
 )
 
@@ -27,6 +28,7 @@ def apply() -> None:
         cloudformation,
         stack_descriptions,
         stack_resources,
+        stack_role,
         iam,
         iam_actions,
         sts,
