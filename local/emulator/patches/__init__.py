@@ -17,6 +17,7 @@ from local.emulator.patches import (
     stack_descriptions,
     stack_resources,
     stack_role,
+    stack_rollback,
     sts,
 )
 
@@ -28,6 +29,7 @@ def apply() -> None:
         cloudformation,
         stack_descriptions,
         stack_resources,
+        stack_rollback,
         stack_role,
         iam,
         iam_actions,
