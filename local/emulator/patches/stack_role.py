@@ -17,12 +17,15 @@ role. The patch does not check the role's own policies, because the CDK's role i
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import iam, secretsmanager
 from ministack.services.cloudformation import changesets, handlers
+
+Handler = Callable[[Any], Any]
 
 _ROLE = "_local_role_arn"  # The key in MiniStack's records of stacks and change sets.
 
@@ -63,27 +66,23 @@ def check(action: str, secret_id: str) -> None:
         )
 
 
-def create_change_set(params: Any) -> Any:
+def create_change_set(handle: Handler, params: Any) -> Any:
     role_arn = handlers._p(params, "RoleARN") or _role_of(handlers._resolve_stack(handlers._p(params, "StackName")))
     if refusal := _refusal(role_arn):
         return refusal
-    response = _create_change_set(params)
-    _, change_set = changesets._find_change_set(
-        handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName")
-    )
+    response = handle(params)
+    _, change_set = changesets._find_change_set(handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName"))
     if change_set and role_arn:
         change_set[_ROLE] = role_arn
     return response
 
 
-def execute_change_set(params: Any) -> Any:
-    _, change_set = changesets._find_change_set(
-        handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName")
-    )
-    return _with_role(_execute_change_set, params, _role_of(change_set), change_set)
+def execute_change_set(handle: Handler, params: Any) -> Any:
+    _, change_set = changesets._find_change_set(handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName"))
+    return _with_role(handle, params, _role_of(change_set), change_set)
 
 
-def _with_role(handle: Callable[[Any], Any], params: Any, role_arn: str | None, of: Any = None) -> Any:
+def _with_role(handle: Handler, params: Any, role_arn: str | None, of: Any = None) -> Any:
     """Handle a request with a role, and remember the role for later operations on the stack."""
     stack_name = of["StackName"] if of else handlers._p(params, "StackName")
     stack = handlers._resolve_stack(stack_name)
@@ -117,15 +116,14 @@ def _refusal(role_arn: str | None) -> Any:
     return None
 
 
-def _with_the_role_of_the_request(handle: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda params: _with_role(handle, params, handlers._p(params, "RoleARN") or None)
-
-
-_create_change_set = handlers._ACTION_HANDLERS["CreateChangeSet"]
-_execute_change_set = handlers._ACTION_HANDLERS["ExecuteChangeSet"]
+def with_the_role_of_the_request(handle: Handler, params: Any) -> Any:
+    return _with_role(handle, params, handlers._p(params, "RoleARN") or None)
 
 
 def apply() -> None:
-    handlers._ACTION_HANDLERS.update(CreateChangeSet=create_change_set, ExecuteChangeSet=execute_change_set)
+    patches = {"CreateChangeSet": create_change_set, "ExecuteChangeSet": execute_change_set}
     for action in ("CreateStack", "UpdateStack", "DeleteStack", "ContinueUpdateRollback", "RollbackStack"):
-        handlers._ACTION_HANDLERS[action] = _with_the_role_of_the_request(handlers._ACTION_HANDLERS[action])
+        patches[action] = with_the_role_of_the_request
+    for action, patch in patches.items():
+        # Other patches may have replaced MiniStack's handler before.
+        handlers._ACTION_HANDLERS[action] = partial(patch, handlers._ACTION_HANDLERS[action])
