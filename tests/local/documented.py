@@ -16,7 +16,7 @@ from tools import ROOT
 _PROGRAMS = {
     "bin/make": f"""
 case $1 in deploy) options='--require-approval never --import-existing-resources' ;; destroy) options=--force ;; esac
-exec {shlex.quote(str(ROOT / "node_modules/.bin/cdk"))} "$1" $options "${{2#ENV=}}/*"
+exec {shlex.quote(str(ROOT / "node_modules/.bin/cdk"))} "$1" $options ${{3#CDK_OPTIONS=}} "${{2#ENV=}}/*"
 """,
     "bin/aws": f"""
 PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m tests.local.aws_cli "$@"

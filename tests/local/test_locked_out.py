@@ -14,6 +14,7 @@ from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, assume
 from local.cdk import CdkFailed
 from local.demo import read
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from local.iam_policies import allow
 from settings.files import load_environments
 from tests.conftest import Deployed
 from tests.local.assemblies import edit, wait_one_second_for_permissions
@@ -193,7 +194,7 @@ def test_only_a_break_glass_role_restores_a_secret_if_there_is_one(lab: Lab) -> 
     assert lab.has_login("guarded")
 
 
-def test_an_administrator_restores_a_secret_of_version_0_1_0_as_the_execution_role(lab: Lab) -> None:
+def test_an_administrator_restores_a_secret_of_version_0_2_0_as_the_execution_role(lab: Lab) -> None:
     assembly = lab.assembly("older")
     cdk.deploy(lab.aws, assembly, "older/*")
     secrets = lab.aws.client("secretsmanager")
@@ -305,11 +306,11 @@ def test_an_administrator_writes_the_new_role_into_the_policy_as_the_old_role_th
     shell = lab.shell("orphan", after, execution_role=execution_role("gone"), **names)
     create, delete = commands(LOCKED_OUT, "If the role was deleted")
     [use] = commands(LOCKED_OUT, "Use the role")
-    repair, _ = commands(LOCKED_OUT, "Write the new role into the policy")
+    repair, deploy = commands(LOCKED_OUT, "Write the new role into the policy")
     shell.run(create)
     shell.run(use, repair)
     shell.run(delete)
-    _, destroy, deploy, *_ = commands(LOCKED_OUT, "DELETE_FAILED")
+    _, destroy, *_ = commands(LOCKED_OUT, "DELETE_FAILED")
     shell.run(destroy, deploy)
 
     assert lab.has_login("orphan")
@@ -392,3 +393,31 @@ def test_a_deployment_deletes_a_stack_whose_creation_failed(lab: Lab) -> None:
     lab.shell("first", assembly).run(deploy)
 
     assert lab.has_login("first")
+
+
+# The workers' role
+
+
+def test_a_policy_that_was_attached_by_hand_to_the_workers_role_is_found_and_detached(lab: Lab) -> None:
+    assembly = lab.assembly("hosts", workers="")
+    cdk.deploy(lab.aws, assembly, "hosts/*")
+    role = outputs(lab.aws, "hosts")["WorkerRoleArn"].rsplit("/", 1)[-1]
+    iam = lab.aws.client("iam")
+    iam.attach_role_policy(RoleName=role, PolicyArn="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore")
+    iam.put_role_policy(RoleName=role, PolicyName="by-hand", PolicyDocument=allow("s3:ListAllMyBuckets"))
+    shell = lab.shell("hosts", assembly, role_name=role, policy_name="by-hand")
+    shell.names["<policy-arn>"] = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+    find, list_policies, detach = commands(REMOVE, "Policies that were attached by hand")
+
+    with pytest.raises(CdkFailed, match="must detach all policies first"):
+        cdk.destroy(lab.aws, assembly, "hosts/*")
+    assert lab.status("hosts") == "DELETE_FAILED"
+    assert role in shell.run(find)
+    listed = shell.run(list_policies)
+    assert "AmazonSSMManagedInstanceCore" in listed
+    assert "by-hand" in listed
+    shell.run(detach)
+    cdk.destroy(lab.aws, assembly, "hosts/*")
+
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        iam.get_role(RoleName=role)
