@@ -46,6 +46,7 @@ TOGETHER = "tests/permissions/"  # All these files run in one worker, because th
 REHEARSALS = (
     "tests/upgrade/",
     "tests/local/test_commands.py",
+    "tests/local/test_adoption.py",
     "tests/local/test_locked_out.py",
     "tests/faults/test_soak.py",
     "tests/permissions/test_quotas.py",
