@@ -50,6 +50,8 @@ REHEARSALS = (
     "tests/changes/test_roles.py",
     "tests/upgrade/",
     "tests/local/test_commands.py",
+    "tests/local/test_adoption.py",
+    "tests/local/test_locked_out.py",
     "tests/faults/test_soak.py",
     "tests/faults/test_write_limit.py::test_a_loop_of_200_runs",
     "tests/permissions/test_quotas.py",

@@ -17,6 +17,8 @@ from local.emulator.patches import (
     stack_descriptions,
     stack_pace,
     stack_resources,
+    stack_role,
+    stack_rollback,
     sts,
 )
 
@@ -29,6 +31,8 @@ def apply() -> None:
         stack_descriptions,
         stack_pace,
         stack_resources,
+        stack_rollback,
+        stack_role,
         iam,
         iam_actions,
         sts,

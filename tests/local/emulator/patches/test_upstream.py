@@ -603,3 +603,32 @@ def test_upstream_still_cannot_find_the_stack_of_a_resource() -> None:
     status, _, body = handlers._ACTION_HANDLERS["DescribeStackResources"]({"PhysicalResourceId": ["images"]})
     assert status == 400
     assert b"Stack [] does not exist" in (body if isinstance(body, bytes) else body.encode())
+
+
+@needs_patch("stack_role")
+def test_upstream_still_accepts_a_role_that_does_not_exist() -> None:
+    from ministack.services.cloudformation import _stacks, handlers
+
+    async def create() -> Any:
+        topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+        role = "arn:aws:iam::123456789012:role/absent"
+        request = {"StackName": ["absent"], "TemplateBody": [json.dumps(topic)], "RoleARN": [role]}
+        return handlers._ACTION_HANDLERS["CreateStack"](request)
+
+    try:
+        assert asyncio.run(create())[0] == 200
+    finally:
+        _stacks.clear()
+
+
+@needs_patch("stack_rollback")
+def test_upstream_still_cannot_continue_a_rollback_with_an_empty_list() -> None:
+    from ministack.services.cloudformation import _stacks, handlers
+
+    stack_id = "arn:aws:cloudformation:us-east-1:123456789012:stack/failed/1"
+    _stacks["failed"] = {"StackName": "failed", "StackId": stack_id, "StackStatus": "UPDATE_ROLLBACK_FAILED"}
+    try:
+        answer = handlers._ACTION_HANDLERS["ContinueUpdateRollback"]({"StackName": ["failed"], "ResourcesToSkip": [""]})
+        assert "cannot be skipped" in str(answer[2])
+    finally:
+        _stacks.clear()
