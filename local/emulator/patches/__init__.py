@@ -12,10 +12,12 @@ from local.emulator.patches import (
     iam,
     iam_actions,
     lambda_runtime,
+    lambda_versions,
     registry,
     secrets_manager,
     stack_descriptions,
     stack_resources,
+    stack_roles,
     sts,
 )
 
@@ -27,10 +29,12 @@ def apply() -> None:
         cloudformation,
         stack_descriptions,
         stack_resources,
+        stack_roles,
         iam,
         iam_actions,
         sts,
         lambda_runtime,
+        lambda_versions,
         clock,
         cloudwatch,
     ):

@@ -69,15 +69,20 @@ class Deployed:
 
 
 def deploy(aws: EmbeddedAws, stack: str, **resources: Resource) -> Deployed:
-    return _deploy(aws, stack, resources, adopt=False)
+    return _deploy(aws, stack, resources)
+
+
+def deploy_with_role(aws: EmbeddedAws, stack: str, role_arn: str, resources: dict[str, Resource]) -> Deployed:
+    """Deploy with a role that CloudFormation assumes."""
+    return _deploy(aws, stack, resources, RoleARN=role_arn)
 
 
 def deploy_adopting(aws: EmbeddedAws, stack: str, **resources: Resource) -> Deployed:
     """Deploy with the CDK CLI's --import-existing-resources."""
-    return _deploy(aws, stack, resources, adopt=True)
+    return _deploy(aws, stack, resources, ImportExistingResources=True)
 
 
-def _deploy(aws: EmbeddedAws, stack: str, resources: dict[str, Resource], *, adopt: bool) -> Deployed:
+def _deploy(aws: EmbeddedAws, stack: str, resources: dict[str, Resource], **options: Any) -> Deployed:
     """Deploy with a change set, as the CDK CLI does."""
     cloudformation = aws.client("cloudformation")
     existing = [found["StackName"] for found in cloudformation.describe_stacks()["Stacks"]]
@@ -88,7 +93,7 @@ def _deploy(aws: EmbeddedAws, stack: str, resources: dict[str, Resource], *, ado
         ChangeSetType="UPDATE" if stack in existing else "CREATE",
         TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs}),
         Capabilities=["CAPABILITY_NAMED_IAM"],
-        ImportExistingResources=adopt,
+        **options,
     )["Id"]
     described = cloudformation.describe_change_set(ChangeSetName=change_set)
     if described["Status"] == "FAILED":

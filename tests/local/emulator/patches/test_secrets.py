@@ -233,17 +233,3 @@ def test_the_name_of_a_secret_that_is_scheduled_for_deletion_is_in_use(aws: Embe
     failed = deploy(aws, "wants-it", Secret=a_secret("still-there"))
     assert failed.status == "ROLLBACK_COMPLETE"
     assert reason in failed.failures
-
-
-def test_a_secret_cannot_be_used_while_its_key_is_disabled(aws: EmbeddedAws) -> None:
-    kms, secrets = aws.client("kms"), aws.client("secretsmanager")
-    key = kms.create_key()["KeyMetadata"]["KeyId"]
-    secrets.create_secret(Name="locked", KmsKeyId=key, SecretString="before")
-    kms.disable_key(KeyId=key)
-    assert refused(secrets.get_secret_value, SecretId="locked").startswith("DecryptionFailure: ")
-    write = {"SecretId": "locked", "SecretString": "after"}
-    assert refused(secrets.put_secret_value, **write).startswith("EncryptionFailure: ")
-
-    kms.enable_key(KeyId=key)
-    assert secrets.get_secret_value(SecretId="locked")["SecretString"] == "before"
-    secrets.put_secret_value(**write)

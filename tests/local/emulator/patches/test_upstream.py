@@ -86,10 +86,12 @@ def handlers() -> Any:
             [
                 *("_create_secret", "_get_secret_value", "_put_secret_value", "_update_secret", "_resolve"),
                 "_list_secret_version_ids",
-                *("_put_resource_policy", "_delete_resource_policy", "_secrets"),
+                *("_put_resource_policy", "_delete_resource_policy", "_secrets", "_purge_secret"),
             ],
         ),
-        ("secrets_manager", "services.kms", ["_resolve_key", "_check_key_state"]),
+        ("secret_keys", "services.kms", ["_resolve_key", "_check_key_state"]),
+        ("stack_roles", "services.cloudformation.handlers", ["_ACTION_HANDLERS", "_p", "_resolve_stack"]),
+        ("stack_roles", "services.cloudformation", ["_stacks"]),
         (
             "cloudformation",
             "services.cloudformation.provisioners",
@@ -127,7 +129,14 @@ def handlers() -> Any:
             ],
         ),
         ("registry", "services.tagging", ["_RESOURCE_TAG_COLLECTORS", "_collect_ecr"]),
-        ("registry", "core.iam_evaluator", ["_verified_key", "_resource_policy", "combine_resource_policy"]),
+        (
+            "../authorization",
+            "core.iam_evaluator",
+            [
+                *("_verified_key", "resolve_credential", "resolve_principal", "ResolvedCredential"),
+                *("EvalContext", "evaluate", "_resource_policy", "combine_resource_policy", "_POLICY_REQUIRED"),
+            ],
+        ),
         (
             "lambda_runtime",
             "services.lambda_svc",
@@ -135,6 +144,12 @@ def handlers() -> Any:
         ),
         ("lambda_runtime", "core.lambda_runtime", ["_worker_class_for"]),
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
+        ("lambda_versions", "services.lambda_svc", ["_publish_version", "_functions"]),
+        (
+            "lambda_versions",
+            "services.cloudformation.provisioners",
+            ["_lambda_version_create", "_lambda_version_function", "_RESOURCE_HANDLERS"],
+        ),
         ("iam_actions", "core.iam_actions", ["_lambda_action", "extract_resource_arn"]),
         ("clock", "services.sts", ["_sessions"]),
         ("sts", "services.sts", ["handle_request", "register_session", "_evict_expired_sessions", "_error"]),
@@ -222,13 +237,51 @@ def test_upstream_still_says_that_a_deleted_secret_exists(ministack: Any) -> Non
     assert json.loads(service._create_secret({"Name": "token"})[2])["__type"] == "ResourceExistsException"
 
 
-@needs_patch("secrets_manager")
+@needs_patch("secret_keys")
 def test_upstream_still_reads_a_secret_with_a_disabled_key(ministack: Any) -> None:
     kms, service = ministack.services.kms, ministack.services.secretsmanager
     key = json.loads(kms._create_key({})[2])["KeyMetadata"]["KeyId"]
     service._create_secret({"Name": "token", "KmsKeyId": key, "SecretString": "login"})
     kms._disable_key({"KeyId": key})
     assert service._get_secret_value({"SecretId": "token"})[0] == 200
+
+
+@needs_patch("secret_keys")
+def test_upstream_still_uses_a_key_that_its_policy_forbids_to_use(ministack: Any) -> None:
+    kms, service = ministack.services.kms, ministack.services.secretsmanager
+    forbidden = json.dumps({"Statement": {"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*"}})
+    key = json.loads(kms._create_key({"Policy": forbidden})[2])["KeyMetadata"]["KeyId"]
+    iam, evaluator = ministack.services.iam, ministack.core.iam_evaluator
+    iam._create_user({"UserName": "reader"})
+    access_key = iam._create_access_key({"UserName": "reader"})[2].decode().split("AccessKeyId>")[1].removesuffix("</")
+    caller = evaluator._verified_key.set(access_key)
+    try:
+        statuses = [
+            service._create_secret({"Name": "token", "KmsKeyId": key, "SecretString": "login"})[0],
+            service._get_secret_value({"SecretId": "token"})[0],
+            service._put_secret_value({"SecretId": "token", "SecretString": "another"})[0],
+        ]
+    finally:
+        evaluator._verified_key.reset(caller)
+    assert statuses == [200, 200, 200]
+
+
+@needs_patch("stack_roles")
+def test_upstream_still_ignores_the_role_of_a_stack(ministack: Any) -> None:
+    from ministack.services import cloudformation
+    from ministack.services.cloudformation import handlers
+
+    request = {
+        "StackName": ["stack"],
+        "ChangeSetName": ["create"],
+        "ChangeSetType": ["CREATE"],
+        "TemplateBody": [json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})],
+        "RoleARN": [f"arn:aws:iam::{ACCOUNT}:role/absent"],
+    }
+    assert handlers._ACTION_HANDLERS["CreateChangeSet"](request)[0] == 200
+    stored = repr((dict(cloudformation._stacks.items()), dict(cloudformation._change_sets.items())))
+    cloudformation.reset()
+    assert "role/absent" not in stored
 
 
 @needs_patch("cloudformation")
@@ -474,6 +527,21 @@ def test_upstream_still_runs_a_scheduled_function_without_retries(
     ministack.services.eventbridge._dispatch_to_lambda(FUNCTION["FunctionArn"], "{}")
     eventually(lambda: started)
     assert started == ["once"]
+
+
+@needs_patch("lambda_versions")
+def test_upstream_still_publishes_a_version_after_an_update_of_the_tags(ministack: Any, handlers: Any) -> None:
+    properties = {"FunctionName": "f", "Runtime": "python3.13", "Handler": "index.handle"}
+    function = handlers["AWS::Lambda::Function"]
+    function["create"]("Function", properties, "stack")
+    version = handlers["AWS::Lambda::Version"]["create"]
+    version("First", {"FunctionName": "f"}, "stack")
+    function["update"](
+        "f", properties, {**properties, "Tags": [{"Key": "team", "Value": "analytics"}]}, "stack", "Function"
+    )
+    version("Second", {"FunctionName": "f"}, "stack")
+    assert set(ministack.services.lambda_svc._functions["f"]["versions"]) == {"1", "2"}
+    ministack.services.lambda_svc._functions.clear()
 
 
 @needs_patch("clock")
