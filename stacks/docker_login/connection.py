@@ -97,7 +97,9 @@ class DockerLogin(Construct):
             secret_name=secret_name,
             secret_arn=self.secret.ref,
             registry_host=registry_host,
+            refresh_every_minutes=refresh_every_minutes,
             role=self.pull_role,
+            role_path=role_path,
             log_group=self.log_group,
             failures=failures,
         )
@@ -111,14 +113,16 @@ class DockerLogin(Construct):
                 image_permissions.pull(stack, teams),
                 image_permissions.log_in(),
                 iam.PolicyStatement(
-                    sid="WriteLogin", actions=["secretsmanager:PutSecretValue"], resources=[self.secret.ref]
+                    sid="WriteLogin",
+                    # A run reads the age of the current login, and does not replace a login that is minutes old.
+                    actions=["secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue"],
+                    resources=[self.secret.ref],
                 ),
                 self.log_group.write_permission(),
                 failures.report_permission(),
             ],
         )
         acknowledge(pull_policy, image_permissions.wildcard_reasons(stack, teams))
-        self.function.report_failures_after(pull_policy)
         secret_policy_document = secret_policy(
             account_root_arn=iam.AccountRootPrincipal().arn,
             deploy_role_arn=deploy_role_arn,
@@ -152,6 +156,7 @@ class DockerLogin(Construct):
         self.first_refresh = FirstRefresh(
             self, "FirstRefresh", function=self.function, after=needs, permissions=permissions
         )
+        self.function.report_failures_after(self.first_refresh)
         RefreshSchedule(
             self,
             "Schedule",
@@ -159,4 +164,5 @@ class DockerLogin(Construct):
             every_minutes=refresh_every_minutes,
             failures=failures,
             role_path=role_path,
+            after=self.first_refresh,
         )

@@ -54,6 +54,16 @@ class FirstRefresh(triggers.Trigger):
         )
 
 
+def run_in_turn(first_refreshes: Sequence[FirstRefresh]) -> None:
+    """Limit how many first refreshes run at the same time.
+
+    Each first refresh takes two concurrent executions of the account's quota: CDK's function, and the refresh function.
+    The quota of a new account can be 10, and the schedules of other connections need executions at the same time.
+    """
+    for number, first_refresh in enumerate(first_refreshes[timings.FIRST_REFRESHES_AT_ONCE :]):
+        first_refresh.node.add_dependency(first_refreshes[number])
+
+
 def restrict_provider(stack: Stack, *, role_path: str) -> None:
     """Restrict the function that CDK creates to run the first refreshes of a stack.
 

@@ -31,7 +31,9 @@ class RefreshFunction(lambda_.Function):
         secret_name: str,
         secret_arn: str,
         registry_host: str,
+        refresh_every_minutes: int,
         role: iam.Role,
+        role_path: str,
         log_group: logs.ILogGroup,
         failures: sqs.IQueue,
     ) -> None:
@@ -43,7 +45,9 @@ class RefreshFunction(lambda_.Function):
             secret_name: The name of the connection's secret.
             secret_arn: The ARN of the connection's secret.
             registry_host: The registry that the login is for.
+            refresh_every_minutes: The interval of the schedule.
             role: The role that the function assumes.
+            role_path: The path of the role in IAM.
             log_group: The log group for its runs.
             failures: The queue for runs that failed after all retries.
         """
@@ -64,6 +68,7 @@ class RefreshFunction(lambda_.Function):
                 "CONNECTION_ID": connection_id,
                 "SECRET_ARN": secret_arn,
                 "REGISTRY_HOST": registry_host,
+                "SHORTEST_INTERVAL_MINUTES": str(timings.shortest_interval_minutes(refresh_every_minutes)),
                 "NEW_RIGHTS_WAIT_SECONDS": str(timings.NEW_PERMISSIONS_WAIT_SECONDS),
             },
             log_group=log_group,
@@ -75,6 +80,8 @@ class RefreshFunction(lambda_.Function):
             max_event_age=Duration.minutes(timings.FUNCTION_MAX_EVENT_AGE_MINUTES),
             on_failure=destinations.SqsDestination(failures),
         )
+        # A published version keeps its role. Another path replaces the role, and only a new version uses the new role.
+        self.invalidate_version_based_on(role_path)
         acknowledge(
             self,
             {
@@ -86,9 +93,10 @@ class RefreshFunction(lambda_.Function):
             },
         )
 
-    def report_failures_after(self, policy: iam.Policy) -> None:
-        """Create the failure destination after a policy.
+    def report_failures_after(self, first_refresh: Construct) -> None:
+        """Create the failure destination after the first refresh of a deployment.
 
-        Lambda rejects the destination if the role does not have the permission to send messages to the queue.
+        Lambda rejects the destination if the role does not have the permission to send messages to the queue. After the
+        first refresh, the role's permissions work.
         """
-        self.node.find_child("EventInvokeConfig").node.add_dependency(policy)
+        self.node.find_child("EventInvokeConfig").node.add_dependency(first_refresh)

@@ -27,7 +27,18 @@ class RefreshSchedule(Construct):
         every_minutes: int,
         failures: FailureQueue,
         role_path: str,
+        after: Construct,
     ) -> None:
+        """
+        Args:
+            scope: The parent construct.
+            construct_id: The construct's id.
+            function: The function that the schedule invokes.
+            every_minutes: The interval.
+            failures: The queue for invocations that Scheduler cannot deliver.
+            role_path: The path of the schedule's role in IAM.
+            after: The first refresh. The schedule is created after it.
+        """
         super().__init__(scope, construct_id)
 
         # Permissions
@@ -58,7 +69,7 @@ class RefreshSchedule(Construct):
         )
 
         # Schedule
-        scheduler.Schedule(
+        schedule = scheduler.Schedule(
             self,
             "Schedule",
             description="Refreshes a docker login",
@@ -74,3 +85,6 @@ class RefreshSchedule(Construct):
                 role=role.without_policy_updates(),
             ),
         )
+        # EventBridge Scheduler invokes the target of a new rate schedule at once (EventBridge Scheduler User Guide,
+        # "Schedule types"). Before the first refresh, the function may not have all of its permissions.
+        schedule.node.add_dependency(after)

@@ -1,6 +1,6 @@
 """The customer managed key for the connections' secrets, and the policy of the key."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -39,6 +39,11 @@ _ADMIN_ACTIONS = [
 WRITE_ACTIONS = ["kms:Decrypt", "kms:GenerateDataKey"]
 READ_ACTIONS = ["kms:Decrypt"]
 _DEPLOY_ACTIONS = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
+# Before Secrets Manager sets a key on a secret, it tests the key with the permissions of its caller. The encryption
+# context of this test has this value instead of a version's id (AWS Secrets Manager User Guide, "Secret encryption and
+# decryption"). Other sources also have this value as the secret's ARN. No version of a secret can have this id, because
+# an id has at least 32 characters.
+_KEY_TEST = "RequestToValidateKeyAccess"
 
 _THIS_KEY = "*"  # In a key policy, the resource "*" is the key itself.
 
@@ -85,8 +90,17 @@ class SecretKey(kms.Key):
                         actions=_ADMIN_ACTIONS,
                         resources=[_THIS_KEY],
                     ),
-                    self._allow("Deploy", _DEPLOY_ACTIONS, [deploy_role_arn]),
-                    self._allow("Read", READ_ACTIONS, reader_arns),
+                    self._allow("Deploy", _DEPLOY_ACTIONS, [deploy_role_arn], self.conditions()),
+                    *(
+                        self._allow(
+                            f"TestKeyBy{name}",
+                            WRITE_ACTIONS,
+                            [deploy_role_arn],
+                            self._conditions({f"kms:EncryptionContext:{name}": _KEY_TEST}),
+                        )
+                        for name in ("SecretARN", "SecretVersionId")
+                    ),
+                    self._allow("Read", READ_ACTIONS, reader_arns, self.conditions()),
                 ]
             ),
             enable_key_rotation=True,
@@ -101,7 +115,9 @@ class SecretKey(kms.Key):
         Returns:
             The statement that this method added to the key's policy.
         """
-        statement = self._allow(f"Write{pascal_case(connection_id)}", WRITE_ACTIONS, [role_arn], connection_id)
+        statement = self._allow(
+            f"Write{pascal_case(connection_id)}", WRITE_ACTIONS, [role_arn], self.conditions(connection_id)
+        )
         self.add_to_resource_policy(statement)
         return statement
 
@@ -113,15 +129,18 @@ class SecretKey(kms.Key):
         """
         # Secrets Manager adds a hyphen and six characters to the ARN of a secret.
         secret = connection_id if connection_id == "*" else f"{connection_id}-??????"
+        # Secrets Manager puts the secret's ARN into the encryption context (AWS Secrets Manager User Guide, "Secret
+        # encryption").
+        return self._conditions({"kms:EncryptionContext:SecretARN": f"{self._secret_arn_prefix}{secret}"})
+
+    def _conditions(self, encryption_context: Mapping[str, str]) -> dict[str, dict[str, str]]:
         return {
             "StringEquals": {"kms:ViaService": f"secretsmanager.{self._region}.amazonaws.com"},
-            # Secrets Manager puts the secret's ARN into the encryption context (AWS Secrets Manager User Guide, "Secret
-            # encryption").
-            "StringLike": {"kms:EncryptionContext:SecretARN": f"{self._secret_arn_prefix}{secret}"},
+            "StringLike": dict(encryption_context),
         }
 
     def _allow(
-        self, sid: str, actions: Sequence[str], role_arns: Sequence[str], connection_id: str = "*"
+        self, sid: str, actions: Sequence[str], role_arns: Sequence[str], conditions: Mapping[str, Mapping[str, str]]
     ) -> iam.PolicyStatement:
         """Return a statement that allows only these roles. The roles also need an identity-based policy."""
         return iam.PolicyStatement(
@@ -129,5 +148,5 @@ class SecretKey(kms.Key):
             principals=[iam.AccountRootPrincipal()],
             actions=list(actions),
             resources=[_THIS_KEY],
-            conditions={**self.conditions(connection_id), "ArnEquals": {"aws:PrincipalArn": list(role_arns)}},
+            conditions={**conditions, "ArnEquals": {"aws:PrincipalArn": list(role_arns)}},
         )

@@ -11,7 +11,7 @@ from stacks.docker_login.alarms import Alarms
 from stacks.docker_login.connection import DockerLogin
 from stacks.docker_login.dashboard import LoginDashboard
 from stacks.docker_login.failure_queue import FailureQueue
-from stacks.docker_login.first_refresh import restrict_provider
+from stacks.docker_login.first_refresh import restrict_provider, run_in_turn
 from stacks.docker_login.secret_key import SecretKey
 from stacks.docker_login.workers import WorkerPolicy, WorkerRoles
 from stacks.permissions_boundary import apply_permissions_boundary
@@ -21,7 +21,8 @@ class DockerLoginStack(Stack):
     """The docker login of every connection, the workers' access, and one queue for failures."""
 
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
-        super().__init__(scope, construct_id)
+        # Without indentation, the template of the largest number of connections is smaller than CloudFormation's quota.
+        super().__init__(scope, construct_id, suppress_template_indentation=True)
         synthesizer = cast(DefaultStackSynthesizer, self.synthesizer)
         deploy_role_arn = Fn.sub(synthesizer.cloud_formation_execution_role_arn)
 
@@ -72,13 +73,20 @@ class DockerLoginStack(Stack):
             "WorkerPolicy",
             environment_name=environment.name,
             roles=workers.roles,
-            secret_arns=[login.secret.ref for login in logins.values()],
+            secret_names=[environment.secret_name(connection_id) for connection_id in logins],
             key=key,
             pull_teams=sorted(pulled_teams) if environment.workers.pull_directly else [],
         )
         for login in logins.values():
-            # The workers need the permission to decrypt with a new key before a refresh encrypts a login with this key.
-            login.first_refresh.node.add_dependency(worker_policy)
+            # If the key changes, Secrets Manager encrypts the current login again at once. At this moment, the workers
+            # need the permission to decrypt with the new key, and still need the permission for the old key.
+            if key:
+                login.secret.node.add_dependency(worker_policy)
+            else:
+                worker_policy.node.add_dependency(login.secret)
+
+        # First refreshes
+        run_in_turn([login.first_refresh for login in logins.values()])
 
         # Alarms
         alarms = None

@@ -19,6 +19,27 @@ SCHEDULE_RETRIES = 3
 SCHEDULE_MAX_EVENT_AGE_MINUTES = 15
 """How long Scheduler tries to deliver an invocation before it reports a failure."""
 
+# The bound on writes
+
+MIN_WRITE_INTERVAL_MINUTES = 10
+"""Secrets Manager recommends at most one write every 10 minutes (AWS Secrets Manager User Guide, quotas)."""
+MAX_WRITE_INTERVAL_MINUTES = 25
+"""A run can succeed without a write while the login is younger than this.
+
+The alarms count successes, so they can fire later by up to this time.
+"""
+
+
+def shortest_interval_minutes(refresh_every_minutes: int) -> int:
+    """Return how old a login must be, in minutes, before a run replaces it.
+
+    Two scheduled runs are at least this time apart if the interval is 15 to 30 minutes, so a scheduled run writes.
+    Below 15 minutes, a scheduled run can find a login that is too young, and the next scheduled run writes.
+    """
+    apart = refresh_every_minutes - SCHEDULE_WINDOW_MINUTES
+    return min(max(apart, MIN_WRITE_INTERVAL_MINUTES), MAX_WRITE_INTERVAL_MINUTES)
+
+
 # A run of the function. The handler sets the same timeouts in its clients, and a test compares the values.
 
 CALLS_PER_RUN = 2  # GetAuthorizationToken and PutSecretValue
@@ -58,6 +79,9 @@ A refresh ends with a success, or with a message in the failure queue.
 
 FIRST_REFRESH_TIMEOUT_MINUTES = 3
 """How long CloudFormation's custom resource waits for the function."""
+
+FIRST_REFRESHES_AT_ONCE = 3
+"""How many first refreshes run at the same time."""
 
 # The alarms
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from settings.regions import PARTITIONS
 from stacks import image_permissions
 from stacks.acknowledgements import acknowledge
 from stacks.docker_login.secret_key import READ_ACTIONS, SecretKey
@@ -69,7 +70,7 @@ class WorkerPolicy(iam.ManagedPolicy):
         *,
         environment_name: str,
         roles: Sequence[iam.IRole],
-        secret_arns: Sequence[str],
+        secret_names: Sequence[str],
         key: SecretKey | None,
         pull_teams: Sequence[str],
     ) -> None:
@@ -79,15 +80,14 @@ class WorkerPolicy(iam.ManagedPolicy):
             construct_id: The construct's id.
             environment_name: The name of the environment. The policy's description contains this name.
             roles: The workers' roles.
-            secret_arns: The ARNs of the connections' secrets.
+            secret_names: The names of the connections' secrets.
             key: The customer managed key that encrypts the secrets. If None, the AWS managed key encrypts the secrets.
             pull_teams: The teams whose images the workers may pull without a docker login. The list can be empty.
         """
         stack = Stack.of(scope)
+        secret_arns = [_secret_arn(stack, name) for name in secret_names]
         statements = [
-            iam.PolicyStatement(
-                sid="ReadConnections", actions=["secretsmanager:GetSecretValue"], resources=list(secret_arns)
-            )
+            iam.PolicyStatement(sid="ReadConnections", actions=["secretsmanager:GetSecretValue"], resources=secret_arns)
         ]
         if key:
             statements.append(
@@ -108,5 +108,23 @@ class WorkerPolicy(iam.ManagedPolicy):
             roles=list(roles),
             statements=statements,
         )
-        if pull_teams:
-            acknowledge(self, image_permissions.wildcard_reasons(stack, pull_teams))
+        reasons = {f"AwsSolutions-IAM5[Resource::{arn}]": "Secrets Manager adds six characters" for arn in secret_arns}
+        acknowledge(
+            self, {**reasons, **image_permissions.wildcard_reasons(stack, pull_teams)} if pull_teams else reasons
+        )
+
+
+def _secret_arn(stack: Stack, name: str) -> str:
+    """Return a pattern that matches only the ARN of the secret with this name.
+
+    Secrets Manager adds a hyphen and six characters to the name. The policy does not refer to the secret itself, so
+    that the policy can exist before the secret.
+    """
+    partition = PARTITIONS[stack.region].name
+    return stack.format_arn(
+        partition=partition,
+        service="secretsmanager",
+        resource="secret",
+        resource_name=f"{name}-??????",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )

@@ -86,7 +86,7 @@ function cached(make) {
 const PROBE = { principal: 'arn:aws:iam::123456789012:role/probe', resource: 'arn:aws:probe:::probe', context: {} }
 const listed = (value) => (Array.isArray(value) ? value : [value])
 
-// Whether a pattern in a statement's Action matches an action. The simulator decides the action with a policy that allows
+// Whether a pattern in a statement's Action or NotAction matches an action. The simulator decides the action with a policy that allows
 // the pattern on every resource.
 const names = cached((pattern) =>
   cached((action) => {
@@ -100,9 +100,11 @@ const names = cached((pattern) =>
 )
 
 function isNamed(action, statement) {
-  if (!statement.Action) throw new Error(`a statement without an Action: ${JSON.stringify(statement)}`)
+  const { Action, NotAction } = statement
+  if (!Action === !NotAction) throw new Error(`a statement with neither or both of Action and NotAction: ${JSON.stringify(statement)}`)
   const service = action.slice(0, action.indexOf(':') + 1)
-  return listed(statement.Action).some((p) => (p === '*' || p.startsWith(service)) && names(p)(action))
+  const isListed = listed(Action ?? NotAction).some((p) => (p === '*' || p.startsWith(service)) && names(p)(action))
+  return Action ? isListed : !isListed
 }
 
 // A statement of a trust policy has no Resource, because the statement applies to the policy's role.
@@ -111,8 +113,8 @@ function isOfStatement(resource, statement) {
 }
 
 const resourcePattern = cached((pattern) => {
-  const literals = pattern.split('*').map((literal) => literal.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-  return new RegExp(`^${literals.join('.*')}$`, 'i')
+  const literal = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&')
+  return new RegExp(`^${literal.replaceAll('*', '.*').replaceAll('?', '.')}$`, 'i')
 })
 
 // iam-simulate treats three kinds of requests specially: GetCallerIdentity, some IAM actions on resources that belong to AWS,

@@ -17,22 +17,9 @@ PUSH = {
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 LOG_IN = {"ecr:GetAuthorizationToken"}
 READ_SECRET = {"secretsmanager:GetSecretValue"}
-WRITE_SECRET = {"secretsmanager:PutSecretValue"}
-# The actions that the secret's policy does not deny to the function's role. The role's identity-based policy allows
-# WRITE_SECRET only.
-WRITE_IN_ANY_WAY = {
-    "secretsmanager:CancelRotateSecret",
-    "secretsmanager:DeleteSecret",
-    "secretsmanager:PutSecretValue",
-    "secretsmanager:RemoveRegionsFromReplication",
-    "secretsmanager:ReplicateSecretToRegions",
-    "secretsmanager:RotateSecret",
-    "secretsmanager:StopReplicationToReplica",
-    "secretsmanager:TagResource",
-    "secretsmanager:UntagResource",
-    "secretsmanager:UpdateSecret",
-}
-ROLL_BACK = {"secretsmanager:RestoreSecret", "secretsmanager:UpdateSecretVersionStage"}
+WRITE_SECRET = {"secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue"}
+ROLL_BACK = {"secretsmanager:UpdateSecretVersionStage"}
+RESTORE_SECRET = {"secretsmanager:RestoreSecret"}
 DECRYPT = {"kms:Decrypt"}
 ENCRYPT = {"kms:Decrypt", "kms:GenerateDataKey"}
 WRITE_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -45,7 +32,6 @@ PUBLISH = {"sns:Publish"}
 
 # The actions that every administrator may perform on a secret. They read the secret's metadata, but not its value.
 READ_METADATA = {
-    "secretsmanager:CreateSecret",  # This action fails, because a secret with the name exists.
     "secretsmanager:DescribeSecret",
     "secretsmanager:GetResourcePolicy",
     "secretsmanager:ListSecretVersionIds",
@@ -96,7 +82,9 @@ TOPIC_EXCEPT_PUBLISH = {
     "sns:Unsubscribe",
     "sns:UntagResource",
 }
-EVERYTHING = {"*"}  # every action that the service has for the resource's type
+EVERYTHING = {"*"}  # every action that the service has for the resource's type, except NEVER
+# No principal may copy a docker login to another Region or account.
+NEVER = {"secretsmanager:AssociateCrossAccountReplica", "secretsmanager:ReplicateSecretToRegions"}
 
 
 def each(targets: Iterable[str], actions: set[str]) -> Permissions:
@@ -119,9 +107,14 @@ KEY_FOR_SECRETS = [
     for name in ("docker_default", "docker_x")
     for secret in (f"the secret of {name}", f"a secret with a longer name than that of {name}")
 ]
+# Before Secrets Manager sets a key on a secret, it tests the key.
+KEY_TESTS = ["key, tested by SecretARN", "key, tested by SecretVersionId"]
 KEY_OTHERWISE = [
+    *KEY_TESTS,
+    *(f"{test} through {service}" for test in KEY_TESTS for service in ("another service", "no service")),
     "key, used for another secret",
     "key, used for no secret",
+    "key, used for a version without the ARN of a secret",
     *(
         f"key, used for the secret of {name} through {service}"
         for name in ("docker_default", "docker_x")
@@ -246,15 +239,21 @@ EXPECTED: dict[str, Permissions] = {
     "principal without an ARN": ADMINISTRATOR,
     "break glass": {
         **ADMINISTRATOR,
-        **each(SECRETS + SECRET_OF_DIRECT, READ_METADATA | READ_SECRET | ROLL_BACK),
+        **each(
+            SECRETS + SECRET_OF_DIRECT, READ_METADATA | READ_SECRET | ROLL_BACK | RESTORE_SECRET | CHANGE_SECRET_POLICY
+        ),
         **each(KEY_FOR_SECRETS, ADMINISTER_KEY | DECRYPT),
     },
     "deploy": {
         **ADMINISTRATOR,
         **each(SECRETS + SECRET_OF_DIRECT, EVERYTHING),
         **each(KEY_FOR_SECRETS, ADMINISTER_KEY | ENCRYPT | {"kms:Encrypt"}),
+        **each(KEY_TESTS, ADMINISTER_KEY | ENCRYPT),
     },
-    "root": {**ADMINISTRATOR, **each(SECRETS + SECRET_OF_DIRECT, READ_METADATA | CHANGE_SECRET_POLICY)},
+    "root": {
+        **ADMINISTRATOR,
+        **each(SECRETS + SECRET_OF_DIRECT, READ_METADATA | CHANGE_SECRET_POLICY | RESTORE_SECRET),
+    },
     "administrator of another account": {},
     # Alarms of this account may publish to the topic. Alarms of other accounts and other services may not.
     "CloudWatch": each(TOPIC, PUBLISH),
@@ -270,17 +269,17 @@ EXPECTED: dict[str, Permissions] = {
     },
     "env/DockerLogin/DockerDefault/PullRole" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
-        **each(SECRET_OF_DEFAULT, READ_METADATA | WRITE_IN_ANY_WAY),
+        **each(SECRET_OF_DEFAULT, READ_METADATA | WRITE_SECRET),
         "key, used for the secret of docker_default": ADMINISTER_KEY | ENCRYPT,
     },
     "env/DockerLogin/DockerX/PullRole" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
-        **each(SECRET_OF_X, READ_METADATA | WRITE_IN_ANY_WAY),
+        **each(SECRET_OF_X, READ_METADATA | WRITE_SECRET),
         "key, used for the secret of docker_x": ADMINISTER_KEY | ENCRYPT,
     },
     "direct/DockerLogin/DockerDirect/PullRole" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,
-        **each(SECRET_OF_DIRECT, READ_METADATA | WRITE_IN_ANY_WAY),
+        **each(SECRET_OF_DIRECT, READ_METADATA | WRITE_SECRET),
     },
     "direct/DockerLogin/Workers/Role" + WITH_EVERY_PERMISSION: {
         **ADMINISTRATOR,

@@ -52,10 +52,15 @@ def mutants_of(account: Account, actions: dict[str, list[str]]) -> Iterator[Muta
             continue
         # The matrix has no requests for an action without a resource type on a resource with a policy.
         known = [action for action, types in actions.items() if types or kind == "identity"]
+        exempt = [action for statement in document["Statement"] for action in statement.get("NotAction", [])]
         for index, statement in enumerate(document["Statement"]):
             # The matrix tests a statement only with actions on the resource types of the statement's actions.
-            types = {each for action in listed(statement["Action"]) for each in actions.get(action, [])}
+            types = {each for action in listed(statement[_list_of(statement)]) for each in actions.get(action, [])}
             nearby = [a for a in known if statement.get("Resource", "*") == "*" or types.intersection(actions[a])]
+            if exempt and statement["Effect"] == "Deny" and "Action" in statement:
+                # A statement with NotAction denies all other actions, so the matrix cannot notice that this statement
+                # also denies them.
+                nearby = [a for a in nearby if a in exempt]
             for mistake, changed in _mistakes(statement, kind, nearby):
                 after = copy.deepcopy(document)
                 after["Statement"][index : index + 1] = [changed] if changed else []
@@ -80,11 +85,12 @@ def _mistakes(statement: Statement, kind: str, known: list[str]) -> Iterator[tup
 
 
 def _actions(statement: Statement, known: list[str]) -> Iterator[tuple[str, Statement]]:
-    actions = listed(statement["Action"])
+    key = _list_of(statement)
+    actions = listed(statement[key])
     for action in actions:
         others = [other for other in actions if other != action]
         if others:
-            yield f"without {action}", {**statement, "Action": others}
+            yield f"without {action}", {**statement, key: others}
         if "*" in action:
             continue
         service, _, name = action.partition(":")
@@ -94,8 +100,13 @@ def _actions(statement: Statement, known: list[str]) -> Iterator[tuple[str, Stat
             if any(fnmatchcase(other, wider) for other in known if other not in actions):
                 yield (
                     f"{wider} instead of {action}",
-                    {**statement, "Action": [*others, wider]},
+                    {**statement, key: [*others, wider]},
                 )
+
+
+def _list_of(statement: Statement) -> str:
+    """Return the name of the element that lists the statement's actions."""
+    return "NotAction" if "NotAction" in statement else "Action"
 
 
 def _resources(statement: Statement) -> Iterator[tuple[str, Statement]]:

@@ -90,6 +90,7 @@ def _secrets(account: Account) -> dict[str, Target]:
 def _keys(account: Account) -> dict[str, Target]:
     """Return the uses of the environment's key, and the same uses of keys whose policy delegates to IAM policies."""
     ours, other = account.arns["env/DockerLogin/Key"], f"arn:aws:kms:{REGION}:{ACCOUNT}:key/other"
+    prefix = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret"
     uses: dict[str, tuple[str | None, str | None]] = {
         "for another secret": ("secretsmanager", "elsewhere/docker_default"),
         "for no secret": ("secretsmanager", None),
@@ -100,17 +101,27 @@ def _keys(account: Account) -> dict[str, Target]:
         uses[f"for a secret with a longer name than that of {name}"] = ("secretsmanager", f"{named}-longer")
         uses[f"for the secret of {name} through another service"] = ("s3", named)
         uses[f"for the secret of {name} through no service"] = (None, named)
+    contexts: dict[str, tuple[str | None, dict[str, str]]] = {
+        f"used {use}": (service, {"SecretARN": f"{prefix}:{secret}-AbCdEf"} if secret else {})
+        for use, (service, secret) in uses.items()
+    }
+    contexts["used for a version without the ARN of a secret"] = (
+        "secretsmanager",
+        {"SecretVersionId": "01234567-89ab-cdef-0123-456789abcdef"},
+    )
+    for key in ("SecretARN", "SecretVersionId"):
+        test = {key: "RequestToValidateKeyAccess"}
+        contexts[f"tested by {key}"] = ("secretsmanager", test)
+        contexts[f"tested by {key} through another service"] = ("s3", test)
+        contexts[f"tested by {key} through no service"] = (None, test)
     found = {}
-    for use, (service, secret) in uses.items():
-        context = {**HTTPS}
+    for use, (service, encryption_context) in contexts.items():
+        context = {**HTTPS, **{f"kms:EncryptionContext:{key}": value for key, value in encryption_context.items()}}
         if service:
             context["kms:ViaService"] = f"{service}.{REGION}.amazonaws.com"
-        if secret:
-            prefix = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret"
-            context["kms:EncryptionContext:SecretARN"] = f"{prefix}:{secret}-AbCdEf"
-        found[f"key, used {use}"] = Target(ours, "key", account.resource_policies["env/DockerLogin/Key"], context)
-        found[f"open key, used {use}"] = Target(ours, "key", OPEN_KEY, context)
-        found[f"another open key, used {use}"] = Target(other, "key", OPEN_KEY, context)
+        found[f"key, {use}"] = Target(ours, "key", account.resource_policies["env/DockerLogin/Key"], context)
+        found[f"open key, {use}"] = Target(ours, "key", OPEN_KEY, context)
+        found[f"another open key, {use}"] = Target(other, "key", OPEN_KEY, context)
     return found
 
 

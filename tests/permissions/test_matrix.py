@@ -7,7 +7,7 @@ from itertools import groupby
 from tests.permissions import simulator
 from tests.permissions.account import Account
 from tests.permissions.callers import CALLERS
-from tests.permissions.expected import ASSUMED_BY, EVERYTHING, EXPECTED
+from tests.permissions.expected import ASSUMED_BY, EVERYTHING, EXPECTED, NEVER
 from tests.permissions.requests import Request, Target
 
 # AWS allows this action to every principal, even if a policy denies the action (API reference, GetCallerIdentity).
@@ -18,6 +18,8 @@ def is_expected(request: Request) -> bool:
     """Return whether the table allows the request."""
     if request.action == NEEDS_NO_PERMISSION:
         return True
+    if request.action in NEVER:
+        return False
     allowed = EXPECTED[request.principal].get(request.target, set())
     return allowed == EVERYTHING or request.action in allowed
 

@@ -1,12 +1,13 @@
 """The stack DockerLogin: secrets without a value, functions with few permissions, schedules, and worker permissions."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.stacks.conftest import actions, of_type, statements, the_one
-from tests.templates import Templates
+from tests.templates import Templates, synthesize
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +59,26 @@ def test_the_policy_of_a_secret_denies_every_principal_that_it_does_not_name(ric
     by_sid = statements(first["ResourcePolicy"])
     assert {statement["Effect"] for statement in by_sid.values()} == {"Deny"}
     assert {statement["Principal"]["AWS"] for statement in by_sid.values()} == {"*"}
-    exempt = {sid: statement["Condition"].get("ArnNotEquals") for sid, statement in by_sid.items()}
+    exempt = {sid: statement.get("Condition", {}).get("ArnNotEquals") for sid, statement in by_sid.items()}
     assert exempt == {
         "WriteOnlyByRefresh": {"aws:PrincipalArn": [refresh, deploy]},
         "RollBackOnlyByBreakGlass": {"aws:PrincipalArn": [deploy, break_glass]},
+        "RestoreOnlyByBreakGlass": {"aws:PrincipalArn": [deploy, root, break_glass]},
         "ReadOnlyByWorkers": {"aws:PrincipalArn": [worker, deploy, break_glass]},
-        "ChangePolicyOnlyByDeploy": {"aws:PrincipalArn": [deploy, root]},
+        "ChangePolicyOnlyByDeploy": {"aws:PrincipalArn": [deploy, root, break_glass]},
+        "ChangeOnlyByDeploy": {"aws:PrincipalArn": [deploy]},
+        "ReplicateNever": None,
         "RefusePlainHttp": None,
     }
     assert first["BlockPublicPolicy"] is True
+
+
+def test_without_break_glass_roles_an_administrator_can_cancel_the_deletion_of_a_secret(plain: dict[str, Any]) -> None:
+    policy = the_one(plain, "AWS::SecretsManager::ResourcePolicy")["ResourcePolicy"]
+
+    denying = {sid for sid, statement in statements(policy).items() if "RestoreSecret" in str(statement.get("Action"))}
+    assert denying == set()
+    assert "secretsmanager:RestoreSecret" in statements(policy)["ChangeOnlyByDeploy"]["NotAction"]
 
 
 def test_the_customer_managed_key_works_only_for_these_secrets_and_through_secrets_manager(
@@ -82,9 +94,11 @@ def test_the_customer_managed_key_works_only_for_these_secrets_and_through_secre
     administer = key.pop("Administer")
     assert not {"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"} & set(administer["Action"])
     assert not [action for action in administer["Action"] if "*" in action]
-    assert set(key) == {"Deploy", "Read", "WriteDockerDefault", "WriteDockerRisk"}
+    deploy = [key.pop(sid) for sid in ("Deploy", "TestKeyBySecretARN", "TestKeyBySecretVersionId")]
+    assert all("cfn-exec-role" in str(statement["Condition"]["ArnEquals"]) for statement in deploy)
+    assert set(key) == {"Read", "WriteDockerDefault", "WriteDockerRisk"}
     prefix = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:airflow/connections/"
-    for statement in key.values():
+    for statement in [deploy[0], *key.values()]:
         condition = statement["Condition"]
         assert condition["StringEquals"] == {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
         assert condition["StringLike"]["kms:EncryptionContext:SecretARN"].startswith(prefix)
@@ -113,6 +127,7 @@ def test_the_function_runs_on_a_supported_python_and_gets_its_secret_and_registr
         "CONNECTION_ID": "docker_default",
         "SECRET_ARN": {"Ref": secret},
         "REGISTRY_HOST": "111111111111.dkr.ecr.eu-west-1.amazonaws.com",
+        "SHORTEST_INTERVAL_MINUTES": "25",
         "NEW_RIGHTS_WAIT_SECONDS": "60",
     }
 
@@ -127,6 +142,7 @@ def test_a_pull_role_has_only_the_permissions_that_a_refresh_and_a_pull_need(ric
         "kms:GenerateDataKey",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "secretsmanager:ListSecretVersionIds",
         "secretsmanager:PutSecretValue",
         "sqs:SendMessage",
     }
@@ -152,13 +168,19 @@ def test_only_creating_a_login_is_allowed_on_every_resource(rich: dict[str, Any]
     assert wide == ["LogInToRegistry"]
 
 
-def test_the_failure_destination_is_set_after_the_policy_that_allows_it(rich: dict[str, Any]) -> None:
-    # Lambda rejects a destination if the role does not have the permission to send messages to it.
-    configs = [r for r in rich["Resources"].values() if r["Type"] == "AWS::Lambda::EventInvokeConfig"]
+@pytest.mark.parametrize("resource_type", ["AWS::Lambda::EventInvokeConfig", "AWS::Scheduler::Schedule"])
+def test_the_failure_destination_and_the_schedule_are_created_after_the_first_refresh(
+    rich: dict[str, Any], resource_type: str
+) -> None:
+    # The schedule invokes the function at once. Lambda rejects a destination that the role cannot send messages to.
+    # After the first refresh, the permissions work.
+    resources = {name: r for name, r in rich["Resources"].items() if r["Type"] == resource_type}
 
-    assert configs
-    for config in configs:
-        assert "AWS::IAM::Policy" in {rich["Resources"][name]["Type"] for name in config["DependsOn"]}
+    assert len(resources) == 2
+    for name, resource in resources.items():
+        connection = "DockerDefault" if name.startswith("DockerDefault") else "DockerRisk"
+        [first_refresh] = resource["DependsOn"]
+        assert first_refresh.startswith(f"{connection}FirstRefresh")
 
 
 def test_a_run_that_fails_after_all_retries_is_reported_to_the_queue(rich: dict[str, Any]) -> None:
@@ -210,12 +232,55 @@ def test_the_first_refresh_runs_after_every_resource_that_it_needs_is_created(ri
     for trigger in triggers:
         needs = {rich["Resources"][name]["Type"] for name in trigger["DependsOn"]}
         assert needs == {
-            "AWS::IAM::ManagedPolicy",  # The workers need the permission to decrypt with a new key before the refresh.
             "AWS::IAM::Policy",
             "AWS::KMS::Key",
             "AWS::SecretsManager::ResourcePolicy",
             "AWS::SecretsManager::Secret",
         }
+
+
+def test_first_refreshes_run_three_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "many.toml").write_text(
+        'account = "111111111111"\nregion = "eu-west-1"\nalerts.emails = ["ops@example.com"]\n'
+        '[teams.risk]\nrepositories = ["var"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+        + "".join(f'[connections.docker_{letter}]\nteams = ["risk"]\n' for letter in "abcdefg")
+    )
+
+    template = synthesize(tmp_path, tmp_path / "cdk.out")["many-DockerLogin"]
+
+    needs = {
+        name[6]: sorted(n[6] for n in r["DependsOn"] if "FirstRefresh" in n and n[6] != name[6])
+        for name, r in template["Resources"].items()
+        if r["Type"] == "Custom::Trigger"
+    }
+    assert needs == {"A": [], "B": [], "C": [], "D": ["A"], "E": ["B"], "F": ["C"], "G": ["D"]}
+
+
+def test_the_workers_can_decrypt_with_a_new_key_before_the_secrets_use_it_and_with_the_old_key_until_then(
+    rich: dict[str, Any], plain: dict[str, Any]
+) -> None:
+    # If the key of a secret changes, Secrets Manager encrypts the current login again at once.
+    [with_key], [without_key] = (logical_ids(template, "AWS::IAM::ManagedPolicy") for template in (rich, plain))
+
+    for name in logical_ids(rich, "AWS::SecretsManager::Secret"):
+        assert with_key in rich["Resources"][name]["DependsOn"]
+    assert set(plain["Resources"][without_key]["DependsOn"]) == set(logical_ids(plain, "AWS::SecretsManager::Secret"))
+
+
+def test_another_path_of_the_roles_publishes_a_new_version_of_the_function(tmp_path: Path) -> None:
+    # A published version keeps its role, and another path replaces the role.
+    versions: set[str] = set()
+    for path in ("/", "/airflow/"):
+        (tmp_path / "one.toml").write_text(
+            f'account = "111111111111"\nregion = "eu-west-1"\nrole_path = "{path}"\n'
+            'alerts.emails = ["ops@example.com"]\n'
+            '[teams.risk]\nrepositories = ["var"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+            '[connections.docker_default]\nteams = ["risk"]\n'
+        )
+        template = synthesize(tmp_path, tmp_path / f"cdk.out{len(versions)}")["one-DockerLogin"]
+        versions |= set(logical_ids(template, "AWS::Lambda::Version"))
+
+    assert len(versions) == 2
 
 
 def test_the_properties_of_the_first_refresh_contain_the_policies_so_that_a_change_runs_a_refresh(
@@ -239,7 +304,8 @@ def test_workers_may_read_only_the_secrets_of_the_connections(rich: dict[str, An
     # The policy is attached by role name: the deployment fails if the role does not exist.
     assert policy["Roles"] == ["airflow-worker"]
     assert actions(policy["PolicyDocument"]) == {"kms:Decrypt", "secretsmanager:GetSecretValue"}
-    secrets = [{"Ref": name} for name in logical_ids(rich, "AWS::SecretsManager::Secret")]
+    prefix = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:airflow/connections"
+    secrets = [f"{prefix}/docker_default-??????", f"{prefix}/docker_risk-??????"]
     by_sid = statements(policy["PolicyDocument"])
     assert by_sid["ReadConnections"]["Resource"] == secrets
     assert by_sid["DecryptConnections"]["Condition"] == {
