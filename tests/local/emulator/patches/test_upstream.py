@@ -92,6 +92,10 @@ def handlers() -> Any:
         ("secret_keys", "services.kms", ["_resolve_key", "_check_key_state"]),
         ("stack_roles", "services.cloudformation.handlers", ["_ACTION_HANDLERS", "_p", "_resolve_stack"]),
         ("stack_roles", "services.cloudformation", ["_stacks"]),
+        *(
+            ("stack_conditions", f"services.cloudformation.{module}", ["_evaluate_conditions"])
+            for module in ("changesets", "engine", "handlers", "stacks")
+        ),
         (
             "cloudformation",
             "services.cloudformation.provisioners",
@@ -642,6 +646,15 @@ def test_upstream_still_does_not_count_messages(ministack: Any) -> None:
     created = ministack.services.sqs._act_create_queue({"QueueName": "queue"}, "")
     ministack.services.sqs._act_send_message({"QueueUrl": created["QueueUrl"], "MessageBody": "hello"}, "")
     assert not [key for key in ministack.services.cloudwatch._metrics if key[0] == "AWS/SQS"]
+
+
+@needs_patch("stack_conditions")
+def test_upstream_still_does_not_evaluate_join_in_a_condition() -> None:
+    from ministack.services.cloudformation import engine
+
+    is_empty = {"Fn::Equals": ["", {"Fn::Join": ["", {"Ref": "Names"}]}]}
+    evaluated = engine._evaluate_conditions({"Conditions": {"IsEmpty": is_empty}}, {"Names": {"Value": ""}})
+    assert evaluated == {"IsEmpty": False}
 
 
 @needs_patch("stack_resources")
