@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
@@ -39,6 +40,24 @@ def refused(call: Callable[..., Any], **request: Any) -> str:
         call(**request)
     error = refusal.value.response["Error"]
     return f"{error['Code']}: {error['Message']}"
+
+
+def request_operation(client: Any, operation: str, **request: Any) -> Any:
+    """Request an operation of Secrets Manager, also one that the pinned version of botocore does not know.
+
+    The parameters of an unknown operation must be parameters of DescribeSecret.
+    """
+    if operation in client.meta.method_to_api_mapping.values():
+        return getattr(client, xform_name(operation))(**request)
+
+    def rename(params: dict[str, Any], **_: Any) -> None:
+        params["headers"]["X-Amz-Target"] = f"secretsmanager.{operation}"
+
+    client.meta.events.register("before-call.secrets-manager.DescribeSecret", rename)
+    try:
+        return client.describe_secret(**request)
+    finally:
+        client.meta.events.unregister("before-call.secrets-manager.DescribeSecret", rename)
 
 
 # Stacks
