@@ -3,8 +3,6 @@
 - `GET /_local/status` returns the server's process id, the minutes by which the clock was moved, and the faults.
 - `POST /_local/advance?minutes=30` moves the clock forward by 30 minutes. Each schedule that is due
   invokes its target once. Role sessions that end in these minutes expire, unless `&sessions=keep` is added.
-- `POST /_local/schedules?start=at-once` makes new rate schedules invoke their target at once, as AWS does.
-  With `start=later`, which is the default, they wait for their first interval.
 - `POST /_local/faults` adds a fault. The request's body is a JSON object with the fields of `Fault` in
   local/emulator/faults.py.
 - `DELETE /_local/faults` removes all faults.
@@ -64,11 +62,6 @@ async def _run_command(scope: Message, receive: Receive) -> None:
             await asyncio.to_thread(clock.advance, int(minutes), sessions_expire=not keep)
         case "POST", "/_local/snapshot":
             await asyncio.to_thread(snapshots.save, Path(json.loads(await _body(receive))["file"]))
-        case "POST", "/_local/schedules":
-            start = parse_qs(scope["query_string"].decode()).get("start", [""])[0]
-            if start not in ("at-once", "later"):
-                raise _CommandError(400, f"start={start}: write start=at-once or start=later")
-            clock.rate_schedules_start_at_once = start == "at-once"
         case "POST", "/_local/faults":
             try:
                 faults.add(json.loads(await _body(receive)))
@@ -77,7 +70,7 @@ async def _run_command(scope: Message, receive: Receive) -> None:
         case "DELETE", "/_local/faults":
             faults.clear()
         case method, path:
-            commands = "GET status, POST advance, POST schedules, POST faults, DELETE faults"
+            commands = "GET status, POST advance, POST faults, DELETE faults"
             raise _CommandError(404, f"{method} {path} is not a command. Commands below /_local/: {commands}")
 
 

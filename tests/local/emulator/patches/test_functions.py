@@ -164,7 +164,6 @@ def test_a_scheduled_run_that_fails_is_retried_and_then_sent_to_the_failure_queu
         **a_function("fails"),
     )
     assert deployed.status == "CREATE_COMPLETE", deployed.failures
-    aws.advance_clock(30)
 
     (failure,) = eventually(lambda: received(aws, deployed.refs["Queue"]))
     assert failure["requestContext"]["condition"] == "RetriesExhausted"
