@@ -83,6 +83,31 @@ def test_every_way_to_configure_airflow_says_the_same() -> None:
     assert len(set(backends)) == 1
 
 
+def test_the_security_page_has_a_command_for_every_event_in_its_tables() -> None:
+    page = (DOCS / "security.md").read_text()
+    section = page.split("## What to watch in CloudTrail\n")[1].split("### What the events do not show\n")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")]
+    in_tables = {name for cell in cells for name in re.findall(r"<br>`(\w+)`", cell)}
+    commands = "".join(blocks(section, "sh")).replace("\\\n", " ")
+    in_commands = {
+        name for arguments in re.findall(r"events ([A-Z].*)$", commands, re.MULTILINE) for name in arguments.split()
+    }
+
+    assert len(in_tables) > 50
+    assert in_commands == in_tables
+
+
+def test_the_security_page_has_the_limits_of_the_timings() -> None:
+    page = (DOCS / "security.md").read_text()
+    rows = re.findall(r"^\| (\d+)(?: or more)? \| (\d+) minutes \| (\d+), plus 20 \|$", page, re.MULTILINE)
+
+    assert [int(every) for every, _, _ in rows] == [10, 20, 30]
+    for every, limit, versions in rows:
+        assert int(limit) == timings.shortest_interval_minutes(int(every))
+        assert int(versions) == 24 * 60 // int(limit)
+    assert timings.shortest_interval_minutes(LONGEST) == timings.shortest_interval_minutes(30)
+
+
 def test_the_table_of_costs_follows_from_the_formula_and_the_prices() -> None:
     page = (DOCS / "costs.md").read_text()
     (formula,) = blocks(page, "python")

@@ -203,6 +203,10 @@ EXPECTED: dict[str, Permissions] = {
             RUN_TASK,
         ),
         **each(
+            [f"task definition {task}, with explicit defaults" for task in ("analytics/app", "analytics-x/app")],
+            RUN_TASK,
+        ),
+        **each(
             [
                 f"{role} of {task}, passed to ECS"
                 for task in ("analytics/app", "analytics-x/app")

@@ -37,6 +37,7 @@ PROBES = (
     "through no service",
     "/other",
     "analytics-x/",
+    "with explicit defaults",
 )
 # The names that docs/security.md explains above the table.
 SHORT = {

@@ -185,6 +185,17 @@ def _tasks(account: Account) -> dict[str, Target]:
             arn = f"{cluster_arn.replace(':cluster/', f':{kind}/')}/0123456789abcdef"
             found[f"a {kind.replace('-', ' ')} in {cluster}"] = Target(arn, kind, None, context)
         found[cluster] = Target(cluster_arn, "cluster", None, context)
+    # The tasks in the settings have the default size. A request can order another size, or ECS Exec.
+    default = {"ecs:enable-execute-command": "false", "ecs:task-cpu": "256", "ecs:task-memory": "512"}
+    for what, keys in (
+        ("with explicit defaults", default),
+        ("with ECS Exec", default | {"ecs:enable-execute-command": "true"}),
+        ("with more CPU", default | {"ecs:task-cpu": "512"}),
+        ("with more memory", default | {"ecs:task-memory": "1024"}),
+    ):
+        context = {**HTTPS, "ecs:cluster": ours, **keys}
+        for task in TASKS:
+            found[f"task definition {task}, {what}"] = Target(families[task], "task-definition", None, context)
     roles = {
         f"{role} of {task}": account.arns[f"{path}/{name}"]
         for task, path in TASKS.items()
