@@ -46,6 +46,7 @@ TOGETHER = "tests/permissions/"  # All these files run in one worker, because th
 REHEARSALS = (
     "tests/upgrade/",
     "tests/local/test_commands.py",
+    "tests/local/test_new_account.py",
     "tests/faults/test_soak.py",
     "tests/permissions/test_quotas.py",
     "tests/stacks/test_app.py::test_all_files_of_the_repository_pass_cdks_own_validation",

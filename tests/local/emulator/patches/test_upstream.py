@@ -148,6 +148,18 @@ def handlers() -> Any:
         ),
         ("lambda_runtime", "core.lambda_runtime", ["_worker_class_for"]),
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
+        (
+            "lambda_concurrency",
+            "services.lambda_svc",
+            ["_ACCOUNT_CONCURRENCY_CAP", "_execute_function", "_acquire_execution_slot"],
+        ),
+        ("../snapshots", "services.lambda_svc", ["executions_in_flight"]),
+        (
+            "stack_parallelism",
+            "services.cloudformation.stacks",
+            ["_topological_sort", "_resolve_refs", "run_reentrant", "_provision_keeping_seed"],
+        ),
+        ("stack_parallelism", "services.cloudformation.engine", ["_extract_deps"]),
         ("lambda_versions", "services.lambda_svc", ["_publish_version", "_functions"]),
         (
             "lambda_versions",
@@ -531,6 +543,41 @@ def test_upstream_still_runs_a_scheduled_function_without_retries(
     ministack.services.eventbridge._dispatch_to_lambda(FUNCTION["FunctionArn"], "{}")
     eventually(lambda: started)
     assert started == ["once"]
+
+
+@needs_patch("lambda_concurrency")
+def test_upstream_still_drops_a_throttled_event_of_a_custom_resource(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lambda_svc = ministack.services.lambda_svc
+    attempts: list[str] = []
+    monkeypatch.setattr(lambda_svc, "_acquire_execution_slot", lambda *_: attempts.append("once") or (None, "account"))
+    result = lambda_svc._execute_function({"config": FUNCTION}, {"ResponseURL": "https://localhost"})
+    assert (result["throttle"], attempts) == (True, ["once"])
+
+
+@needs_patch("stack_parallelism")
+def test_upstream_still_creates_one_custom_resource_after_another(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ministack.services import cloudformation
+    from ministack.services.cloudformation import stacks
+
+    log: list[str] = []
+
+    async def create(_: Any, kind: str, logical_id: str, *rest: Any) -> Any:
+        log.append(f"start {logical_id}")
+        await asyncio.sleep(0.01)
+        log.append(f"end {logical_id}")
+        return (logical_id, {}), ""
+
+    monkeypatch.setattr(stacks, "run_reentrant", create)
+    stack_id = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/parallel/1"
+    cloudformation._stacks["parallel"] = {"StackId": stack_id, "StackStatus": "CREATE_IN_PROGRESS"}
+    template = {"Resources": {name: {"Type": "Custom::Resource", "Properties": {}} for name in ("One", "Other")}}
+    asyncio.run(stacks._deploy_stack_async("parallel", stack_id, template, {}, False, []))
+    cloudformation.reset()
+    assert log == ["start One", "end One", "start Other", "end Other"]
 
 
 @needs_patch("lambda_versions")
