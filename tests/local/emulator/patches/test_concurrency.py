@@ -102,7 +102,7 @@ def test_a_synchronous_invocation_above_the_limit_is_refused(aws: EmbeddedAws) -
 
     def arrived() -> bool:
         attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
-        return attributes["Attributes"]["ApproximateNumberOfMessages"] != "0"
+        return int(attributes["Attributes"]["ApproximateNumberOfMessages"]) > 0
 
     def invoke() -> dict[str, Any]:
         return dict(client.invoke(FunctionName="limited", Payload=b"{}"))
