@@ -20,7 +20,9 @@ MiniStack:
 - Ignores the tags of repositories in aws:ResourceTag conditions.
 
 The patch:
-- Does what AWS does, with two differences.
+- Does what AWS does, with three differences.
+- In the emulator, expiresAt follows the computer's clock, as the functions that read it do. The registry uses the
+  movable clock.
 - In the emulator, a token remains valid after the end of the session that requested the token. We do not know whether
   AWS does the same.
 - In the emulator, mounting layers is always possible, so that tests find a permission that is too wide. On AWS, the

@@ -167,6 +167,12 @@ def handlers() -> Any:
             ["_lambda_version_create", "_lambda_version_function", "_RESOURCE_HANDLERS"],
         ),
         ("iam_actions", "core.iam_actions", ["_lambda_action", "extract_resource_arn"]),
+        (
+            "instance_profiles",
+            "services.cloudformation.provisioners",
+            ["_iam_ip_create", "_iam_ip_update", "_iam_ip_delete", "_RESOURCE_HANDLERS"],
+        ),
+        ("instance_profiles", "services.iam", ["_instance_profiles"]),
         ("clock", "services.sts", ["_sessions"]),
         ("sts", "services.sts", ["handle_request", "register_session", "_evict_expired_sessions", "_error"]),
         ("sts", "services.iam", ["_roles"]),
@@ -451,6 +457,12 @@ def test_upstream_still_deletes_a_role_with_a_policy_that_was_attached_by_hand(m
     ministack.services.iam._attach_role_policy({"RoleName": "by-hand", "PolicyArn": "arn:any"})
     handlers["AWS::IAM::Role"]["delete"]("by-hand", {"RoleName": "by-hand"})
     assert "by-hand" not in ministack.services.iam._roles
+
+
+@needs_patch("instance_profiles")
+def test_upstream_still_returns_the_arn_as_ref_of_an_instance_profile(handlers: Any) -> None:
+    ref, attributes = handlers["AWS::IAM::InstanceProfile"]["create"]("Profile", {}, "stack")
+    assert ref == attributes["Arn"]
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
