@@ -75,10 +75,10 @@ def a_custom_resource(*depends_on: str) -> Resource:
 
 
 def test_custom_resources_that_do_not_depend_on_each_other_are_created_at_the_same_time(aws: EmbeddedAws) -> None:
-    customs = {name: a_custom_resource() for name in ("One", "Other", "Third")}
-    # This name is before the names of the other resources. The emulator creates resources in the order of their names.
-    after = {"After": resource("SNS::Topic", {}, DependsOn=["One"])}
-    deployed = deploy(aws, "meets", **after, **resources("meets", expected=3), **customs)
+    # The emulator would otherwise create resources in the order of their names, and Topic after Custom1.
+    topic = {"Topic": resource("SNS::Topic", {})}
+    customs = {"Custom1": a_custom_resource(), "Custom2": a_custom_resource(), "Custom3": a_custom_resource("Topic")}
+    deployed = deploy(aws, "meets", **topic, **resources("meets", expected=3), **customs)
     assert deployed.status == "CREATE_COMPLETE", deployed.failures
 
 
