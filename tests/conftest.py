@@ -47,6 +47,7 @@ REHEARSALS = (
     "tests/upgrade/",
     "tests/local/test_commands.py",
     "tests/local/test_new_account.py",
+    "tests/local/test_locked_out.py",
     "tests/faults/test_soak.py",
     "tests/permissions/test_quotas.py",
     "tests/stacks/test_app.py::test_all_files_of_the_repository_pass_cdks_own_validation",

@@ -21,7 +21,8 @@ from local.emulator.patches import (
     stack_descriptions,
     stack_parallelism,
     stack_resources,
-    stack_roles,
+    stack_role,
+    stack_rollback,
     sts,
 )
 
@@ -35,7 +36,8 @@ def apply() -> None:
         stack_descriptions,
         stack_parallelism,
         stack_resources,
-        stack_roles,
+        stack_rollback,
+        stack_role,
         iam,
         iam_actions,
         instance_profiles,

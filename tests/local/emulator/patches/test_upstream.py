@@ -90,8 +90,6 @@ def handlers() -> Any:
             ],
         ),
         ("secret_keys", "services.kms", ["_resolve_key", "_check_key_state"]),
-        ("stack_roles", "services.cloudformation.handlers", ["_ACTION_HANDLERS", "_p", "_resolve_stack"]),
-        ("stack_roles", "services.cloudformation", ["_stacks"]),
         *(
             ("stack_conditions", f"services.cloudformation.{module}", ["_evaluate_conditions"])
             for module in ("changesets", "engine", "handlers", "stacks")
@@ -286,24 +284,6 @@ def test_upstream_still_uses_a_key_that_its_policy_forbids_to_use(ministack: Any
     finally:
         evaluator._verified_key.reset(caller)
     assert statuses == [200, 200, 200]
-
-
-@needs_patch("stack_roles")
-def test_upstream_still_ignores_the_role_of_a_stack(ministack: Any) -> None:
-    from ministack.services import cloudformation
-    from ministack.services.cloudformation import handlers
-
-    request = {
-        "StackName": ["stack"],
-        "ChangeSetName": ["create"],
-        "ChangeSetType": ["CREATE"],
-        "TemplateBody": [json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})],
-        "RoleARN": [f"arn:aws:iam::{ACCOUNT}:role/absent"],
-    }
-    assert handlers._ACTION_HANDLERS["CreateChangeSet"](request)[0] == 200
-    stored = repr((dict(cloudformation._stacks.items()), dict(cloudformation._change_sets.items())))
-    cloudformation.reset()
-    assert "role/absent" not in stored
 
 
 @needs_patch("cloudformation")
@@ -722,3 +702,32 @@ def test_upstream_still_cannot_find_the_stack_of_a_resource() -> None:
     status, _, body = handlers._ACTION_HANDLERS["DescribeStackResources"]({"PhysicalResourceId": ["images"]})
     assert status == 400
     assert b"Stack [] does not exist" in (body if isinstance(body, bytes) else body.encode())
+
+
+@needs_patch("stack_role")
+def test_upstream_still_accepts_a_role_that_does_not_exist() -> None:
+    from ministack.services.cloudformation import _stacks, handlers
+
+    async def create() -> Any:
+        topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+        role = "arn:aws:iam::123456789012:role/absent"
+        request = {"StackName": ["absent"], "TemplateBody": [json.dumps(topic)], "RoleARN": [role]}
+        return handlers._ACTION_HANDLERS["CreateStack"](request)
+
+    try:
+        assert asyncio.run(create())[0] == 200
+    finally:
+        _stacks.clear()
+
+
+@needs_patch("stack_rollback")
+def test_upstream_still_cannot_continue_a_rollback_with_an_empty_list() -> None:
+    from ministack.services.cloudformation import _stacks, handlers
+
+    stack_id = "arn:aws:cloudformation:us-east-1:123456789012:stack/failed/1"
+    _stacks["failed"] = {"StackName": "failed", "StackId": stack_id, "StackStatus": "UPDATE_ROLLBACK_FAILED"}
+    try:
+        answer = handlers._ACTION_HANDLERS["ContinueUpdateRollback"]({"StackName": ["failed"], "ResourcesToSkip": [""]})
+        assert "cannot be skipped" in str(answer[2])
+    finally:
+        _stacks.clear()
