@@ -136,6 +136,7 @@ def test_the_table_of_costs_follows_from_the_formula_and_the_prices() -> None:
 
 def test_decisions_8_and_9_contain_the_durations_of_the_timings() -> None:
     run, wait, function = timings.RUN_SECONDS, timings.NEW_PERMISSIONS_WAIT_SECONDS, timings.FUNCTION_TIMEOUT_MINUTES
+    refresh = timings.REFRESH_SECONDS
     runs = 1 + timings.FUNCTION_RETRIES
     failed_runs_seconds = runs * run + timings.FUNCTION_RETRY_WAITS_MINUTES * 60
     ended_runs_minutes = runs * function + timings.FUNCTION_RETRY_WAITS_MINUTES
@@ -144,9 +145,10 @@ def test_decisions_8_and_9_contain_the_durations_of_the_timings() -> None:
 
     assert_contains(
         "0008-retry-each-failure-in-one-place.md",
-        f"{timings.ATTEMPTS_PER_CALL} attempts per call, {run // timings.CALLS_PER_RUN} s per call",
+        f"{timings.ATTEMPTS_PER_CALL} attempts per call, {timings.CALL_SECONDS} s per call",
         f"{run} s per run",
-        f"{wait} s, plus a last attempt of {run} s: {wait + run} s",
+        f"at most {timings.LISTING_SECONDS} s to list the versions, and {refresh} s to refresh",
+        f"{wait} s, plus a last attempt of {refresh} s: {wait + refresh} s",
         f"| the function's timeout | nothing; it ends a run that hangs | {60 * function} s |",
         f"it gives up after {timings.FUNCTION_MAX_EVENT_AGE_MINUTES} minutes",
         f"{timings.SCHEDULE_RETRIES} times; it gives up after {timings.SCHEDULE_MAX_EVENT_AGE_MINUTES} minutes",

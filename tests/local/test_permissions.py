@@ -12,6 +12,7 @@ from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, Creden
 from local.demo import log_in, read
 from local.embedded_aws import ACCOUNT, REGION, ROOT_CREDENTIALS, EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
+from tests.faults.refresh import published_version
 from tests.local.emulator.patches.support import request_operation
 
 DEPLOY_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
@@ -226,7 +227,8 @@ def test_the_break_glass_role_rolls_a_login_back_and_forward_again(
     aws: EmbeddedAws, local: dict[str, str], credentials: dict[str, Credentials], worker: Any, seeded: None
 ) -> None:
     secret = local["SecretNameDockerDefault"]
-    aws.client("lambda").invoke(FunctionName=local["RefreshFunctionNameDockerDefault"])
+    function = local["RefreshFunctionNameDockerDefault"]
+    aws.client("lambda").invoke(FunctionName=function, Qualifier=published_version(aws, function))
     newer, _ = read(worker, secret)
     break_glass = aws.client("secretsmanager", credentials["break glass"])
     earlier = break_glass.get_secret_value(SecretId=secret, VersionStage="AWSPREVIOUS")["VersionId"]
