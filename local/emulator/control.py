@@ -6,6 +6,8 @@
   invokes its target once. Role sessions that end in these minutes expire, unless `&sessions=keep` is added.
 - `POST /_local/concurrency?limit=10` limits the functions that run at the same time, as in a new AWS account.
 - `DELETE /_local/concurrency` removes this limit.
+- `POST /_local/stacks?pause_milliseconds=50` makes CloudFormation wait after each resource. Other requests are served
+  meanwhile.
 - `POST /_local/faults` adds a fault. The request's body is a JSON object with the fields of `Fault` in
   local/emulator/faults.py.
 - `DELETE /_local/faults` removes all faults.
@@ -27,7 +29,7 @@ import ministack.app
 
 from local.emulator import faults, snapshots
 from local.emulator.faults import Message, Receive, Send
-from local.emulator.patches import clock, lambda_concurrency
+from local.emulator.patches import clock, lambda_concurrency, stack_pace
 
 _aws = faults.with_faults(ministack.app.app)
 
@@ -72,6 +74,11 @@ async def _run_command(scope: Message, receive: Receive) -> None:
             lambda_concurrency.set_limit(int(limit))
         case "DELETE", "/_local/concurrency":
             lambda_concurrency.set_limit(None)
+        case "POST", "/_local/stacks":
+            pause = parse_qs(scope["query_string"].decode()).get("pause_milliseconds", [""])[0]
+            if not pause.isdecimal():
+                raise _CommandError(400, f"pause_milliseconds={pause}: write a whole number of milliseconds")
+            stack_pace.set_pause(int(pause) / 1000)
         case "POST", "/_local/faults":
             try:
                 faults.add(json.loads(await _body(receive)))
@@ -80,7 +87,7 @@ async def _run_command(scope: Message, receive: Receive) -> None:
         case "DELETE", "/_local/faults":
             faults.clear()
         case method, path:
-            commands = "GET status, POST advance, POST or DELETE concurrency, POST or DELETE faults"
+            commands = "GET status, POST advance, POST stacks, POST or DELETE concurrency, POST or DELETE faults"
             raise _CommandError(404, f"{method} {path} is not a command. Commands below /_local/: {commands}")
 
 
