@@ -51,6 +51,7 @@ REHEARSALS = (
     "tests/upgrade/",
     "tests/local/test_commands.py",
     "tests/local/test_adoption.py",
+    "tests/local/test_new_account.py",
     "tests/local/test_locked_out.py",
     "tests/faults/test_soak.py",
     "tests/faults/test_write_limit.py::test_a_loop_of_200_runs",

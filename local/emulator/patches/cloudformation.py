@@ -35,7 +35,7 @@ from ministack.services import cloudformation, ecr, secretsmanager
 from ministack.services.cloudformation import changesets, provisioners, stacks
 from ministack.services.cloudformation.helpers import _sdk_error
 
-from local.emulator.patches import secrets_manager, stack_role
+from local.emulator.patches import secret_keys, secrets_manager, stack_role
 
 Properties = dict[str, Any]
 # The physical id of a resource, and its attributes for Fn::GetAtt.
@@ -60,6 +60,10 @@ def create_secret(logical_id: str, properties: Properties, stack_name: str) -> P
     _, attributes = _secret_create(logical_id, properties, stack_name)
     if "SecretString" not in properties and "GenerateSecretString" not in properties:
         secrets_manager.drop_versions(name)
+    with secret_keys.acting_as(stack_role.credential()):
+        refusal = secrets_manager.refuse_new_secret(name)
+    if refusal:
+        raise ValueError(f"{json.loads(refusal[2])['message']} (Service: SecretsManager, Status Code: {refusal[0]})")
     return attributes["Arn"], attributes
 
 
@@ -67,7 +71,8 @@ def update_secret(
     arn: str, old: Properties, new: Properties, stack_name: str, logical_id: str | None = None
 ) -> Provisioned:
     stack_role.check("UpdateSecret", arn)
-    _, attributes = _secret_update(_secret_name(arn), old, new, stack_name, logical_id)
+    with secret_keys.acting_as(stack_role.credential()):
+        _, attributes = _secret_update(_secret_name(arn), old, new, stack_name, logical_id)
     return attributes["Arn"], attributes
 
 

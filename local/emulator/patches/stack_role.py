@@ -11,7 +11,8 @@ AWS:
 MiniStack accepts RoleARN and ignores it.
 
 The patch remembers the role. Secrets and their policies are changed only if the policy of the secret does not deny the
-role. The patch does not check the role's own policies, because the CDK's role is an administrator by default.
+role. The patch does not check the role's own policies, because the CDK's role is an administrator by default. KMS keys
+are an exception: see secret_keys.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import iam, secretsmanager
 from ministack.services.cloudformation import changesets, handlers
+
+from local.emulator import authorization
 
 Handler = Callable[[Any], Any]
 
@@ -64,6 +67,12 @@ def check(action: str, secret_id: str) -> None:
             f"{secret['ARN']} with an explicit deny in a resource-based policy "
             "(Service: SecretsManager, Status Code: 400)"
         )
+
+
+def credential() -> authorization.Credential:
+    """Return the credential of the current stack operation: a session of its role, or the caller's credential."""
+    role_arn = _role.get()
+    return authorization.session_of_role(role_arn, "AWSCloudFormation") if role_arn else authorization.caller()
 
 
 def create_change_set(handle: Handler, params: Any) -> Any:
