@@ -17,6 +17,7 @@ from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from local.iam_policies import allow
 from settings.files import load_environments
 from tests.conftest import Deployed
+from tests.faults.refresh import published_version
 from tests.local.assemblies import edit, wait_one_second_for_permissions
 from tests.local.documented import Shell, commands
 from tools import ROOT
@@ -126,11 +127,12 @@ class Lab:
         return str(stacks[0]["StackStatus"])
 
     def has_login(self, name: str) -> bool:
-        """Return whether a worker can read the login, and a run of the function succeeds."""
+        """Return whether a worker can read the login, and a run of the function writes a new login."""
         _, connection = read(self.worker, secret_of(name))
         [function] = [value for key, value in outputs(self.aws, name).items() if key.startswith("RefreshFunctionName")]
-        run = self.aws.client("lambda").invoke(FunctionName=function)
-        return connection["login"] == "AWS" and "FunctionError" not in run
+        version = published_version(self.aws, function)  # It also replaces a young login.
+        run = self.aws.client("lambda").invoke(FunctionName=function, Qualifier=version)
+        return connection["login"] == "AWS" and "expires_at" in json.load(run["Payload"])
 
     def policy_of(self, name: str) -> str:
         """Return the policy of an environment's secret."""
