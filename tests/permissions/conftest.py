@@ -3,7 +3,8 @@
 import pytest
 
 from tests.permissions import simulator
-from tests.permissions.account import SETTINGS, SETTINGS_DIRECT, Account, account_of
+from tests.permissions.account import Account, account_of
+from tests.permissions.environments import DIRECT, ENV, write
 from tests.permissions.requests import SERVICES, Request, Target, requests_of, targets_of
 from tests.templates import synthesize
 
@@ -11,9 +12,8 @@ from tests.templates import synthesize
 @pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
     folder = tmp_path_factory.mktemp("environments")
-    (folder / "env.toml").write_text(SETTINGS)
-    (folder / "direct.toml").write_text(SETTINGS_DIRECT)
-    return account_of(synthesize(folder, folder / "cdk.out"))
+    write([ENV, DIRECT], folder)
+    return account_of(synthesize(folder, folder / "cdk.out"), [ENV, DIRECT])
 
 
 @pytest.fixture(scope="session")
