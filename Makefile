@@ -4,7 +4,7 @@ CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .PHONY: help demo up down settings bootstrap diff deploy destroy unit test rehearse lint check soak e2e bench docs \
-	generate lock set-up set-up-to-deploy cdk-options
+	generate actions lock set-up set-up-to-deploy cdk-options
 
 help:
 	@echo "Try it, without an AWS account"
@@ -33,6 +33,7 @@ help:
 	@echo "  make bench               Measure refreshes and deployments, and write docs/benchmarks.md"
 	@echo "  make docs                Build the documentation site"
 	@echo "  make generate            Write the generated files again: settings reference, JSON schema, permission table"
+	@echo "  make actions             Write the list of the newest AWS actions again, for the permission tests"
 	@echo "  make lock                Write the lock files again, after a change of a requirements file"
 	@echo "  make set-up              Install everything for development; the other targets do this themselves"
 
@@ -110,6 +111,9 @@ docs:
 generate: set-up
 	@$(PYTHON) -m settings.reference
 	@$(PYTHON) -m tests.permissions.permission_table
+
+actions: set-up
+	@$(PYTHON) -m tests.permissions.newest_actions
 
 lock: set-up
 	@python3 -m tools.lock

@@ -59,6 +59,7 @@ class AwsStub:
             "GetAuthorizationToken": self._mint,
             "DescribeSecret": self._describe,
             "GetSecretValue": self._get,
+            "ListSecretVersionIds": self._list,
             "PutSecretValue": self._put,
             "UpdateSecretVersionStage": self._move_label,
         }
@@ -80,6 +81,16 @@ class AwsStub:
     def _describe(self, _request: dict[str, Any]) -> dict[str, Any]:
         labels = {version: [label for label, of in self._labels.items() if of == version] for version in self._versions}
         return {"ARN": SECRET_ARN, "RotationEnabled": True, "VersionIdsToStages": labels}
+
+    def _list(self, _request: dict[str, Any]) -> dict[str, Any]:
+        an_hour_ago = time.time() - 3600
+        return {
+            "ARN": SECRET_ARN,
+            "Versions": [
+                {"VersionId": version, "VersionStages": [label], "CreatedDate": an_hour_ago}
+                for label, version in self._labels.items()
+            ],
+        }
 
     def _get(self, request: dict[str, Any]) -> dict[str, Any]:
         version = self._labels[request.get("VersionStage", "AWSCURRENT")]

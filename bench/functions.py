@@ -95,4 +95,5 @@ def _environment(function: Function, stub: AwsStub, runtime_api_address: str) ->
         "SECRET_ARN": SECRET_ARN,
         "REGISTRY_HOST": REGISTRY_HOST,
         "NEW_RIGHTS_WAIT_SECONDS": "60",
+        "SHORTEST_INTERVAL_MINUTES": "25",
     }

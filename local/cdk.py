@@ -73,6 +73,15 @@ def diff(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
     return _run_on_stacks(aws, assembly, "diff", stacks, "--method", "template")
 
 
+def drift(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
+    """Compare deployed resources of an assembly's stacks with their templates, and return the CLI's output.
+
+    Raises:
+        CdkFailed: the CDK CLI failed.
+    """
+    return _run_on_stacks(aws, assembly, "drift", stacks)
+
+
 def destroy(aws: EmbeddedAws, assembly: Path, *stacks: str) -> str:
     """Destroy stacks of an assembly, by default all of `local`, and return the CLI's output.
 

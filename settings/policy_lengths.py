@@ -25,7 +25,7 @@ _PRINCIPAL = 8
 _PERMISSION_SET = 100  # the ARN pattern of the role that IAM Identity Center creates
 _TEAM = 75  # the name is in the ARN of the team's repositories and in the value of the tag
 _SECRET = 70
-_ECS_TASK = 480  # the ARNs of two roles, of the family with and without a revision, and of a log group
+_ECS_TASK = 390  # the ARNs of two roles, of the family with and without a revision, and of a log group
 
 
 def problems(environment: Environment) -> Iterator[Problem]:
@@ -71,7 +71,9 @@ def _worker_policy(environment: Environment) -> Iterator[Problem]:
 def _ecs_policy(environment: Environment) -> Iterator[Problem]:
     if environment.ecs:
         role_paths = 2 * len(environment.role_path)
-        length = sum(2 * len(repository) + _ECS_TASK + role_paths for repository in environment.ecs.tasks)
+        # The two ARNs of the family and the name of the log group contain the environment and the repository.
+        names = [f"{environment.name}{repository}" for repository in environment.ecs.tasks]
+        length = sum(3 * len(name) + _ECS_TASK + role_paths for name in names)
         if length > ROOM_FOR_WORKERS:
             yield Problem("ecs.tasks", f"need {_TOO_LONG}; remove some tasks, or shorten role_path")
 

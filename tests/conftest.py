@@ -47,6 +47,7 @@ REHEARSALS = (
     "tests/upgrade/",
     "tests/local/test_commands.py",
     "tests/faults/test_soak.py",
+    "tests/faults/test_write_limit.py::test_a_loop_of_200_runs",
     "tests/permissions/test_quotas.py",
     "tests/stacks/test_app.py::test_all_files_of_the_repository_pass_cdks_own_validation",
     "tests/stacks/test_app.py::test_no_physical_names_of_two_environments_of_an_account_meet",

@@ -83,6 +83,31 @@ def test_every_way_to_configure_airflow_says_the_same() -> None:
     assert len(set(backends)) == 1
 
 
+def test_the_security_page_has_a_command_for_every_event_in_its_tables() -> None:
+    page = (DOCS / "security.md").read_text()
+    section = page.split("## What to watch in CloudTrail\n")[1].split("### What the events do not show\n")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")]
+    in_tables = {name for cell in cells for name in re.findall(r"<br>`(\w+)`", cell)}
+    commands = "".join(blocks(section, "sh")).replace("\\\n", " ")
+    in_commands = {
+        name for arguments in re.findall(r"events ([A-Z].*)$", commands, re.MULTILINE) for name in arguments.split()
+    }
+
+    assert len(in_tables) > 50
+    assert in_commands == in_tables
+
+
+def test_the_security_page_has_the_limits_of_the_timings() -> None:
+    page = (DOCS / "security.md").read_text()
+    rows = re.findall(r"^\| (\d+)(?: or more)? \| (\d+) minutes \| (\d+), plus 20 \|$", page, re.MULTILINE)
+
+    assert [int(every) for every, _, _ in rows] == [10, 20, 30]
+    for every, limit, versions in rows:
+        assert int(limit) == timings.shortest_interval_minutes(int(every))
+        assert int(versions) == 24 * 60 // int(limit)
+    assert timings.shortest_interval_minutes(LONGEST) == timings.shortest_interval_minutes(30)
+
+
 def test_the_table_of_costs_follows_from_the_formula_and_the_prices() -> None:
     page = (DOCS / "costs.md").read_text()
     (formula,) = blocks(page, "python")
@@ -111,6 +136,7 @@ def test_the_table_of_costs_follows_from_the_formula_and_the_prices() -> None:
 
 def test_decisions_8_and_9_contain_the_durations_of_the_timings() -> None:
     run, wait, function = timings.RUN_SECONDS, timings.NEW_PERMISSIONS_WAIT_SECONDS, timings.FUNCTION_TIMEOUT_MINUTES
+    refresh = timings.REFRESH_SECONDS
     runs = 1 + timings.FUNCTION_RETRIES
     failed_runs_seconds = runs * run + timings.FUNCTION_RETRY_WAITS_MINUTES * 60
     ended_runs_minutes = runs * function + timings.FUNCTION_RETRY_WAITS_MINUTES
@@ -119,9 +145,10 @@ def test_decisions_8_and_9_contain_the_durations_of_the_timings() -> None:
 
     assert_contains(
         "0008-retry-each-failure-in-one-place.md",
-        f"{timings.ATTEMPTS_PER_CALL} attempts per call, {run // timings.CALLS_PER_RUN} s per call",
+        f"{timings.ATTEMPTS_PER_CALL} attempts per call, {timings.CALL_SECONDS} s per call",
         f"{run} s per run",
-        f"{wait} s, plus a last attempt of {run} s: {wait + run} s",
+        f"at most {timings.LISTING_SECONDS} s to list the versions, and {refresh} s to refresh",
+        f"{wait} s, plus a last attempt of {refresh} s: {wait + refresh} s",
         f"| the function's timeout | nothing; it ends a run that hangs | {60 * function} s |",
         f"it gives up after {timings.FUNCTION_MAX_EVENT_AGE_MINUTES} minutes",
         f"{timings.SCHEDULE_RETRIES} times; it gives up after {timings.SCHEDULE_MAX_EVENT_AGE_MINUTES} minutes",

@@ -1,7 +1,8 @@
 """The Lambda function that keeps one Airflow connection logged in to ECR.
 
-Lambda calls `handle`, which calls `refresh` and retries it if needed. `refresh` gets a token, checks the token, and
-writes the docker login once. connection.py converts ECR's answer into the secret value that Airflow reads.
+Lambda calls `handle`, which ends without a write if the current login is young. Otherwise, it calls `refresh` and
+retries it if needed. `refresh` gets a token, checks the token, and writes the docker login once. connection.py converts
+ECR's answer into the secret value that Airflow reads. write_limit.py decides whether a run writes.
 """
 
 import gc
@@ -15,7 +16,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import botocore.session
@@ -23,6 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from refresh_docker_login.connection import UnusableLogin, airflow_connection
+from refresh_docker_login.write_limit import Version, parse_versions, plan_write
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
@@ -31,6 +33,7 @@ logger.setLevel(logging.INFO)
 logging.getLogger("botocore").setLevel(logging.WARNING)
 
 SECONDS_BETWEEN_ATTEMPTS = 2
+SECONDS_UNTIL_THE_LAST_PAGE = 27  # A run does not request another page of versions after this time.
 
 
 class Settings(NamedTuple):
@@ -40,6 +43,7 @@ class Settings(NamedTuple):
     secret_arn: str
     registry_host: str  # without a scheme
     new_permissions_wait_seconds: float
+    shortest_interval: timedelta  # how old the login must be before a scheduled run replaces it
 
 
 class Clients(NamedTuple):
@@ -73,12 +77,13 @@ def _read_settings() -> Settings:
         secret_arn=os.environ["SECRET_ARN"],
         registry_host=os.environ["REGISTRY_HOST"],
         new_permissions_wait_seconds=float(os.environ["NEW_RIGHTS_WAIT_SECONDS"]),
+        shortest_interval=timedelta(minutes=float(os.environ["SHORTEST_INTERVAL_MINUTES"])),
     )
 
 
 def _create_clients() -> Clients:
     # Each call has three attempts of at most 8 s. The waits between the attempts take at most 3 s in total. Therefore,
-    # two calls take at most 54 s. stacks/docker_login/timings.py contains the same numbers, and a test compares them.
+    # a call takes at most 27 s. stacks/docker_login/timings.py contains the same numbers, and a test compares them.
     config = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
     # A botocore session loads faster than a boto3 session, because boto3 also loads its resource classes.
     session = botocore.session.get_session()
@@ -96,18 +101,24 @@ gc.enable()
 
 
 def handle(_event: object, context: Any) -> dict[str, str]:
-    """Write a fresh docker login into the secret.
+    """Write a fresh docker login into the secret, unless the current login is young.
 
     A deployment invokes the version of the function that it published. The schedule invokes $LATEST. IAM needs some
     seconds to apply new permissions everywhere. Therefore, a deployment's run retries a call that is denied for up to
     `new_permissions_wait_seconds`. A scheduled run does not retry a call that is denied, and fails immediately.
+
+    A scheduled run keeps a login that is younger than `shortest_interval`. A deployment's run writes in any case,
+    unless deployments wrote many versions on this day. If the versions of the secret cannot be listed, the run writes,
+    because a missing limit is better than an expired login.
 
     Args:
         _event: The event is ignored, so that a caller cannot change the login or the secret that is written.
         context: Lambda's context object. Only `function_version` is read.
 
     Returns:
-        The result of `refresh`.
+        The result of `refresh`. If the run keeps a young login, a dict with `connection`, the login's `version_id` and
+        the time when it was written, `written_at` (ISO 8601, UTC). If another run has written at the same time, a dict
+        with `connection` and the `version_id` of the other run. Only a run that writes returns `expires_at`.
 
     Raises:
         RefreshFailed: ECR or Secrets Manager refused the call or did not answer.
@@ -115,10 +126,28 @@ def handle(_event: object, context: Any) -> dict[str, str]:
     """
     is_deploy = context.function_version != "$LATEST"
     give_up_at = time.monotonic() + (SETTINGS.new_permissions_wait_seconds if is_deploy else 0)
+    plan = plan_write(
+        _list_versions(CLIENTS, SETTINGS, is_deploy=is_deploy),
+        is_deployment=is_deploy,
+        now=datetime.now(UTC),
+        shortest_interval=SETTINGS.shortest_interval,
+    )
+    if isinstance(plan, Version):
+        kept = {
+            "connection": SETTINGS.connection_id,
+            "version_id": plan.version_id,
+            "written_at": plan.written_at.isoformat(),
+        }
+        logger.info("The docker login is young, and this run keeps it", extra=kept)
+        return kept
     while True:
         try:
-            return refresh(CLIENTS, SETTINGS)
+            return refresh(CLIENTS, SETTINGS, plan)
         except (RefreshFailed, UnusableLogin) as failure:
+            if isinstance(failure, RefreshFailed) and failure.code == "ResourceExistsException":
+                written = {"connection": SETTINGS.connection_id, "version_id": plan}
+                logger.info("Another run has written a docker login, and this run keeps it", extra=written)
+                return written
             is_denied = isinstance(failure, RefreshFailed) and failure.code == "AccessDeniedException"
             if not is_denied or time.monotonic() >= give_up_at:
                 logger.error("Not refreshed", extra={"connection": SETTINGS.connection_id, "reason": str(failure)})
@@ -126,7 +155,35 @@ def handle(_event: object, context: Any) -> dict[str, str]:
         time.sleep(SECONDS_BETWEEN_ATTEMPTS)
 
 
-def refresh(clients: Clients, settings: Settings) -> dict[str, str]:
+def _list_versions(clients: Clients, settings: Settings, *, is_deploy: bool) -> list[Version] | None:
+    """Return the versions of the secret, or None if Secrets Manager does not list them.
+
+    A deployment's run needs all versions. Other runs need only the current version, so they list only the versions with
+    staging labels.
+    """
+    request = {"SecretId": settings.secret_arn, "IncludeDeprecated": is_deploy, "MaxResults": 100}
+    give_up_at = time.monotonic() + SECONDS_UNTIL_THE_LAST_PAGE
+
+    def read_all_pages() -> list[Version]:
+        page = clients.secrets_manager.list_secret_version_ids(**request)
+        versions = list(parse_versions(page))
+        while page.get("NextToken"):
+            if time.monotonic() >= give_up_at:
+                raise TimeoutError
+            page = clients.secrets_manager.list_secret_version_ids(**request, NextToken=page["NextToken"])
+            versions += parse_versions(page)
+        return versions
+
+    try:
+        versions: list[Version] = _call("ListSecretVersionIds", read_all_pages)
+    except RefreshFailed as failure:
+        fields = {"connection": settings.connection_id, "operation": failure.operation, "code": failure.code}
+        logger.warning("The age of the docker login is unknown, and this run writes", extra=fields)
+        return None
+    return versions
+
+
+def refresh(clients: Clients, settings: Settings, request_token: str) -> dict[str, str]:
     """Get a token from ECR, check the token, and write the docker login into the secret with one call.
 
     The secret keeps its current login unless the write succeeds.
@@ -134,6 +191,7 @@ def refresh(clients: Clients, settings: Settings) -> dict[str, str]:
     Args:
         clients: The clients for ECR and Secrets Manager.
         settings: The connection, its secret and its registry.
+        request_token: The id of the new version. Secrets Manager accepts it only once.
 
     Returns:
         A dict with `connection`, the login's `expires_at` (ISO 8601, UTC) and the secret's new `version_id`. The
@@ -145,7 +203,11 @@ def refresh(clients: Clients, settings: Settings) -> dict[str, str]:
     """
     reply = _call("GetAuthorizationToken", clients.ecr.get_authorization_token)
     login = airflow_connection(reply, settings.registry_host, datetime.now(UTC))
-    request = {"SecretId": settings.secret_arn, "SecretString": json.dumps(login)}
+    request = {
+        "SecretId": settings.secret_arn,
+        "SecretString": json.dumps(login),
+        "ClientRequestToken": request_token,
+    }
     version_id = _call("PutSecretValue", lambda: clients.secrets_manager.put_secret_value(**request)["VersionId"])
     result = {
         "connection": settings.connection_id,

@@ -94,12 +94,15 @@ class Alarms(Construct):
             ("NotRefreshed", "not-refreshed", timings.not_refreshed_after_minutes(refresh_every_minutes)),
             ("LoginExpires", "login-expires", timings.LOGIN_EXPIRES_AFTER_MINUTES),
         ):
-            hours_left = (timings.LOGIN_MINUTES - minutes) / 60
+            # The last success can be a run that kept a young login.
+            oldest_minutes = minutes + timings.shortest_interval_minutes(refresh_every_minutes)
+            hours_left = (timings.LOGIN_MINUTES - oldest_minutes) / 60
             alarm = cloudwatch.Alarm(
                 self,
                 f"{pascal_case(connection_id)}{kind}",
                 alarm_description=f"The docker login of {connection_id} was not refreshed for {minutes} minutes. "
-                f"The login that Airflow reads works for {hours_left:.1f} more hours. " + self._what_to_do(heading),
+                f"The login that Airflow reads works for at least {hours_left:.1f} more hours. "
+                + self._what_to_do(heading),
                 # If data is missing, CloudWatch evaluates data that is older than the evaluation periods. A success in
                 # the older data would keep the alarm from firing. FILL replaces missing data with 0.
                 metric=runs_metric(

@@ -62,7 +62,7 @@ class LoginDashboard(cloudwatch.Dashboard):
                 left_annotations=[
                     cloudwatch.HorizontalAnnotation(
                         value=timings.LOGIN_EXPIRES_AFTER_MINUTES,
-                        label=f"{timings.LOGIN_EXPIRES_LEFT_MINUTES // 60} hours left",
+                        label=f"at most {timings.LOGIN_EXPIRES_LEFT_MINUTES // 60} hours left",
                     ),
                     cloudwatch.HorizontalAnnotation(value=timings.LOGIN_MINUTES, label="the login has expired"),
                 ],

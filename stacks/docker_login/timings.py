@@ -42,20 +42,26 @@ def shortest_interval_minutes(refresh_every_minutes: int) -> int:
 
 # A run of the function. The handler sets the same timeouts in its clients, and a test compares the values.
 
-CALLS_PER_RUN = 2  # GetAuthorizationToken and PutSecretValue
 ATTEMPTS_PER_CALL = 3
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 5
 MAX_WAITS_PER_CALL_SECONDS = 1 + 2
 """botocore's standard mode waits at most 1 s before the second attempt, and at most 2 s before the third."""
 
-RUN_SECONDS = CALLS_PER_RUN * (
-    ATTEMPTS_PER_CALL * (CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS) + MAX_WAITS_PER_CALL_SECONDS
-)
-"""The maximum duration of a run's calls, if each attempt connects to only one address."""
+CALL_SECONDS = ATTEMPTS_PER_CALL * (CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS) + MAX_WAITS_PER_CALL_SECONDS
+"""The maximum duration of a call, if each attempt connects to only one address."""
+
+LISTING_SECONDS = 2 * CALL_SECONDS
+"""The maximum duration of ListSecretVersionIds. After CALL_SECONDS, a run does not request another page."""
+REFRESH_SECONDS = 2 * CALL_SECONDS
+"""The maximum duration of GetAuthorizationToken and PutSecretValue."""
+RUN_SECONDS = LISTING_SECONDS + REFRESH_SECONDS
 
 NEW_PERMISSIONS_WAIT_SECONDS = 60
-"""How long a deployment's run retries a call that is denied. IAM needs time to apply new permissions everywhere."""
+"""How long a deployment's run retries a refresh that is denied. IAM needs time to apply new permissions everywhere.
+
+The run lists the versions of the secret once, during this time.
+"""
 
 FUNCTION_TIMEOUT_MINUTES = 2
 

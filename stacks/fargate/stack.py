@@ -62,6 +62,8 @@ class EcsTasksStack(Stack):
             cluster=cluster,
             cluster_name=environment.ecs_cluster_name,
             tasks=list(fargate_tasks.values()),
+            max_cpu_units=max(task.cpu_units for task in tasks.values()),
+            max_memory_mib=max(task.memory_mib for task in tasks.values()),
         )
 
         # Outputs

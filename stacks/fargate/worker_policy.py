@@ -24,6 +24,8 @@ class RunTasksPolicy(iam.ManagedPolicy):
         cluster: ecs.CfnCluster,
         cluster_name: str,
         tasks: Sequence[FargateTask],
+        max_cpu_units: int,
+        max_memory_mib: int,
     ) -> None:
         """
         Args:
@@ -34,6 +36,8 @@ class RunTasksPolicy(iam.ManagedPolicy):
             cluster: The cluster.
             cluster_name: The name of the cluster, as a plain string.
             tasks: The tasks.
+            max_cpu_units: The most CPU that a DAG may request for a task; 1024 units are one vCPU.
+            max_memory_mib: The most memory that a DAG may request for a task, in MiB.
         """
         in_cluster = {"ArnEquals": {"ecs:cluster": cluster.attr_arn}}
         running_tasks_arn = Stack.of(scope).format_arn(
@@ -53,7 +57,7 @@ class RunTasksPolicy(iam.ManagedPolicy):
                     actions=["ecs:RunTask"],
                     # A DAG can refer to the task definition with or without a revision.
                     resources=[*families, *revisions],
-                    conditions=in_cluster,
+                    conditions={**in_cluster, **_within(max_cpu_units, max_memory_mib)},
                 ),
                 iam.PolicyStatement(
                     sid="HandOverRoles",
@@ -86,3 +90,16 @@ class RunTasksPolicy(iam.ManagedPolicy):
                 **{f"AwsSolutions-IAM5[Resource::{arn}]": "A deployment can create a revision" for arn in revisions},
             },
         )
+
+
+def _within(max_cpu_units: int, max_memory_mib: int) -> dict[str, dict[str, str]]:
+    """Return conditions that deny ECS Exec and a task of more CPU or memory than the largest task in the settings.
+
+    The condition keys hold the values of the request (Service Authorization Reference, "Amazon Elastic Container
+    Service", RunTask). A request that leaves a value out may have no such key. `IfExists` allows this request: ECS Exec
+    is then off, and the task has the size of its task definition.
+    """
+    return {
+        "StringEqualsIfExists": {"ecs:enable-execute-command": "false"},
+        "NumericLessThanEqualsIfExists": {"ecs:task-cpu": str(max_cpu_units), "ecs:task-memory": str(max_memory_mib)},
+    }

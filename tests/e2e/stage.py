@@ -65,7 +65,11 @@ class Stage:
         return self.on_each(lambda airflow: airflow.command("tasks", "test", dag, task, DAY, **environment))
 
     def refresh(self) -> None:
-        """Invoke the deployed function, which refreshes the docker login."""
+        """Make the docker login old, and invoke the deployed function, which refreshes the docker login.
+
+        The schedule also invokes the function. One run writes, and then the login is fresh.
+        """
+        self.aws.advance_clock(minutes=30, sessions_expire=False)
         function = self.outputs["RefreshFunctionNameDockerDefault"]
         answer = self.aws.client("lambda").invoke(FunctionName=function)
         assert "FunctionError" not in answer, answer["Payload"].read()

@@ -1,5 +1,7 @@
 """The refresh function that `local` deploys, with a docker login in its secret."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from local.account import Account
@@ -13,3 +15,10 @@ def refresh(aws: EmbeddedAws, local: dict[str, str], account: Account) -> Refres
     deployed = Refresh(aws, local, Worker(aws, account))
     deployed.push_an_image()
     return deployed
+
+
+@pytest.fixture(scope="module")
+def every_run_writes(aws: EmbeddedAws, local: dict[str, str], account: Account) -> Iterator[None]:
+    """Let the runs of the module's tests replace a login that is only some milliseconds old."""
+    with Refresh(aws, local, Worker(aws, account)).configured(variables={"SHORTEST_INTERVAL_MINUTES": "0.0001"}):
+        yield

@@ -34,11 +34,13 @@ class Run:
 
     Attributes:
         error: the error message in the answer; None if the run succeeded.
+        answer: the answer, as a dict.
         reasons: the reasons in the error lines that the run logged for this connection.
         texts: the whole answer and the whole log. Do not print them: a faulty function could put a token there.
     """
 
     error: str | None
+    answer: dict[str, Any] = field(repr=False)
     reasons: list[str]
     texts: dict[str, str] = field(repr=False)
 
@@ -96,8 +98,20 @@ class Refresh:
         answer = self._lambda.invoke(FunctionName=self.function, Payload=json.dumps(event or {}))
         text = answer["Payload"].read().decode()
         lines = self.lines(started)
-        error = json.loads(text)["errorMessage"] if "FunctionError" in answer else None
-        return Run(error, reasons(lines), {"its answer": text, "its log": "\n".join(lines)})
+        parsed = json.loads(text)
+        error = parsed["errorMessage"] if "FunctionError" in answer else None
+        return Run(error, parsed, reasons(lines), {"its answer": text, "its log": "\n".join(lines)})
+
+    def invoke(self, version: str) -> dict[str, str]:
+        """Invoke a version of the function, wait until the run ends well, and return its answer."""
+        run = self._lambda.invoke(FunctionName=self.function, Qualifier=version)
+        assert "FunctionError" not in run
+        answer: dict[str, str] = json.loads(run["Payload"].read())
+        return answer
+
+    def published_version(self) -> str:
+        """Return the newest version of the function that a deployment published."""
+        return published_version(self.aws, self.function)
 
     def lines(self, since: int) -> list[str]:
         """Return the log lines of the function since a time, in milliseconds since the epoch."""
@@ -111,6 +125,21 @@ class Refresh:
         opened = log_in(self.aws, connection).pull(IMAGE)
         assert opened == FILES
         return Login(version, hashlib.sha256(connection["password"].encode()).hexdigest())
+
+    def login_version(self) -> str:
+        """Return the version id of the current login, without a check of the login."""
+        return read(self._worker, self.secret)[0]
+
+    def all_versions(self) -> set[str]:
+        """Return the version ids of the secret, also those without a staging label."""
+        request: dict[str, Any] = {"SecretId": self.secret, "IncludeDeprecated": True}
+        found: set[str] = set()
+        while True:
+            page = self.aws.client("secretsmanager").list_secret_version_ids(**request)
+            found.update(version["VersionId"] for version in page["Versions"])
+            if "NextToken" not in page:
+                return found
+            request["NextToken"] = page["NextToken"]
 
     def versions(self) -> set[str]:
         """Return the version ids of the secret that have a staging label: the current one and the previous one."""
@@ -183,6 +212,16 @@ class Refresh:
     def _configure(self, **settings: Any) -> None:
         self._lambda.update_function_configuration(FunctionName=self.function, **settings)
         self._lambda.get_waiter("function_updated_v2").wait(FunctionName=self.function, WaiterConfig={"Delay": 0.05})
+
+
+def published_version(aws: EmbeddedAws, function: str) -> str:
+    """Return the newest version of a function that a deployment published.
+
+    A run of this version replaces a login of any age, up to 20 times in 24 hours.
+    """
+    versions = aws.client("lambda").list_versions_by_function(FunctionName=function)["Versions"]
+    newest: str = max((each["Version"] for each in versions if each["Version"] != "$LATEST"), key=int)
+    return newest
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from local.embedded_aws import ACCOUNT, EmbeddedAws
 from tests.faults.aws_answers import HOST, PASSWORD, error, minted, token
 from tests.faults.refresh import Refresh, expect_failure, expect_success
 
+pytestmark = pytest.mark.usefixtures("every_run_writes")
+
 OPERATION = "GetAuthorizationToken"
 PASSING = {
     "it throttles": error("ThrottlingException", "Rate exceeded"),

@@ -1,6 +1,7 @@
 """Tests of failed scheduled runs: Lambda retries a run twice, and then sends a message to the failure queue."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -40,6 +41,21 @@ def test_a_scheduled_run_that_fails_after_all_retries_sends_one_message_with_the
     assert refresh.login() == before
     aws.advance_clock(minutes=30)
     eventually(lambda: refresh.login() != before)
+    assert received(aws, failures) == []
+
+
+def test_a_retry_after_a_write_whose_answers_were_lost_keeps_the_written_login(
+    aws: EmbeddedAws, refresh: Refresh, failures: str
+) -> None:
+    before, started = refresh.login(), int(time.time() * 1000)
+    with aws.fault("PutSecretValue", times=3, after=True, cut=True) as hits:
+        aws.advance_clock(minutes=30)
+        eventually(lambda: "this run keeps it" in "".join(refresh.lines(started)))
+        assert hits() == 3
+
+    written = refresh.login()
+    assert refresh.versions() == {before.version, written.version}
+    assert f'"version_id": "{written.version}"' in "".join(refresh.lines(started))
     assert received(aws, failures) == []
 
 

@@ -1,5 +1,7 @@
 """Tests of failed Secrets Manager requests: the function writes a docker login completely and once, or not at all."""
 
+import json
+import time
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ from local.account import BREAK_GLASS_ROLE_ARN, Account, assume
 from local.embedded_aws import EmbeddedAws
 from tests.faults.aws_answers import error
 from tests.faults.refresh import Refresh, expect_failure, expect_success
+
+pytestmark = pytest.mark.usefixtures("every_run_writes")
 
 OPERATION = "PutSecretValue"
 PASSING = {
@@ -114,3 +118,60 @@ def test_a_write_with_an_invalid_answer_is_reported(aws: EmbeddedAws, refresh: R
     assert run.reason() == "PutSecretValue failed: KeyError"
     assert refresh.versions() - earlier == {refresh.login().version}
     expect_success(refresh)
+
+
+LISTING = "ListSecretVersionIds"
+UNLISTED: dict[str, tuple[dict[str, Any], str, int]] = {
+    "it denies": (error("AccessDeniedException", "denied by the secret's policy"), "AccessDeniedException", 1),
+    "it throttles": (error("ThrottlingException", "Rate exceeded"), "ThrottlingException", 3),
+    "it cuts the connection": ({"cut": True}, "ConnectionClosedError", 3),
+    "no body": ({"status": 200, "body": ""}, "KeyError", 1),
+    "no versions": ({"status": 200, "body": {}}, "KeyError", 1),
+    "not JSON": ({"status": 200, "body": "<html>"}, "KeyError", 1),
+    "a version without a date": ({"status": 200, "body": {"Versions": [{"VersionId": "v"}]}}, "KeyError", 1),
+    "a wrong date": (
+        {"status": 200, "body": {"Versions": [{"VersionId": "v", "CreatedDate": "<html>"}]}},
+        "ValueError",
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize(("fault", "code", "attempts"), UNLISTED.values(), ids=UNLISTED.keys())
+def test_a_run_that_cannot_list_the_versions_warns_once_and_writes(
+    aws: EmbeddedAws, refresh: Refresh, fault: dict[str, Any], code: str, attempts: int
+) -> None:
+    started = int(time.time() * 1000)
+    with aws.fault(LISTING, **fault) as hits:
+        expect_success(refresh)
+        assert hits() == attempts
+    assert warnings(refresh, started) == [{"operation": LISTING, "code": code}]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [error("InternalServiceError", status=500), {"delay_seconds": 30}],
+    ids=["it answers 500", "it answers after the function's timeout of 5 s"],
+)
+def test_a_run_lists_the_versions_despite_a_single_fault(
+    aws: EmbeddedAws, refresh: Refresh, fault: dict[str, Any]
+) -> None:
+    started = int(time.time() * 1000)
+    with aws.fault(LISTING, times=1, **fault):
+        expect_success(refresh)
+    assert warnings(refresh, started) == []
+
+
+def test_a_missing_permission_to_list_the_versions_does_not_keep_a_run_from_writing(refresh: Refresh) -> None:
+    started = int(time.time() * 1000)
+    with refresh.denied("secretsmanager:ListSecretVersionIds"):
+        expect_success(refresh)
+    assert warnings(refresh, started) == [{"operation": LISTING, "code": "AccessDeniedException"}]
+
+
+def warnings(refresh: Refresh, since: int) -> list[dict[str, str]]:
+    """Return the operation and the code of each warning that the function logged since a time."""
+    lines = [json.loads(line) for line in refresh.lines(since) if line.startswith("{")]
+    found = [line for line in lines if line.get("level") == "WARNING"]
+    assert all(line["connection"] == "docker_default" for line in found)
+    return [{"operation": line["operation"], "code": line["code"]} for line in found]

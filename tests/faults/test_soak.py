@@ -30,7 +30,7 @@ from tests.local.logins import places_with_a_login
 REFRESHES = int(os.environ.get("SOAK_REFRESHES", "40"))
 MINUTES_BETWEEN = 30
 READERS = 2
-MINT, WRITE = "GetAuthorizationToken", "PutSecretValue"
+MINT, LIST, WRITE = "GetAuthorizationToken", "ListSecretVersionIds", "PutSecretValue"
 THROTTLED = error("ThrottlingException", "Rate exceeded")
 DENIED = error("AccessDeniedException", "not now")
 # For each fault: its weight, whether the run succeeds, and the arguments of `EmbeddedAws.fault`. Most faults take
@@ -43,6 +43,9 @@ FAULTS: dict[str, tuple[int, bool, dict[str, Any] | None]] = {
     "no JSON": (8, False, {"operation": MINT, "status": 200, "body": "<html>"}),
     "writing is denied": (8, False, {"operation": WRITE, **DENIED}),
     "the write's answer is nonsense": (8, False, {"operation": WRITE, "after": True, "status": 200, "body": "{}"}),
+    "listing is denied": (4, True, {"operation": LIST, **DENIED}),
+    "the list is nonsense": (4, True, {"operation": LIST, "status": 200, "body": "{}"}),
+    "listing is throttled once": (2, True, {"operation": LIST, "times": 1, **THROTTLED}),
     "minting is throttled once": (2, True, {"operation": MINT, "times": 1, **THROTTLED}),
     "minting is cut once": (2, True, {"operation": MINT, "times": 1, "cut": True}),
     "writing is throttled once": (2, True, {"operation": WRITE, "times": 1, **THROTTLED}),
@@ -108,7 +111,7 @@ def unscheduled(aws: EmbeddedAws, refresh: Refresh) -> Iterator[None]:
     with schedules_off(aws):
         yield
         last = refresh.login()
-    aws.advance_clock(minutes=0)
+    aws.advance_clock(MINUTES_BETWEEN)
     eventually(lambda: refresh.login() != last)
 
 
@@ -145,5 +148,6 @@ def test_every_read_finds_a_valid_login_during_refreshes_with_faults(
     assert leaks == []
     assert readers.failed == [], again
     assert readers.reads > REFRESHES, again
+    aws.advance_clock(MINUTES_BETWEEN)
     assert Registry(aws).status(first) == 403, "the first login has not expired: set SOAK_REFRESHES to more than 24"
     expect_success(refresh)

@@ -11,6 +11,7 @@ from local.account import Account
 from local.demo import claims, read
 from local.embedded_aws import EmbeddedAws
 from tests.conftest import Deployed
+from tests.faults.refresh import published_version
 from tests.local.logins import places_with_a_login
 from tools import ROOT
 
@@ -53,13 +54,15 @@ def test_a_new_repository_is_created_and_shown_on_the_dashboard_and_nothing_else
 def test_the_token_is_in_no_answer_log_or_file(
     aws: EmbeddedAws, deployed: Deployed, local: dict[str, str], worker: Any
 ) -> None:
-    run = partial(aws.client("lambda").invoke, FunctionName=local["RefreshFunctionNameDockerDefault"])
-    written = run()["Payload"].read().decode()
+    function = local["RefreshFunctionNameDockerDefault"]
+    run = partial(aws.client("lambda").invoke, FunctionName=function)
+    written = run(Qualifier=published_version(aws, function))["Payload"].read().decode()
     pull_role = local["PullRoleArnDockerDefault"].rsplit("/", 1)[-1]
     deny = {"Effect": "Deny", "Action": "secretsmanager:PutSecretValue", "Resource": "*"}
     policy = {"RoleName": pull_role, "PolicyName": "Deny"}
     iam = aws.client("iam")
     iam.put_role_policy(**policy, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
+    aws.advance_clock(30, sessions_expire=False)  # The runs try to write, because the login is old.
     failed = run()["Payload"].read().decode()
     iam.delete_role_policy(**policy)
 
@@ -79,7 +82,7 @@ def test_a_run_logs_one_line_of_json_with_the_fields_that_operators_search_for(
     aws: EmbeddedAws, local: dict[str, str]
 ) -> None:
     function = local["RefreshFunctionNameDockerDefault"]
-    run = aws.client("lambda").invoke(FunctionName=function)
+    run = aws.client("lambda").invoke(FunctionName=function, Qualifier=published_version(aws, function))
 
     answer = json.loads(run["Payload"].read())
     [log] = [log for log in _logs(aws).values() if answer["version_id"] in log]

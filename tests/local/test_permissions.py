@@ -13,6 +13,7 @@ from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, Creden
 from local.demo import log_in, read
 from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
+from tests.faults.refresh import published_version
 
 # Repositories that the test creates by hand, with the value of the tag `team`.
 HAND_MADE = {"analytics-x/app": "analytics", "analytics/untagged": None, "analytics/of-risk": "risk"}
@@ -191,7 +192,8 @@ def test_the_break_glass_role_rolls_a_login_back_and_forward_again(
     aws: EmbeddedAws, local: dict[str, str], credentials: dict[str, Credentials], worker: Any, seeded: None
 ) -> None:
     secret = local["SecretNameDockerDefault"]
-    aws.client("lambda").invoke(FunctionName=local["RefreshFunctionNameDockerDefault"])
+    function = local["RefreshFunctionNameDockerDefault"]
+    aws.client("lambda").invoke(FunctionName=function, Qualifier=published_version(aws, function))
     newer, _ = read(worker, secret)
     break_glass = aws.client("secretsmanager", credentials["break glass"])
     earlier = break_glass.get_secret_value(SecretId=secret, VersionStage="AWSPREVIOUS")["VersionId"]

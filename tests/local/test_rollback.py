@@ -14,6 +14,7 @@ from local.account import WORKER_ROLE_ARN, Account, assume, docker_login, output
 from local.cdk import CdkFailed
 from local.demo import FILES, log_in, read
 from local.embedded_aws import ACCOUNT, EmbeddedAws
+from tests.faults.refresh import published_version
 from tests.local.logins import places_with_a_login
 from tests.templates import synthesize
 
@@ -91,7 +92,8 @@ def test_an_update_that_removes_a_permission_fails_and_rolls_back_to_a_working_l
     assert "PutSecretValue failed: AccessDeniedException" in str(failure.value)
     assert _status(aws, "fragile-DockerLogin") == "UPDATE_ROLLBACK_COMPLETE"
     function = outputs(aws, "fragile")["RefreshFunctionNameDockerFragile"]
-    assert "FunctionError" not in aws.client("lambda").invoke(FunctionName=function)
+    run = aws.client("lambda").invoke(FunctionName=function, Qualifier=published_version(aws, function))
+    assert "FunctionError" not in run
     version, _ = read(worker, "fragile/connections/docker_fragile")
     assert version != good_version
 
@@ -118,7 +120,7 @@ def test_a_secret_that_is_scheduled_for_deletion_is_created_again_as_the_runbook
 ) -> None:
     secret, function = "fragile/connections/docker_fragile", outputs(aws, "fragile")["RefreshFunctionNameDockerFragile"]
     aws.client("secretsmanager").delete_secret(SecretId=secret, RecoveryWindowInDays=7)
-    run = aws.client("lambda").invoke(FunctionName=function)
+    run = aws.client("lambda").invoke(FunctionName=function, Qualifier=published_version(aws, function))
     assert "PutSecretValue failed: InvalidRequestException" in run["Payload"].read().decode()
 
     with pytest.raises(CdkFailed, match="marked for deletion"):

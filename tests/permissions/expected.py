@@ -264,6 +264,15 @@ def tasks(environment: Environment) -> Permissions:
             ],
             RUN_TASK,
         ),
+        # A request may order up to the CPU and the memory of the largest task.
+        **each(
+            [
+                f"task definition {task}, {size}"
+                for task in environment.tasks
+                for size in ("with the smallest size", "with the size of the largest task")
+            ],
+            RUN_TASK,
+        ),
         **each(
             [
                 f"{role} of {task}, passed to ECS"

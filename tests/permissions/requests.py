@@ -256,6 +256,22 @@ def _tasks(account: Account, environment: Environment) -> dict[str, Target]:
         for cluster in ("the environment's cluster", "a cluster, with more after its name", "an unknown cluster"):
             context = {**HTTPS, **clusters[cluster][1]}
             found[f"{what}, in {cluster}"] = Target(target.arn, target.resource_type, target.policy, context)
+    # A request can order another size than the task definition has, or ECS Exec.
+    most = {
+        "ecs:enable-execute-command": "false",
+        "ecs:task-cpu": str(max(task.cpu_units for task in environment.tasks.values())),
+        "ecs:task-memory": str(max(task.memory_mib for task in environment.tasks.values())),
+    }
+    for what, keys in (
+        ("with the smallest size", most | {"ecs:task-cpu": "256", "ecs:task-memory": "512"}),
+        ("with the size of the largest task", most),
+        ("with ECS Exec", most | {"ecs:enable-execute-command": "true"}),
+        ("with more CPU", most | {"ecs:task-cpu": "16384"}),
+        ("with more memory", most | {"ecs:task-memory": "122880"}),
+    ):
+        context = {**HTTPS, "ecs:cluster": ours, **keys}
+        for repository, task in environment.tasks.items():
+            found[f"task definition {repository}, {what}"] = Target(task.family, "task-definition", None, context)
     # The matrix decides on the other clusters with one task.
     repository, task = next(iter(environment.tasks.items()))
     for cluster, (_, keys) in clusters.items():

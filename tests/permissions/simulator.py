@@ -41,11 +41,6 @@ class Question(NamedTuple):
     action: str
 
 
-def actions_of(services: Iterable[str]) -> dict[str, list[str]]:
-    """Return every action of the services, with the resource types that the action supports."""
-    return {action: details["resource_types"] for action, details in json.loads(_run([*services], "")).items()}
-
-
 def questions_of(account: Account, targets: dict[str, Target], requests: Iterable[Request]) -> list[Question]:
     known: dict[tuple[str, str], Situation] = {}
     questions = []
@@ -124,9 +119,6 @@ def _ask(account: Account, questions: Sequence[Question], **more: Any) -> Any:
         "requests": requests,
         **more,
     }
-    return json.loads(_run([], json.dumps(batch)))
-
-
-def _run(arguments: list[str], text: str) -> str:
-    command = ["node", _SCRIPT, *arguments]
-    return subprocess.run(command, cwd=ROOT, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
+    command = ["node", _SCRIPT]
+    done = subprocess.run(command, cwd=ROOT, input=json.dumps(batch), stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)

@@ -1,4 +1,8 @@
-"""Fixtures that run the function's code with moto's Secrets Manager. ECR is a stub, because moto's token is expired."""
+"""Fixtures that run the function's code with moto's Secrets Manager.
+
+ECR is a stub, because moto's token is expired. The list of versions is a stub, because moto says that every version is
+new.
+"""
 
 import base64
 import os
@@ -37,13 +41,14 @@ def handler() -> Iterator[ModuleType]:
         patch.setenv("SECRET_ARN", SECRET_NAME)
         patch.setenv("REGISTRY_HOST", HOST)
         patch.setenv("NEW_RIGHTS_WAIT_SECONDS", "60")
+        patch.setenv("SHORTEST_INTERVAL_MINUTES", "25")
         from refresh_docker_login import handler
 
         yield handler
 
 
 @pytest.fixture
-def secrets(handler: ModuleType) -> Iterator[Any]:
+def secrets(handler: ModuleType, versions_are: Any) -> Iterator[Any]:
     """A client for Secrets Manager. The connection's secret exists, and its value is `old`."""
     client = handler.CLIENTS.secrets_manager
     with mock_aws():
@@ -77,6 +82,42 @@ def ecr_answers(handler: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     answers()
     return answers
+
+
+@pytest.fixture
+def versions_are(handler: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that sets the answers of ListSecretVersionIds. By default, the current login is an hour old.
+
+    Each argument is a page, as a list of versions or as a whole answer, or an exception that the call raises. The
+    function returns a list, to which each call adds its request.
+    """
+
+    def answers(*pages: Any) -> list[dict[str, Any]]:
+        requests: list[dict[str, Any]] = []
+
+        def list_secret_version_ids(**request: Any) -> Any:
+            requests.append(request)
+            number = int(request.get("NextToken", "0"))
+            page = pages[number]
+            if isinstance(page, Exception):
+                raise page
+            if not isinstance(page, list):
+                return page
+            following = {"NextToken": str(number + 1)} if number + 1 < len(pages) else {}
+            return {"Versions": page, **following}
+
+        monkeypatch.setattr(handler.CLIENTS.secrets_manager, "list_secret_version_ids", list_secret_version_ids)
+        return requests
+
+    answers([version(minutes=60)])
+    return answers
+
+
+def version(version_id: str = "a-version", *, minutes: float, labels: tuple[str, ...] = ("AWSCURRENT",)) -> Any:
+    """Return a version that is some minutes old, as ListSecretVersionIds returns it."""
+    written_at = datetime.now(UTC) - timedelta(minutes=minutes)
+    labels_if_any = {"VersionStages": list(labels)} if labels else {}
+    return {"VersionId": version_id, "CreatedDate": written_at, **labels_if_any}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
 from stacks.docker_login import timings
-from tests.refresh_docker_login.conftest import HOST, PASSWORD, SECRET_NAME, Context
+from tests.refresh_docker_login.conftest import HOST, PASSWORD, SECRET_NAME, Context, version
 
 
 def denied(operation: str) -> ClientError:
@@ -55,7 +55,7 @@ def test_a_refresh_uses_only_the_clients_and_settings_that_it_gets(handler: Modu
         written.update(request)
         return {"VersionId": "v1"}
 
-    settings = handler.Settings("docker_risk", "another-secret", "another.example.com", 0.0)
+    settings = handler.Settings("docker_risk", "another-secret", "another.example.com", 0.0, timedelta(0))
     data = {
         "authorizationToken": "QVdTOng=",  # AWS:x
         "expiresAt": datetime.now(UTC) + timedelta(hours=12),
@@ -66,10 +66,11 @@ def test_a_refresh_uses_only_the_clients_and_settings_that_it_gets(handler: Modu
         secrets_manager=SimpleNamespace(put_secret_value=put_secret_value),
     )
 
-    result = handler.refresh(clients, settings)
+    result = handler.refresh(clients, settings, "token-of-the-request")
 
     assert (result["connection"], result["version_id"]) == ("docker_risk", "v1")
     assert written["SecretId"] == "another-secret"
+    assert written["ClientRequestToken"] == "token-of-the-request"
     assert json.loads(written["SecretString"])["host"] == "another.example.com"
 
 
@@ -222,4 +223,206 @@ def test_the_clients_have_the_timeouts_of_the_module_timings(handler: ModuleType
         assert config.connect_timeout == timings.CONNECT_TIMEOUT_SECONDS
         assert config.read_timeout == timings.READ_TIMEOUT_SECONDS
         assert config.retries == {"mode": "standard", "total_max_attempts": timings.ATTEMPTS_PER_CALL}
-    assert len(handler.CLIENTS) == timings.CALLS_PER_RUN
+    assert handler.SECONDS_UNTIL_THE_LAST_PAGE == timings.CALL_SECONDS
+
+
+# Runs that keep the login
+
+
+@pytest.mark.parametrize("function_version", ["$LATEST", "1"])
+def test_a_run_that_keeps_a_young_login_does_not_call_ecr_and_writes_nothing(
+    handler: ModuleType,
+    ecr_answers: Any,
+    versions_are: Any,
+    current_login: Any,
+    caplog: pytest.LogCaptureFixture,
+    function_version: str,
+) -> None:
+    ecr_answers(ValueError("called"))
+    young = version("young", minutes=10)
+    deployments = [version(f"deploy-{number}", minutes=600, labels=()) for number in range(20)]
+    versions_are([young, *deployments])
+
+    result = handler.handle({}, Context(function_version))
+
+    assert result == {
+        "connection": "docker_default",
+        "version_id": "young",
+        "written_at": young["CreatedDate"].isoformat(),
+    }
+    assert current_login() == "old"
+    [line] = [record.__dict__ for record in caplog.records if record.name == handler.logger.name]
+    assert line["levelname"] == "INFO"
+    assert result.items() <= line.items()
+
+
+def test_a_deployment_replaces_a_young_login_with_a_marked_version(
+    handler: ModuleType, ecr_answers: Any, versions_are: Any, current_login: Any
+) -> None:
+    versions_are([version(minutes=0)])
+
+    result = handler.handle({}, Context("1"))
+
+    assert result["version_id"].startswith("deploy-")
+    assert json.loads(current_login())["password"] == PASSWORD
+
+
+def test_a_deployment_counts_the_versions_without_labels_on_all_pages(
+    handler: ModuleType, secrets: Any, versions_are: Any
+) -> None:
+    pages = [[version(f"deploy-{page}-{number}", minutes=600, labels=()) for number in range(10)] for page in range(2)]
+    requests = versions_are(*pages, [version("young", minutes=1)])
+
+    assert handler.handle({}, Context("1"))["version_id"] == "young"
+
+    assert [request.get("NextToken") for request in requests] == [None, "1", "2"]
+    assert all(request["IncludeDeprecated"] for request in requests)
+
+
+def test_a_scheduled_run_requests_only_the_versions_with_labels(
+    handler: ModuleType, ecr_answers: Any, secrets: Any, versions_are: Any
+) -> None:
+    requests = versions_are([version(minutes=60)])
+
+    handler.handle({}, Context())
+
+    assert requests == [{"SecretId": SECRET_NAME, "IncludeDeprecated": False, "MaxResults": 100}]
+
+
+@pytest.mark.parametrize("function_version", ["$LATEST", "1"])
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [
+        (denied("ListSecretVersionIds"), "AccessDeniedException"),
+        (ClientError({"Error": {"Code": "ThrottlingException"}}, "ListSecretVersionIds"), "ThrottlingException"),
+        (EndpointConnectionError(endpoint_url=f"https://{PASSWORD}"), "EndpointConnectionError"),
+        ({}, "KeyError"),
+        ({"Versions": None}, "TypeError"),
+        ({"Versions": [{"VersionId": PASSWORD}]}, "KeyError"),
+        ({"Versions": [{"VersionId": "v", "CreatedDate": PASSWORD}]}, "AttributeError"),
+        ({"Versions": [PASSWORD]}, "AttributeError"),
+        (None, "TypeError"),
+    ],
+    ids=["denied", "throttled", "unreachable", "empty", "no list", "no date", "wrong date", "no version", "no answer"],
+)
+def test_a_run_that_cannot_list_the_versions_warns_once_and_writes(
+    handler: ModuleType,
+    ecr_answers: Any,
+    versions_are: Any,
+    current_login: Any,
+    caplog: pytest.LogCaptureFixture,
+    function_version: str,
+    page: Any,
+    code: str,
+) -> None:
+    versions_are(page)
+
+    with caplog.at_level(logging.DEBUG):
+        handler.handle({}, Context(function_version))
+
+    assert json.loads(current_login())["password"] == PASSWORD
+    warning, _ = [record.__dict__ for record in caplog.records if record.name == handler.logger.name]
+    assert (warning["levelname"], warning["connection"]) == ("WARNING", "docker_default")
+    assert (warning["operation"], warning["code"]) == ("ListSecretVersionIds", code)
+    assert not [record for record in caplog.records if PASSWORD in str(record.__dict__)]
+
+
+def test_a_version_id_that_is_not_a_text_does_not_keep_a_deployment_from_writing(
+    handler: ModuleType, ecr_answers: Any, versions_are: Any, current_login: Any
+) -> None:
+    versions_are([{**version(minutes=1), "VersionId": 5}])
+
+    handler.handle({}, Context("1"))
+
+    assert json.loads(current_login())["password"] == PASSWORD
+
+
+def test_a_list_of_versions_without_an_end_does_not_keep_a_run_from_writing(
+    handler: ModuleType,
+    ecr_answers: Any,
+    current_login: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 1000.0
+
+    def list_secret_version_ids(**_: Any) -> Any:
+        nonlocal now
+        now += timings.CALL_SECONDS - 1
+        if now > 2000:
+            pytest.fail("the run requests pages without an end")
+        return {"Versions": [version(minutes=1)], "NextToken": "the same"}
+
+    monkeypatch.setattr(handler.CLIENTS.secrets_manager, "list_secret_version_ids", list_secret_version_ids)
+    monkeypatch.setattr(handler.time, "monotonic", lambda: now)
+
+    handler.handle({}, Context())
+
+    assert json.loads(current_login())["password"] == PASSWORD
+    assert now - 1000 <= timings.LISTING_SECONDS
+    assert [record.__dict__.get("code") for record in caplog.records if record.levelname == "WARNING"] == [
+        "TimeoutError"
+    ]
+
+
+def test_the_wait_for_new_permissions_includes_the_time_in_which_the_versions_are_listed(
+    handler: ModuleType, ecr_answers: Any, secrets: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+
+    def take(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def list_secret_version_ids(**_: Any) -> Any:
+        take(timings.LISTING_SECONDS)
+        raise TimeoutError
+
+    monkeypatch.setattr(handler.CLIENTS.secrets_manager, "list_secret_version_ids", list_secret_version_ids)
+    monkeypatch.setattr(handler.time, "sleep", take)
+    monkeypatch.setattr(handler.time, "monotonic", lambda: now)
+    ecr_answers(denied("GetAuthorizationToken"))
+
+    with pytest.raises(handler.RefreshFailed):
+        handler.handle({}, Context(function_version="1"))
+
+    assert now - 1000 + timings.REFRESH_SECONDS < 60 * timings.FUNCTION_TIMEOUT_MINUTES
+
+
+@pytest.mark.parametrize("function_version", ["$LATEST", "1"])
+def test_only_one_of_several_runs_that_see_the_same_login_writes(
+    handler: ModuleType,
+    ecr_answers: Any,
+    secrets: Any,
+    versions_are: Any,
+    caplog: pytest.LogCaptureFixture,
+    function_version: str,
+) -> None:
+    versions_are([version(minutes=60)])
+    first = handler.handle({}, Context(function_version))
+    ecr_answers({"authorizationToken": "QVdTOmFub3RoZXI="})  # AWS:another
+
+    second = handler.handle({}, Context(function_version))
+
+    assert second == {"connection": "docker_default", "version_id": first["version_id"]}
+    assert json.loads(secrets.get_secret_value(SecretId=SECRET_NAME)["SecretString"])["password"] == PASSWORD
+    assert {record.levelname for record in caplog.records if record.name == handler.logger.name} == {"INFO"}
+
+
+def test_a_run_after_a_write_whose_answer_was_lost_keeps_the_written_login(
+    handler: ModuleType, ecr_answers: Any, secrets: Any, versions_are: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = secrets.put_secret_value
+
+    def write_and_lose_the_answer(**request: Any) -> None:
+        write(**request)
+        versions_are([version(request["ClientRequestToken"], minutes=0)])
+        raise EndpointConnectionError(endpoint_url=PASSWORD)
+
+    monkeypatch.setattr(secrets, "put_secret_value", write_and_lose_the_answer)
+    with pytest.raises(handler.RefreshFailed):
+        handler.handle({}, Context())
+    written = secrets.get_secret_value(SecretId=SECRET_NAME)
+
+    # Lambda retries the run.
+    assert handler.handle({}, Context())["version_id"] == written["VersionId"]

@@ -105,7 +105,12 @@ def test_the_app_writes_the_same_templates_without_the_cdk_cli(without_cli: Synt
 def test_the_function_is_uploaded_without_bytecode(without_cli: Synthesized, templates: Templates) -> None:
     [asset] = (without_cli.folder / "cdk.out").glob("asset.*/refresh_docker_login")
 
-    assert sorted(file.name for file in asset.rglob("*")) == ["__init__.py", "connection.py", "handler.py"]
+    assert sorted(file.name for file in asset.rglob("*")) == [
+        "__init__.py",
+        "connection.py",
+        "handler.py",
+        "write_limit.py",
+    ]
     # The hash of the asset also does not depend on bytecode.
     assert asset.parent.name.removeprefix("asset.") in json.dumps(templates["rich-DockerLogin"])
 

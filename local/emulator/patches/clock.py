@@ -15,6 +15,8 @@ MiniStack:
 
 The patch:
 - Adds a clock that local/emulator/control.py can move forward. Signatures use the computer's clock.
+- Makes the versions of secrets older when the clock is moved. Functions use the computer's clock, so the dates of
+  existing versions move back.
 - Lets sessions expire when the clock is moved. MiniStack's sessions of functions never expire.
 - Looks for due schedules every second, and whenever the clock is moved.
 - Forgets the last runs of deleted schedules.
@@ -25,7 +27,7 @@ import threading
 import time
 from types import SimpleNamespace
 
-from ministack.services import scheduler, sts
+from ministack.services import scheduler, secretsmanager, sts
 
 _fire_due_schedules = scheduler._tick_schedules
 _firing = threading.Lock()
@@ -63,6 +65,9 @@ def advance(minutes: int, *, sessions_expire: bool = True) -> None:
         if sessions_expire and "Expiration" in session:
             # MiniStack compares Expiration with the computer's clock, so subtract the minutes from Expiration.
             session["Expiration"] -= 60 * minutes
+    for secret in list(secretsmanager._secrets._data.values()):
+        for version in list(secret["Versions"].values()):
+            version["CreatedDate"] -= 60 * minutes
     fire_due_schedules()
 
 

@@ -30,13 +30,12 @@ The patch:
 """
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import kms, secretsmanager
-
-from local.emulator.patches import clock
 
 KEPT_VERSIONS = 100
 MOST_VERSIONS = 150
@@ -109,24 +108,17 @@ def _add_version(secret: Secret, write: Callable[[], Any]) -> Any:
         return error_response_json("LimitExceededException", message, 400)
     known = dict(secret["Versions"])
     response = write()
-    for added in secret["Versions"].keys() - known.keys():
-        secret["Versions"][added][_WRITTEN_AT] = clock.now()
     secret["Versions"].update(known)  # MiniStack removes a version that loses its last label.
     return response
 
 
-# The key in MiniStack's record of a version for the time of the write, on the movable clock.
-_WRITTEN_AT = "LocalWrittenAt"
-
-
 def _remove_outdated_versions(secret: Secret) -> None:
     def written_at(version_id: str) -> float:
-        version = secret["Versions"][version_id]
-        return float(version.get(_WRITTEN_AT, version["CreatedDate"]))
+        return float(secret["Versions"][version_id]["CreatedDate"])
 
     newest_first = sorted(secret["Versions"], key=written_at, reverse=True)
     for version_id in newest_first[KEPT_VERSIONS:]:
-        is_old = clock.now() - written_at(version_id) >= VERSION_IS_KEPT_SECONDS
+        is_old = time.time() - written_at(version_id) >= VERSION_IS_KEPT_SECONDS
         if is_old and not secret["Versions"][version_id]["Stages"]:
             del secret["Versions"][version_id]
 

@@ -14,11 +14,32 @@ LONGEST: int = _limits[Le].le
 
 
 def test_the_calls_of_a_run_end_before_the_timeout_of_the_function() -> None:
-    assert timings.RUN_SECONDS == 54
-    # The run of a deployment waits for permissions. The last attempt starts at the end of this wait.
-    first_run_seconds = timings.NEW_PERMISSIONS_WAIT_SECONDS + timings.RUN_SECONDS
+    assert timings.RUN_SECONDS == 108
+    # The run of a deployment lists the versions while it waits for permissions. The last attempt to refresh starts at
+    # the end of this wait.
+    first_run_seconds = max(timings.NEW_PERMISSIONS_WAIT_SECONDS, timings.LISTING_SECONDS) + timings.REFRESH_SECONDS
     assert first_run_seconds == 114
-    assert first_run_seconds < 60 * timings.FUNCTION_TIMEOUT_MINUTES
+    assert timings.RUN_SECONDS < first_run_seconds < 60 * timings.FUNCTION_TIMEOUT_MINUTES
+
+
+@pytest.mark.parametrize(("every_minutes", "oldest_kept"), [(10, 10), (15, 10), (20, 15), (30, 25), (180, 25)])
+def test_every_scheduled_run_finds_an_old_login_unless_the_interval_is_below_15_minutes(
+    every_minutes: int, oldest_kept: int
+) -> None:
+    assert timings.shortest_interval_minutes(every_minutes) == oldest_kept
+    if every_minutes >= 15:
+        assert oldest_kept <= every_minutes - timings.SCHEDULE_WINDOW_MINUTES
+
+
+def test_every_setting_allows_at_most_one_write_in_ten_minutes() -> None:
+    for every_minutes in range(SHORTEST, LONGEST + 1):
+        assert timings.shortest_interval_minutes(every_minutes) >= 10
+
+
+def test_a_run_without_a_write_hides_less_than_half_an_hour_from_the_alarms() -> None:
+    # The last success before an alarm can be a run that kept a young login.
+    kept = max(timings.shortest_interval_minutes(each) for each in range(SHORTEST, LONGEST + 1))
+    assert timings.LOGIN_EXPIRES_LEFT_MINUTES - kept == 3 * 60 + 35
 
 
 def test_a_deployment_waits_until_the_first_refresh_has_ended() -> None:

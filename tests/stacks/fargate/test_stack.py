@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.conftest import of_type, the_one
+from tests.stacks.conftest import of_type, statements, the_one
 from tests.templates import Template, Templates
 
 
@@ -41,6 +41,20 @@ def test_the_execution_role_pulls_the_image_and_the_task_role_has_no_permissions
         assert roles[0]["Description"].startswith("Pulls ")
         assert "as a task on Fargate" in roles[1]["Description"]
         assert "Policies" not in roles[1]
+
+
+def test_a_dag_may_neither_turn_on_ecs_exec_nor_request_more_than_the_largest_task_in_the_settings(
+    template: Template,
+) -> None:
+    run_tasks = statements(the_one(template, "AWS::IAM::ManagedPolicy")["PolicyDocument"])["RunTasks"]
+
+    # The settings have tasks of 512 and 1024 MiB, both with 256 CPU units. A request without these keys is allowed.
+    assert run_tasks["Action"] == "ecs:RunTask"
+    assert run_tasks["Condition"] == {
+        "ArnEquals": {"ecs:cluster": {"Fn::GetAtt": ["Cluster", "Arn"]}},
+        "StringEqualsIfExists": {"ecs:enable-execute-command": "false"},
+        "NumericLessThanEqualsIfExists": {"ecs:task-cpu": "256", "ecs:task-memory": "1024"},
+    }
 
 
 def test_the_outputs_have_the_names_that_a_dag_needs(template: Template) -> None:

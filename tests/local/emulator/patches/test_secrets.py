@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
@@ -174,6 +175,23 @@ def test_a_secret_that_is_written_in_a_loop_reaches_the_quota_of_versions_for_a_
     secrets.put_secret_value(SecretId="loop", SecretString="more")
     assert number_of_versions(aws_in_time, "loop") == 101
     assert len(secrets.list_secret_version_ids(SecretId="loop")["Versions"]) == 2, "without IncludeDeprecated"
+
+
+def test_a_version_becomes_older_when_the_clock_is_moved(aws_in_time: EmbeddedAws) -> None:
+    secrets = aws_in_time.client("secretsmanager")
+    secrets.create_secret(Name="older", SecretString="first")
+
+    def age_in_minutes() -> float:
+        [version] = secrets.list_secret_version_ids(SecretId="older")["Versions"]
+        read = secrets.get_secret_value(SecretId="older")
+        assert read["CreatedDate"] == version["CreatedDate"]
+        age: timedelta = datetime.now(UTC) - version["CreatedDate"]
+        return age / timedelta(minutes=1)
+
+    before = age_in_minutes()
+    aws_in_time.advance_clock(90)
+
+    assert 90 <= age_in_minutes() - before < 91
 
 
 def number_of_versions(aws: EmbeddedAws, secret: str) -> int:

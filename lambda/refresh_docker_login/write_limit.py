@@ -1,0 +1,90 @@
+"""Limit the number of versions that the runs of the function add to the secret.
+
+Secrets Manager keeps every version for 24 hours and has a quota of versions. At the quota, no run can write, and the
+login expires. Therefore, a principal that invokes the function in a loop must not be able to fill the secret.
+
+The code in this module is pure: it does not read the clock and does not call AWS.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+DEPLOYMENT_MARK = "deploy-"
+"""The start of the ids of the versions that deployments write."""
+DEPLOYMENT_WRITES = 20
+"""How many versions deployments can write in COUNTED_PERIOD, independent of the age of the login."""
+COUNTED_PERIOD = timedelta(hours=24)
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
+"""A version cannot be further in the future than this: AWS refuses requests whose clock differs by more."""
+
+
+class Version(NamedTuple):
+    """A version of the secret."""
+
+    version_id: str
+    written_at: datetime  # with a time zone
+    labels: tuple[str, ...]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether readers get this version."""
+        return "AWSCURRENT" in self.labels
+
+
+def parse_versions(page: Mapping[str, Any]) -> Iterable[Version]:
+    """Convert an answer of ListSecretVersionIds.
+
+    Args:
+        page: The answer as botocore returns it.
+
+    Raises:
+        Exception: The answer is malformed. The type depends on the answer.
+    """
+    for version in page["Versions"]:
+        labels = tuple(version.get("VersionStages", ()))
+        yield Version(str(version["VersionId"]), version["CreatedDate"].astimezone(UTC), labels)
+
+
+def plan_write(
+    versions: Sequence[Version] | None, *, is_deployment: bool, now: datetime, shortest_interval: timedelta
+) -> Version | str:
+    """Decide whether a run keeps the current login or writes a new login.
+
+    A run keeps a login that is younger than the shortest interval. A deployment writes a new login in any case, unless
+    deployments have written DEPLOYMENT_WRITES versions in COUNTED_PERIOD.
+
+    Runs at the same time all see the same versions with labels. They derive the same request token from these versions,
+    and Secrets Manager accepts a request token only once. Therefore, only one of these runs writes. The request token
+    also depends on the age of the login, in whole intervals, so that no request token can be used up for longer.
+
+    Args:
+        versions: The versions of the secret. A deployment needs all of them, other runs need the current version. If
+            None, the versions are unknown. Then a run can write once in each interval, counted from the epoch.
+        is_deployment: Whether a deployment invoked the function.
+        now: The current time, with a time zone.
+        shortest_interval: How old the login must be.
+
+    Returns:
+        The current version if the run keeps it. Otherwise, the request token of the write, which is the new version id.
+    """
+    current = next((version for version in versions or () if version.is_current), None)
+    start = current.written_at if current else datetime.fromtimestamp(0, UTC)
+    age = now - start
+    labelled = sorted(f"{version.version_id} {label}" for version in versions or () for label in version.labels)
+    seen = [str(age // shortest_interval), *labelled]
+
+    if is_deployment and versions is not None:
+        marked = [version for version in versions if version.version_id.startswith(DEPLOYMENT_MARK)]
+        counted = sorted(version.version_id for version in marked if now - version.written_at < COUNTED_PERIOD)
+        if len(counted) < DEPLOYMENT_WRITES:
+            return DEPLOYMENT_MARK + _request_token([*seen, *counted])
+
+    if current and -MAX_CLOCK_DIFFERENCE <= age < shortest_interval:
+        return current
+    return _request_token(seen)
+
+
+def _request_token(seen: Sequence[str]) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, "/".join(seen)))

@@ -1,0 +1,122 @@
+"""Runs keep a young login, and every caller together can add only a limited number of versions to the secret."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from refresh_docker_login.write_limit import Version, plan_write
+
+NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+INTERVAL = timedelta(minutes=25)
+
+
+def current(age: timedelta, version_id: str = "current") -> Version:
+    return Version(version_id, NOW - age, labels=("AWSCURRENT",))
+
+
+def marked(count: int, age: timedelta) -> list[Version]:
+    return [Version(f"deploy-{number}-{age}", NOW - age, labels=()) for number in range(count)]
+
+
+def plan(versions: list[Version] | None, *, deploy: bool = False, now: datetime = NOW) -> Version | str:
+    return plan_write(versions, is_deployment=deploy, now=now, shortest_interval=INTERVAL)
+
+
+@pytest.mark.parametrize(
+    ("age", "keeps"),
+    [
+        (timedelta(0), True),
+        (INTERVAL - timedelta(seconds=1), True),
+        (INTERVAL, False),
+        (timedelta(days=400), False),
+        # The clocks of AWS differ by seconds. A date that is hours in the future is wrong.
+        (-timedelta(minutes=5), True),
+        (-timedelta(minutes=5, seconds=1), False),
+        (-timedelta(hours=10), False),
+    ],
+    ids=str,
+)
+def test_a_scheduled_run_keeps_a_login_that_is_younger_than_the_shortest_interval(age: timedelta, keeps: bool) -> None:
+    login = current(age)
+    assert (plan([login, *marked(1, timedelta(0))]) is login) == keeps
+
+
+def test_a_run_writes_if_there_is_no_current_login() -> None:
+    for versions in (None, [], [Version("previous", NOW, labels=())]):
+        for deploy in (False, True):
+            assert isinstance(plan(versions, deploy=deploy), str)
+
+
+def test_a_deployment_writes_although_the_login_is_young() -> None:
+    token = plan(
+        [current(timedelta(0)), *marked(19, timedelta(hours=1)), *marked(99, timedelta(hours=24))], deploy=True
+    )
+    assert isinstance(token, str)
+    assert token.startswith("deploy-")
+
+
+def test_a_deployment_keeps_a_young_login_after_20_deployments_in_24_hours() -> None:
+    deployments = marked(20, timedelta(hours=23, minutes=59))
+    young, old = current(timedelta(0)), current(INTERVAL)
+
+    assert plan([young, *deployments], deploy=True) is young
+    # The write of an old login is not counted as a deployment. Scheduled runs have the same request token.
+    assert plan([old, *deployments], deploy=True) == plan([old])
+
+
+def test_runs_at_the_same_time_have_the_same_request_token() -> None:
+    versions = [current(INTERVAL), *marked(3, timedelta(hours=1))]
+    later = NOW + timedelta(seconds=20)
+    for deploy in (False, True):
+        assert plan(versions, deploy=deploy) == plan(versions[::-1], deploy=deploy, now=later)
+    assert plan(None) == plan(None, deploy=True) == plan(None, now=later)
+
+
+@pytest.mark.parametrize("deploy", [False, True], ids=["scheduled", "deployment"])
+def test_the_next_write_has_another_request_token(deploy: bool) -> None:
+    replaced, written = "replaced", "written"
+    versions = [current(timedelta(minutes=30), replaced), *marked(3, timedelta(hours=1))]
+    token = plan(versions, deploy=deploy)
+
+    another_login = [current(timedelta(minutes=30), written), *versions[1:]]
+    rolled_back = [*versions, Version(written, NOW, labels=("AWSPREVIOUS",))]
+    one_interval_later = [current(timedelta(minutes=55), replaced), *versions[1:]]
+    for changed in (another_login, rolled_back, one_interval_later):
+        assert plan(changed, deploy=deploy) != token
+
+
+def test_without_a_list_of_versions_runs_write_once_in_each_interval() -> None:
+    tokens = [plan(None, deploy=minutes % 2 == 0, now=NOW + timedelta(minutes=minutes)) for minutes in range(24 * 60)]
+    assert all(isinstance(token, str) for token in tokens)
+    assert 57 <= len(set(tokens)) <= 59
+
+
+def test_a_deployment_after_a_deployment_has_another_request_token_even_if_the_label_is_moved_back() -> None:
+    login = current(INTERVAL)
+    token = plan([login], deploy=True)
+    assert isinstance(token, str)
+    assert plan([login, Version(token, NOW, labels=())], deploy=True) not in {token, plan([login])}
+
+
+@pytest.mark.parametrize("deploy", [False, True], ids=["scheduled", "deployment"])
+def test_secrets_manager_accepts_the_request_tokens(deploy: bool) -> None:
+    # ClientRequestToken has 32 to 64 characters (AWS Secrets Manager API Reference, PutSecretValue).
+    for versions in (None, [], [current(INTERVAL)]):
+        token = plan(versions, deploy=deploy)
+        assert isinstance(token, str)
+        assert 32 <= len(token) <= 64
+
+
+@pytest.mark.parametrize("seconds_between_runs", [20, 26 * 60])
+def test_a_loop_of_runs_of_all_versions_adds_at_most_78_versions_in_24_hours(seconds_between_runs: int) -> None:
+    versions = [current(timedelta(hours=1), "first")]
+    now = NOW
+    while now < NOW + timedelta(hours=24):
+        for deploy in (True, False):
+            planned = plan(versions, deploy=deploy, now=now)
+            if isinstance(planned, str):
+                assert planned not in {version.version_id for version in versions}
+                old = [version._replace(labels=()) for version in versions]
+                versions = [*old, Version(planned, now, labels=("AWSCURRENT",))]
+        now += timedelta(seconds=seconds_between_runs)
+    assert len(versions) - 1 <= 24 * 60 // 25 + 1 + 20
