@@ -50,9 +50,14 @@ class Account:
     def region(self) -> str:
         return self.environments[0].region
 
+    @property
+    def open_key(self) -> str:
+        """The id of a key policy that delegates to IAM policies."""
+        return OPEN_KEY + self.id
+
 
 ADMINISTRATOR = "an administrator's policy"
-OPEN_KEY = "a key policy that delegates to IAM policies"
+OPEN_KEY = "a key policy that delegates to IAM policies of account "  # with the account's id
 OPEN = "a policy that allows everything to everybody"
 NOT_FROM_A_TEMPLATE = (ADMINISTRATOR, OPEN_KEY, OPEN)
 # IAM evaluates a resource-based policy together with the principal's identity-based policies. The tests use two copies
@@ -113,7 +118,7 @@ def account_of(templates: Templates, environments: Iterable[Environment]) -> Acc
         environments,
         policies={
             ADMINISTRATOR: ("identity", {"Version": "2012-10-17", "Statement": [allow_all]}),
-            OPEN_KEY: ("resource", {"Version": "2012-10-17", "Statement": [leave_to_iam]}),
+            OPEN_KEY + id_: ("resource", {"Version": "2012-10-17", "Statement": [leave_to_iam]}),
             OPEN: ("resource", {"Version": "2012-10-17", "Statement": [{**allow_all, "Principal": {"AWS": "*"}}]}),
         },
         principals={

@@ -6,9 +6,8 @@
 // stdout: ["Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied"], in the order of the requests. If a request or policy
 //         cannot be evaluated, the whole batch fails. Such a request never counts as denied.
 //
-// Two actions of one service get the same decision in the same situation if they match the same statements. Requests with
-// such actions are one question, and the question is decided once. All requests that match no statement are one question.
-// With "one_by_one": true, every request is decided separately.
+// Requests to which the same statements apply are one question, and the question is decided once. With "one_by_one": true,
+// every request is decided separately.
 //
 // With "mutants", the output tells for each mutant whether the decision on at least one request is not the expected one:
 //         {"mutants": [{"policy": id, "kind", "document", "before": statement or null, "after": statement or null}],
@@ -111,11 +110,32 @@ function isSpecial(action, resource) {
   return action.toLowerCase() === 'sts:getcalleridentity' || /^arn:aws:iam::aws:|:role\/aws-reserved\/|:alias\/aws\//.test(resource)
 }
 
+// Whether one condition holds for a value of its context key, or without the key. The simulator decides it with a policy that
+// has only this condition.
+const holds = cached((condition) => {
+  const document = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*', Condition: JSON.parse(condition) }] }
+  const probe = validated('conditions', { kind: 'identity', document })
+  return cached((context) => {
+    const situation = { ...PROBE, account: '123456789012', identity: ['probe'], resource_policy: null, context: JSON.parse(context) }
+    return decide(situation, 's3:GetObject', { probe }) === 'Allowed'
+  })
+})
+
+// The situations and actions to which a statement applies. The element Principal is not considered.
+function application(statement) {
+  const conditions = Object.entries(statement.Condition ?? {}).flatMap(([operator, byKey]) =>
+    Object.entries(byKey).map(([key, values]) => [key, holds(JSON.stringify({ [operator]: { [key]: values } }))]),
+  )
+  const isOn = cached((resource) => isOfStatement(resource, statement))
+  const inSituation = ({ context, resource }) =>
+    isOn(resource) && conditions.every(([key, hold]) => hold(JSON.stringify(key in context ? { [key]: context[key] } : {})))
+  return { inSituation, names: cached((action) => isNamed(action, statement)) }
+}
+
 // For each request, the number of its question. Requests that are the same question get the same number. They have the same
 // decision, because the following is the same:
 // - the service,
-// - the statements that name the action and the resource,
-// - the context keys in the conditions of these statements (the account model refuses policies with variables),
+// - the statements that apply: their actions, resources and conditions match the request,
 // - the accounts of the principal and of the resource, and the principal if one of these statements names a principal
 //   that is not a whole account.
 function questionsOf({ policies, situations, requests, one_by_one }) {
@@ -123,8 +143,7 @@ function questionsOf({ policies, situations, requests, one_by_one }) {
   const statementsOf = cached((id) =>
     policies[id].document.Statement.map((statement) => ({
       text: `${policies[id].kind} ${JSON.stringify(statement)}`,
-      statement,
-      keys: Object.values(statement.Condition ?? {}).flatMap((byKey) => Object.keys(byKey)),
+      application: application(statement),
       namesPrincipals: !/^(\*|arn:aws:iam::\d{12}:root)$/.test(statement.Principal?.AWS ?? statement.Principal ?? '*'),
     })),
   )
@@ -133,7 +152,7 @@ function questionsOf({ policies, situations, requests, one_by_one }) {
     const all = ids.split('\n').flatMap(statementsOf)
     const same = cached((_, statements) => statements)
     return cached((action) => {
-      const statements = all.filter(({ statement }) => isNamed(action, statement))
+      const statements = all.filter((each) => each.application.names(action))
       const service = action.slice(0, action.indexOf(':'))
       return same(`${service} ${statements.map((each) => all.indexOf(each))}`, statements)
     })
@@ -144,19 +163,17 @@ function questionsOf({ policies, situations, requests, one_by_one }) {
     if (!numbers.has(text)) numbers.set(text, numbers.size)
     return numbers.get(text)
   }
-  const ofSituation = situations.map(({ principal, account, context, identity, resource, resource_policy }) => {
-    const values = Object.fromEntries(Object.entries(context).map(([key, value]) => [key.toLowerCase(), value]))
+  const ofSituation = situations.map((situation) => {
+    const { principal, account, identity, resource, resource_policy } = situation
     const named = namedBy([...identity, ...(resource_policy ? [resource_policy] : [])].join('\n'))
     const byStatements = cached((statements, action) => {
-      const found = statements.filter(({ statement }) => isOfStatement(resource, statement))
-      const keys = [...new Set(found.flatMap((each) => each.keys))].sort()
+      const applying = statements.filter((each) => each.application.inSituation(situation))
       return numberOf(
         action.slice(0, action.indexOf(':')),
-        found.map(({ text }) => text),
-        keys.map((key) => `${key}=${JSON.stringify(values[key.toLowerCase()])}`),
+        applying.map(({ text }) => text),
         account,
         !!resource_policy,
-        found.some((each) => each.namesPrincipals) ? principal : (principal.split(':')[4] ?? principal),
+        applying.some((each) => each.namesPrincipals) ? principal : (principal.split(':')[4] ?? principal),
       )
     })
     return (action) =>
@@ -171,31 +188,6 @@ function decisions(batch, real) {
   return batch.requests.map(([number, action], index) => answered(questions[index], number, action))
 }
 
-// Whether one condition holds for a value of its context key, or without the key. The simulator decides it with a policy that
-// has only this condition.
-const holds = cached((condition) => {
-  const document = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*', Condition: JSON.parse(condition) }] }
-  const probe = validated('conditions', { kind: 'identity', document })
-  return cached((context) => {
-    const situation = { ...PROBE, account: '123456789012', identity: ['probe'], resource_policy: null, context: JSON.parse(context) }
-    return decide(situation, 's3:GetObject', { probe }) === 'Allowed'
-  })
-})
-
-// The situations and actions to which a statement applies. The element Principal is not considered.
-function application(statement, situations) {
-  if (statement === null) return { inSituation: () => false, names: () => false }
-  const conditions = Object.entries(statement.Condition ?? {}).flatMap(([operator, byKey]) =>
-    Object.entries(byKey).map(([key, values]) => [key, holds(JSON.stringify({ [operator]: { [key]: values } }))]),
-  )
-  const isOn = cached((resource) => isOfStatement(resource, statement))
-  const inSituation = cached((number) => {
-    const { context, resource } = situations[number]
-    return isOn(resource) && conditions.every(([key, hold]) => hold(JSON.stringify(key in context ? { [key]: context[key] } : {})))
-  })
-  return { inSituation, names: cached((action) => isNamed(action, statement)) }
-}
-
 function areCaught(batch, real) {
   const questions = questionsOf(batch)
   const ofSituation = cached(() => [])
@@ -207,18 +199,18 @@ function areCaught(batch, real) {
   )
   return batch.mutants.map((mutant) => {
     const wrong = { ...real, [mutant.policy]: validated(mutant.policy, mutant) }
-    const [before, after] = [mutant.before, mutant.after].map((statement) => application(statement, batch.situations))
+    const [before, after] = [mutant.before, mutant.after].map((statement) => statement && application(statement))
     const isSameOtherwise =
       mutant.before?.Effect === mutant.after?.Effect &&
       JSON.stringify(mutant.before?.Principal) === JSON.stringify(mutant.after?.Principal)
     const decided = cached((_, number, action) => decide(batch.situations[number], action, wrong))
     const asked = concerned(mutant.policy)
     const place = asked.findIndex((number) => {
-      const [was, is] = [before.inSituation(number), after.inSituation(number)]
+      const [was, is] = [before, after].map((each) => each?.inSituation(batch.situations[number]))
       if (!was && !is) return false
       return ofSituation(number).some((index) => {
         const action = batch.requests[index][1]
-        const [applied, applies] = [was && before.names(action), is && after.names(action)]
+        const [applied, applies] = [!!was && before.names(action), !!is && after.names(action)]
         // A mistake can change only decisions to which one of the two statements applies.
         if (applied === applies && (!applied || isSameOtherwise)) return false
         // Requests that are the same question stay the same question if the same statements apply.

@@ -44,16 +44,6 @@ def _is_expected(allowed: set[str], action: str) -> bool:
     return allowed == EVERYTHING and action not in NEVER
 
 
-def wrong_decisions(account: Account, targets: dict[str, Target], requests: Sequence[Request]) -> list[str]:
-    """Return a line for each decision that is not the expected one."""
-    decisions = simulator.decide(account, simulator.questions_of(account, targets, requests))
-    return [
-        f"{request.principal} {'may' if allowed else 'may not'} {request.action} on {request.target}"
-        for request, allowed, expected in zip(requests, decisions, are_expected(account, requests), strict=True)
-        if allowed != expected
-    ]
-
-
 def attempts_of(account: Account) -> Iterator[Attempt]:
     """Yield an attempt of every caller to assume every role in every way."""
     for role in account.trusts:
@@ -79,17 +69,35 @@ def are_expected_attempts(account: Account, attempts: Iterable[Attempt]) -> list
     return [a.action == "sts:AssumeRole" and a.caller in table[a.role] for a in attempts]
 
 
-def wrong_attempts(account: Account) -> list[str]:
-    """Return a line for each decision on an attempt that is not the expected one."""
-    attempts = list(attempts_of(account))
-    decisions = simulator.decide(account, questions_of(account, attempts))
-    return [
-        f"{attempt.caller} {'may' if allowed else 'may not'} {attempt.action} on {attempt.role}"
-        for attempt, allowed, expected in zip(
-            attempts, decisions, are_expected_attempts(account, attempts), strict=True
-        )
-        if allowed != expected
-    ]
+Batch = tuple[Account, dict[str, Target], Sequence[Request]]
+
+
+def wrong_decisions_in(batches: Sequence[Batch]) -> list[list[str]]:
+    """Return for each batch a line for each decision that is not the expected one.
+
+    The decisions are those on the requests of a batch, and on all attempts to assume a role of the batch's account. One
+    process decides all batches.
+    """
+    policies: simulator.Policies = {}
+    questions: list[simulator.Question] = []
+    expected: list[tuple[int, str, bool]] = []
+    for number, (account, targets, requests) in enumerate(batches):
+        attempts = list(attempts_of(account))
+        policies |= account.policies
+        questions += simulator.questions_of(account, targets, requests) + questions_of(account, attempts)
+        expected += [
+            (number, f"{r.principal} {{}} {r.action} on {r.target}", e)
+            for r, e in zip(requests, are_expected(account, requests), strict=True)
+        ]
+        expected += [
+            (number, f"{t.caller} {{}} {t.action} on {t.role}", e)
+            for t, e in zip(attempts, are_expected_attempts(account, attempts), strict=True)
+        ]
+    wrong: list[list[str]] = [[] for _ in batches]
+    for allowed, (number, text, must) in zip(simulator.decide(policies, questions), expected, strict=True):
+        if allowed != must:
+            wrong[number].append(text.format("may" if allowed else "may not"))
+    return wrong
 
 
 def report(wrong: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.permissions.account import ADMINISTRATOR, OPEN, OPEN_KEY, Account, in_another_account, similar_names
+from tests.permissions.account import ADMINISTRATOR, OPEN, Account, in_another_account, similar_names
 from tests.permissions.environments import FOREIGN_ACCOUNT, Environment
 
 # The matrix has requests for every action of these services.
@@ -183,14 +183,14 @@ def _keys(account: Account, environment: Environment) -> dict[str, Target]:
     found = {}
     for how, context in uses.items():
         found[f"key{of}, {how}"] = Target(ours, "key", policy, context)
-        found[f"open key{of}, {how}"] = Target(ours, "key", OPEN_KEY, context)
+        found[f"open key{of}, {how}"] = Target(ours, "key", account.open_key, context)
     for name in environment.connections:
         how = f"used for the secret of {name}"
         context = uses[how]
         other = environment.arn("kms", "key/other")
-        found[f"another open key, {how}"] = Target(other, "key", OPEN_KEY, context)
+        found[f"another open key, {how}"] = Target(other, "key", account.open_key, context)
         for what, target in _similar(f"open key{of}", "key", ours, ours.rpartition("/")[2], context).items():
-            found[f"{what}, {how}"] = Target(target.arn, "key", target.policy or OPEN_KEY, context)
+            found[f"{what}, {how}"] = Target(target.arn, "key", target.policy or account.open_key, context)
     return found
 
 
@@ -355,7 +355,7 @@ def requests_of(
         for resource_type in types or [""]:
             actions_of_type.setdefault(resource_type, []).append(action)
     for principal, asking in account.principals.items():
-        not_asked = (None, OPEN, OPEN_KEY) if asking.policies in ([], [ADMINISTRATOR]) else ()
+        not_asked = (None, OPEN, account.open_key) if asking.policies in ([], [ADMINISTRATOR]) else ()
         for name, target in targets.items():
             if target.policy not in not_asked:
                 for action in actions_of_type.get(target.resource_type, []):

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.permissions.account import ADMINISTRATOR, Account, Principal
+from tests.permissions.account import ADMINISTRATOR, Account, Document, Principal
 from tests.permissions.callers import Caller
 from tests.permissions.mutants import Mutant
 from tests.permissions.requests import Request, Target
 from tools import ROOT
 
 _SCRIPT = str(Path(__file__).parent / "evaluate.mjs")
+Policies = dict[str, tuple[str, Document]]  # id to kind (see evaluate.mjs) and document
 _DECISIONS = {"Allowed": True, "ImplicitlyDenied": False, "ExplicitlyDenied": False}
 
 
@@ -79,7 +80,7 @@ def questions_of_a_trust(account: Account, role: str, asking: Caller, actions: I
     return [Question(situation, action) for action in actions]
 
 
-def decide(account: Account, questions: Sequence[Question], *, one_by_one: bool = False) -> list[bool]:
+def decide(policies: Policies, questions: Sequence[Question], *, one_by_one: bool = False) -> list[bool]:
     """Return for each question whether the request is allowed.
 
     Args:
@@ -88,11 +89,11 @@ def decide(account: Account, questions: Sequence[Question], *, one_by_one: bool 
     Raises:
         CalledProcessError, KeyError: a question cannot be decided. Such a question never counts as denied.
     """
-    return [_DECISIONS[decision] for decision in _ask(account, questions, one_by_one=one_by_one)]
+    return [_DECISIONS[decision] for decision in _ask(policies, questions, one_by_one=one_by_one)]
 
 
 def caught(
-    account: Account,
+    policies: Policies,
     questions: Sequence[Question],
     expected: Sequence[bool],
     mutants: Iterable[Mutant],
@@ -106,15 +107,15 @@ def caught(
         {"policy": m.policy, "kind": m.kind, "document": m.document, "before": m.before, "after": m.after}
         for m in mutants
     ]
-    found: list[bool] = _ask(account, questions, expected=expected, mutants=wrong)
+    found: list[bool] = _ask(policies, questions, expected=expected, mutants=wrong)
     return found
 
 
-def _ask(account: Account, questions: Sequence[Question], **more: Any) -> Any:
+def _ask(policies: Policies, questions: Sequence[Question], **more: Any) -> Any:
     numbers: dict[Situation, int] = {}
     requests = [(numbers.setdefault(q.situation, len(numbers)), q.action) for q in questions]
     batch = {
-        "policies": {name: {"kind": kind, "document": document} for name, (kind, document) in account.policies.items()},
+        "policies": {name: {"kind": kind, "document": document} for name, (kind, document) in policies.items()},
         "situations": [vars(situation) for situation in numbers],
         "requests": requests,
         **more,

@@ -13,7 +13,7 @@ def test_the_matrix_catches_every_mutant(
     mutants = [mutant for mutant in mutants_of(account, actions) if mutant.kind != "trust"]
     questions, expected = questions_of(account, targets, requests), matrix.are_expected(account, requests)
 
-    found = caught(account, questions, expected, mutants)
+    found = caught(account.policies, questions, expected, mutants)
 
     _all_caught(mutants, found)
     assert len(mutants) > 2_500
@@ -24,7 +24,7 @@ def test_the_callers_catch_every_mutant_of_a_trust_policy(account: Account, acti
     attempts = list(matrix.attempts_of(account))
     questions, expected = matrix.questions_of(account, attempts), matrix.are_expected_attempts(account, attempts)
 
-    found = caught(account, questions, expected, mutants)
+    found = caught(account.policies, questions, expected, mutants)
 
     _all_caught(mutants, found)
     assert len(mutants) > 500
