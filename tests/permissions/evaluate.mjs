@@ -132,19 +132,23 @@ function application(statement) {
   return { inSituation, names: cached((action) => isNamed(action, statement)) }
 }
 
+// Whether a statement names a principal that is not a whole account.
+function namesPrincipals({ Principal }) {
+  return !/^(\*|arn:aws:iam::\d{12}:root)$/.test(Principal?.AWS ?? Principal ?? '*')
+}
+
 // For each request, the number of its question. Requests that are the same question get the same number. They have the same
 // decision, because the following is the same:
 // - the service,
 // - the statements that apply: their actions, resources and conditions match the request,
-// - the accounts of the principal and of the resource, and the principal if one of these statements names a principal
-//   that is not a whole account.
+// - the accounts of the principal and of the resource, and the principal if one of these statements names principals.
 function questionsOf({ policies, situations, requests, one_by_one }) {
   if (one_by_one) return requests.map((_, index) => index)
   const statementsOf = cached((id) =>
     policies[id].document.Statement.map((statement) => ({
       text: `${policies[id].kind} ${JSON.stringify(statement)}`,
       application: application(statement),
-      namesPrincipals: !/^(\*|arn:aws:iam::\d{12}:root)$/.test(statement.Principal?.AWS ?? statement.Principal ?? '*'),
+      namesPrincipals: namesPrincipals(statement),
     })),
   )
   // The statements that name an action. Actions of a service with the same statements get the same object.
@@ -214,7 +218,7 @@ function areCaught(batch, real) {
         // A mistake can change only decisions to which one of the two statements applies.
         if (applied === applies && (!applied || isSameOtherwise)) return false
         // Requests that are the same question stay the same question if the same statements apply.
-        const principal = isSameOtherwise ? '' : batch.situations[number].principal
+        const principal = applies && namesPrincipals(mutant.after) ? batch.situations[number].principal : ''
         const decision = decided(`${questions[index]} ${applied} ${applies} ${principal}`, number, action)
         return (decision === 'Allowed') !== batch.expected[index]
       })
