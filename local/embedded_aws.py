@@ -215,6 +215,18 @@ class EmbeddedAws:
         sessions = "" if sessions_expire else "&sessions=keep"
         self._control("POST", f"/_local/advance?minutes={minutes}{sessions}")
 
+    @contextmanager
+    def slow_stacks(self, milliseconds: int = 50) -> Iterator[None]:
+        """Let CloudFormation wait after each resource until the end of the `with` statement.
+
+        Without a pause, other requests see all changes of a deployment at once.
+        """
+        self._control("POST", f"/_local/stacks?pause_milliseconds={milliseconds}")
+        try:
+            yield
+        finally:
+            self._control("POST", "/_local/stacks?pause_milliseconds=0")
+
     def save_snapshot(self, file: Path) -> None:
         """Write the whole state to a file that `start` accepts as a snapshot. No function or deployment may run now."""
         self._control("POST", "/_local/snapshot", {"file": str(file.resolve())})

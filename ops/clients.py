@@ -27,7 +27,7 @@ class Clients:
     secretsmanager: Any
 
 
-def make_clients(account: str, region: str, profile: str | None = None) -> Clients:
+def make_clients(account: str, region: str, profile: str | None, qualifier: str) -> Clients:
     """Return clients for an account and Region.
 
     If the credentials belong to another account, they assume the lookup role of `cdk bootstrap`, as the CDK CLI does.
@@ -35,7 +35,8 @@ def make_clients(account: str, region: str, profile: str | None = None) -> Clien
     Args:
         account: The account's number.
         region: The Region's code.
-        profile: A profile of the AWS CLI; by default the credentials of the shell.
+        profile: A profile of the AWS CLI, or None for the credentials of the shell.
+        qualifier: The qualifier of the CDK's bootstrap.
 
     Raises:
         NoAnswer: There are no credentials for the account.
@@ -56,7 +57,8 @@ def make_clients(account: str, region: str, profile: str | None = None) -> Clien
         sts = session.create_client("sts")
         caller = sts.get_caller_identity()
         if caller["Account"] != account:
-            role = f"arn:{caller['Arn'].split(':')[1]}:iam::{account}:role/cdk-hnb659fds-lookup-role-{account}-{region}"
+            role_name = f"cdk-{qualifier}-lookup-role-{account}-{region}"
+            role = f"arn:{caller['Arn'].split(':')[1]}:iam::{account}:role/{role_name}"
             try:
                 found = sts.assume_role(RoleArn=role, RoleSessionName="preflight")["Credentials"]
             except ClientError as error:

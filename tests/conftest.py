@@ -28,6 +28,7 @@ os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 # The longest tests start first, so that no worker runs a long test at the end while the others are idle. All other
 # tests follow in the order of their names.
 START_FIRST = (
+    "tests/changes/",
     "tests/upgrade/",
     "tests/local/test_rollback.py",
     "tests/local/test_commands.py",
@@ -44,6 +45,9 @@ TOGETHER = "tests/permissions/"  # All these files run in one worker, because th
 # `make rehearse` and CI run these tests, but `make test` does not. They take long, and other tests usually fail too
 # when one of these tests fails.
 REHEARSALS = (
+    "tests/changes/test_in_place.py",
+    "tests/changes/test_names.py",
+    "tests/changes/test_roles.py",
     "tests/upgrade/",
     "tests/local/test_commands.py",
     "tests/faults/test_soak.py",

@@ -34,6 +34,8 @@ REASONS = {
 REFUSED = {"deploy": tuple(REASONS), "destroy": ("rolearn",)}
 """The refused options of each make target. `make diff` and `make bootstrap` refuse no options."""
 
+QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
+
 ALIASES = {"r": "rolearn", "hotswapfallback": "hotswap"}
 
 
@@ -69,6 +71,28 @@ def profile_of(words: "list[str]", environment: "dict[str, str]") -> "str | None
     return environment.get("CDK_PROFILE")
 
 
+def qualifier_of(words: "list[str]", environment: "dict[str, str]") -> str:
+    """Return the qualifier of the CDK's bootstrap. It is part of the names of the roles that the CDK uses.
+
+    The qualifier is a context value. The options take precedence over `cdk.json`, and `cdk.json` over `~/.cdk.json`.
+    """
+    for word, following in zip(reversed(words), [""] + words[:0:-1]):  # noqa: B905
+        option, equals, value = word.partition("=")
+        if option in ("-c", "--context"):
+            value = value if equals else following
+        elif word.startswith("-c"):
+            value = word[len("-c") :]
+        else:
+            continue
+        if value.startswith(QUALIFIER + "="):
+            return value[len(QUALIFIER) + 1 :]
+    for settings in reversed([settings for _, settings in _files(environment)]):
+        context = settings.get("context")
+        if isinstance(context, dict) and isinstance(context.get(QUALIFIER), str):
+            return str(context[QUALIFIER])
+    return "hnb659fds"
+
+
 def _on_command_line(words: "list[str]") -> "Iterator[tuple[str, str]]":
     """Yield the name and the written form of each option that breaks the promise."""
     for word, following in zip(words, [*words[1:], ""]):  # noqa: B905
@@ -100,6 +124,13 @@ def _in_environment(environment: "dict[str, str]") -> "Iterator[tuple[str, str]]
 
 def _in_files(environment: "dict[str, str]") -> "Iterator[tuple[str, str]]":
     """Yield `rollback` if a file turns rollback off. The CLI reads no other refused option from files."""
+    for shown, settings in _files(environment):
+        if settings.get("rollback") is False:
+            yield "rollback", f'"rollback": false in {shown}'
+
+
+def _files(environment: "dict[str, str]") -> "Iterator[tuple[str, dict[str, object]]]":
+    """Yield the name and the content of each file with settings of the CLI. The later file takes precedence."""
     home = environment.get("HOME") or os.path.expanduser("~")
     files = {"~/.cdk.json": os.path.join(home, ".cdk.json"), "cdk.json": os.path.join(ROOT, "cdk.json")}
     for shown, file in files.items():
@@ -108,8 +139,8 @@ def _in_files(environment: "dict[str, str]") -> "Iterator[tuple[str, str]]":
                 settings = json.load(opened)
         except (OSError, ValueError):
             continue  # The file does not exist, or the CLI reports an error in the file.
-        if isinstance(settings, dict) and settings.get("rollback") is False:
-            yield "rollback", f'"rollback": false in {shown}'
+        if isinstance(settings, dict):
+            yield shown, settings
 
 
 def _if_it_matters(option: str, value: str, written: str) -> "Iterator[tuple[str, str]]":

@@ -5,6 +5,8 @@
   invokes its target once. Role sessions that end in these minutes expire, unless `&sessions=keep` is added.
 - `POST /_local/schedules?start=at-once` makes new rate schedules invoke their target at once, as AWS does.
   With `start=later`, which is the default, they wait for their first interval.
+- `POST /_local/stacks?pause_milliseconds=50` makes CloudFormation wait after each resource. Other requests are served
+  meanwhile.
 - `POST /_local/faults` adds a fault. The request's body is a JSON object with the fields of `Fault` in
   local/emulator/faults.py.
 - `DELETE /_local/faults` removes all faults.
@@ -26,7 +28,7 @@ import ministack.app
 
 from local.emulator import faults, snapshots
 from local.emulator.faults import Message, Receive, Send
-from local.emulator.patches import clock
+from local.emulator.patches import clock, stack_pace
 
 _aws = faults.with_faults(ministack.app.app)
 
@@ -69,6 +71,11 @@ async def _run_command(scope: Message, receive: Receive) -> None:
             if start not in ("at-once", "later"):
                 raise _CommandError(400, f"start={start}: write start=at-once or start=later")
             clock.rate_schedules_start_at_once = start == "at-once"
+        case "POST", "/_local/stacks":
+            pause = parse_qs(scope["query_string"].decode()).get("pause_milliseconds", [""])[0]
+            if not pause.isdecimal():
+                raise _CommandError(400, f"pause_milliseconds={pause}: write a whole number of milliseconds")
+            stack_pace.set_pause(int(pause) / 1000)
         case "POST", "/_local/faults":
             try:
                 faults.add(json.loads(await _body(receive)))
@@ -77,7 +84,7 @@ async def _run_command(scope: Message, receive: Receive) -> None:
         case "DELETE", "/_local/faults":
             faults.clear()
         case method, path:
-            commands = "GET status, POST advance, POST schedules, POST faults, DELETE faults"
+            commands = "GET status, POST advance, POST schedules, POST stacks, POST faults, DELETE faults"
             raise _CommandError(404, f"{method} {path} is not a command. Commands below /_local/: {commands}")
 
 

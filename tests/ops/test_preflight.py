@@ -7,15 +7,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import WaiterError
 
 from local.account import Account
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from ops.checks import (
+    CHECKS,
+    Finding,
+    Planned,
+    find_denied_deploy_role,
+    find_missing_principals,
+    find_push_role_conflicts,
+    find_removed_repositories,
+    find_removed_secrets,
+    find_stacks,
+    find_taken_repositories,
+    find_taken_secrets,
+)
 from ops.clients import Clients
-from ops.preflight import CHECKS, Finding, ask, check_push_roles, check_repositories, check_secrets
+from ops.preflight import ask
 from settings.environment import Environment
 from tools import ROOT
 
@@ -35,6 +50,7 @@ ENVIRONMENT = Environment.model_validate(
         "alerts": {"off_because": "a test"},
     }
 )
+PLANNED = Planned(ENVIRONMENT, qualifier="hnb659fds")
 SECRET = "flight/connections/docker_default"
 REPOSITORY = "pilots/map"
 ROLE = "flight-ecr-push-pilots"
@@ -105,11 +121,11 @@ def only(findings: Iterator[Finding]) -> Finding:
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 def test_a_clean_account_has_no_findings(check: Any, clients: Clients) -> None:
-    assert list(check(clients, ENVIRONMENT)) == []
+    assert list(check(clients, PLANNED)) == []
 
 
 def test_a_secret_that_exists_is_found(clients: Clients, secret: Any) -> None:
-    finding = only(check_secrets(clients, ENVIRONMENT))
+    finding = only(find_taken_secrets(clients, PLANNED))
     assert finding.problem == (
         f"The secret {SECRET} exists, and it is not part of the stack flight-DockerLogin. "
         "CloudFormation would answer: already exists."
@@ -119,14 +135,14 @@ def test_a_secret_that_exists_is_found(clients: Clients, secret: Any) -> None:
 
 def test_a_secret_that_is_scheduled_for_deletion_is_found_and_the_fix_works(clients: Clients, secret: Any) -> None:
     secret.delete_secret(SecretId=SECRET, RecoveryWindowInDays=7)
-    finding = only(check_secrets(clients, ENVIRONMENT))
+    finding = only(find_taken_secrets(clients, PLANNED))
     assert "is scheduled for deletion" in finding.problem
     assert f"restore-secret --secret-id {SECRET} && " in finding.fix
     assert f"delete-secret --force-delete-without-recovery --secret-id {SECRET}" in finding.fix
 
     secret.restore_secret(SecretId=SECRET)
     secret.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
-    assert list(check_secrets(clients, ENVIRONMENT)) == []
+    assert list(find_taken_secrets(clients, PLANNED)) == []
     secret.create_secret(Name=SECRET, SecretString="for the fixture")
 
 
@@ -134,24 +150,24 @@ def test_a_secret_of_the_stack_is_a_finding_only_if_it_is_scheduled_for_deletion
     aws: EmbeddedAws, clients: Clients, stack: Any
 ) -> None:
     stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
-    assert list(check_secrets(clients, ENVIRONMENT)) == []
+    assert list(find_taken_secrets(clients, PLANNED)) == []
 
     secretsmanager = aws.client("secretsmanager")
     secretsmanager.delete_secret(SecretId=SECRET)
-    finding = only(check_secrets(clients, ENVIRONMENT))
+    finding = only(find_taken_secrets(clients, PLANNED))
     assert finding.fix == f"Run: aws secretsmanager restore-secret --secret-id {SECRET}"
 
     secretsmanager.restore_secret(SecretId=SECRET)
-    assert list(check_secrets(clients, ENVIRONMENT)) == []
+    assert list(find_taken_secrets(clients, PLANNED)) == []
 
 
 def test_a_repository_that_a_deployment_can_adopt_is_no_finding(clients: Clients, repository: Any) -> None:
-    assert list(check_repositories(clients, ENVIRONMENT)) == []
+    assert list(find_taken_repositories(clients, PLANNED)) == []
 
 
 def test_a_repository_with_a_policy_is_found(clients: Clients, repository: Any) -> None:
     repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(POLICY))
-    finding = only(check_repositories(clients, ENVIRONMENT))
+    finding = only(find_taken_repositories(clients, PLANNED))
     assert finding.problem == (
         f"The repository {REPOSITORY} has a repository policy, which the deployment would remove."
     )
@@ -160,7 +176,7 @@ def test_a_repository_with_a_policy_is_found(clients: Clients, repository: Any) 
 
 def test_a_repository_of_another_stack_is_found(clients: Clients, stack: Any) -> None:
     stack("other-team", "AWS::ECR::Repository", RepositoryName=REPOSITORY)
-    finding = only(check_repositories(clients, ENVIRONMENT))
+    finding = only(find_taken_repositories(clients, PLANNED))
     assert finding.problem == (
         f"The repository {REPOSITORY} belongs to the stack other-team, so flight-Registry cannot adopt it."
     )
@@ -171,34 +187,179 @@ def test_a_repository_of_the_stack_and_its_policy_are_no_finding(
 ) -> None:
     stack("flight-Registry", "AWS::ECR::Repository", RepositoryName=REPOSITORY)
     aws.client("ecr").set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(POLICY))
-    assert list(check_repositories(clients, ENVIRONMENT)) == []
+    assert list(find_taken_repositories(clients, PLANNED)) == []
 
 
 def test_a_push_role_name_that_is_taken_is_found(aws: EmbeddedAws, clients: Clients) -> None:
     iam = aws.client("iam")
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
     try:
-        finding = only(check_push_roles(clients, ENVIRONMENT))
+        finding = only(find_push_role_conflicts(clients, PLANNED))
     finally:
         iam.delete_role(RoleName=ROLE)
     assert finding.problem == (
-        f"The role {ROLE} exists, and it is not part of the stack flight-Access. "
-        "CloudFormation would answer: EntityAlreadyExists."
+        f"The role {ROLE} exists, and it is not part of the stack flight-Access. CloudFormation cannot create it."
     )
 
 
 def test_a_push_role_of_another_stack_is_found(clients: Clients, stack: Any) -> None:
     stack("flight-Old", "AWS::IAM::Role", RoleName=ROLE, AssumeRolePolicyDocument=TRUST)
-    assert "belongs to the stack flight-Old" in only(check_push_roles(clients, ENVIRONMENT)).problem
+    assert "belongs to the stack flight-Old" in only(find_push_role_conflicts(clients, PLANNED)).problem
 
 
 def test_a_push_role_of_the_stack_is_no_finding(clients: Clients, stack: Any) -> None:
     stack("flight-Access", "AWS::IAM::Role", RoleName=ROLE, AssumeRolePolicyDocument=TRUST)
-    assert list(check_push_roles(clients, ENVIRONMENT)) == []
+    assert list(find_push_role_conflicts(clients, PLANNED)) == []
+
+
+def test_a_secret_of_another_stack_is_found_with_the_name_of_the_stack(clients: Clients, stack: Any) -> None:
+    stack("old-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
+    finding = only(find_taken_secrets(clients, PLANNED))
+    assert "belongs to the stack old-DockerLogin. CloudFormation would answer: already exists." in finding.problem
+    assert '"Rename an environment" in docs/changes.md' in finding.fix
+
+
+def test_a_push_role_whose_path_the_settings_change_is_found(clients: Clients, stack: Any) -> None:
+    stack("flight-Access", "AWS::IAM::Role", RoleName=ROLE, AssumeRolePolicyDocument=TRUST, Path="/old/")
+    finding = only(find_push_role_conflicts(clients, PLANNED))
+    assert finding.problem == (
+        f"The path of {ROLE} is /old/, and role_path is /. CloudFormation would answer: "
+        "cannot update a stack when a custom-named resource requires replacing."
+    )
+    assert finding.fix == 'See "Change role_path" in docs/changes.md.'
+
+
+@pytest.mark.parametrize("role", ["cdk-other-cfn-exec-role", "someone"])
+def test_a_secret_whose_policy_does_not_name_the_role_of_the_deployment_is_found(
+    aws: EmbeddedAws, clients: Clients, stack: Any, role: str
+) -> None:
+    stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
+    assert list(find_denied_deploy_role(clients, PLANNED)) == []
+
+    _allow_only(aws, f"arn:aws:iam::{ACCOUNT}:role/{role}-{ACCOUNT}-{REGION}")
+    finding = only(find_denied_deploy_role(clients, PLANNED))
+    denied = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
+    assert f"The policy of {SECRET} denies the role of this deployment, {denied}." in finding.problem
+    assert ("The last deployment used" in finding.problem) == (role != "someone")
+
+    _allow_only(aws, denied)
+    assert list(find_denied_deploy_role(clients, PLANNED)) == []
+
+
+def test_another_qualifier_is_another_role(aws: EmbeddedAws, clients: Clients, stack: Any) -> None:
+    stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
+    _allow_only(aws, PLANNED.deploy_role_arn)
+    finding = only(find_denied_deploy_role(clients, Planned(ENVIRONMENT, qualifier="other")))
+    assert "/cdk-other-cfn-exec-role-" in finding.problem
+    assert f"The last deployment used {PLANNED.deploy_role_arn}." in finding.problem
+
+
+def _allow_only(aws: EmbeddedAws, role_arn: str) -> None:
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "secretsmanager:PutSecretValue",
+        "Resource": "*",
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": [role_arn]}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    aws.client("secretsmanager").put_resource_policy(SecretId=SECRET, ResourcePolicy=policy)
+
+
+def _planned(**changes: Any) -> Planned:
+    return Planned(Environment.model_validate({**ENVIRONMENT.model_dump(), **changes}), qualifier="hnb659fds")
+
+
+def test_a_principal_that_does_not_exist_is_found(clients: Clients) -> None:
+    push = {
+        "user_arns": [f"arn:aws:iam::{ACCOUNT}:user/nobody", "arn:aws:iam::999999999999:user/of-another-account"],
+        "role_arns": [f"arn:aws:iam::{ACCOUNT}:role/ci/nothing"],
+    }
+    planned = _planned(
+        teams={"pilots": {"repositories": ["map"], "push": push}},
+        workers={"role_arns": [f"arn:aws:iam::{ACCOUNT}:role/no-worker"]},
+        permissions_boundary_arn=f"arn:aws:iam::{ACCOUNT}:policy/no-boundary",
+        break_glass_role_arns=[f"arn:aws:iam::{ACCOUNT}:role/no-break-glass"],
+    )
+    findings = list(find_missing_principals(clients, planned))
+    start = f"arn:aws:iam::{ACCOUNT}"
+    assert {finding.problem: finding.stops for finding in findings} == {
+        f"The role {start}:role/ci/nothing does not exist. CloudFormation would answer: Invalid principal in policy.": (
+            True
+        ),
+        f"The user {start}:user/nobody does not exist. CloudFormation would answer: Invalid principal in policy.": True,
+        f"The role {start}:role/no-worker does not exist. CloudFormation would answer: NoSuchEntity.": True,
+        f"The policy {start}:policy/no-boundary does not exist. CloudFormation would answer: NoSuchEntity.": True,
+        f"The role {start}:role/no-break-glass does not exist.": False,
+    }
+
+
+def test_a_wrong_path_in_an_arn_is_found(clients: Clients) -> None:
+    planned = _planned(workers={"role_arns": [f"arn:aws:iam::{ACCOUNT}:role/path/airflow-worker"]})
+    finding = only(find_missing_principals(clients, planned))
+    assert f"is arn:aws:iam::{ACCOUNT}:role/airflow-worker, and the settings have" in finding.problem
+    assert finding.fix == "Correct the path in the settings."
+
+
+def test_a_stack_that_the_settings_no_longer_contain_is_a_notice(clients: Clients, stack: Any) -> None:
+    stack("flight-EcsTasks", "AWS::ECR::Repository", RepositoryName="pilots/other")
+    finding = only(find_stacks(clients, PLANNED))
+    assert not finding.stops
+    assert finding.fix.endswith("aws cloudformation delete-stack --stack-name flight-EcsTasks")
+
+    tasks = _planned(
+        ecs={"tasks": {"pilots/map": {"image_tag": "1"}}}, workers={"role_arns": [f"arn:aws:iam::{ACCOUNT}:role/w"]}
+    )
+    assert list(find_stacks(clients, tasks)) == []
+
+
+def test_a_stack_whose_deletion_failed_is_found(aws: EmbeddedAws, clients: Clients, stack: Any) -> None:
+    stack("flight-Access", "AWS::IAM::Role", RoleName=ROLE, AssumeRolePolicyDocument=TRUST)
+    iam, policy_arn = aws.client("iam"), "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    iam.attach_role_policy(RoleName=ROLE, PolicyArn=policy_arn)
+    aws.client("cloudformation").delete_stack(StackName="flight-Access")
+    waiter = aws.client("cloudformation").get_waiter("stack_delete_complete")
+    with pytest.raises(WaiterError):
+        waiter.wait(StackName="flight-Access", WaiterConfig={"Delay": 0.1})
+    finding = only(find_stacks(clients, PLANNED))
+    iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy_arn)
+    assert finding.stops
+    assert "The stack flight-Access is in DELETE_FAILED" in finding.problem
+
+
+def test_a_secret_that_the_deployment_deletes_is_a_notice_with_the_date_of_its_last_read(
+    aws: EmbeddedAws, clients: Clients, stack: Any
+) -> None:
+    stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name="flight/connections/docker_old")
+    finding = only(find_removed_secrets(clients, PLANNED))
+    assert not finding.stops
+    assert finding.problem == (
+        "The deployment deletes the secret flight/connections/docker_old, with its value. It was not read yet."
+    )
+
+    secretsmanager = aws.client("secretsmanager")
+    secretsmanager.put_secret_value(SecretId="flight/connections/docker_old", SecretString="{}")
+    secretsmanager.get_secret_value(SecretId="flight/connections/docker_old")
+    assert (
+        f"It was last read on {datetime.now(UTC):%Y-%m-%d} (UTC)."
+        in only(find_removed_secrets(clients, PLANNED)).problem
+    )
+
+
+def test_a_secret_that_the_deployment_keeps_is_no_notice(clients: Clients, stack: Any) -> None:
+    stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
+    assert list(find_removed_secrets(clients, PLANNED)) == []
+
+
+def test_a_repository_that_leaves_the_settings_is_a_notice(clients: Clients, stack: Any) -> None:
+    stack("flight-Registry", "AWS::ECR::Repository", RepositoryName="pilots/old")
+    finding = only(find_removed_repositories(clients, PLANNED))
+    assert not finding.stops
+    assert "no longer contain pilots/old. The repositories and their images stay" in finding.problem
 
 
 def test_all_checks_run_with_the_credentials_of_the_shell(shell: pytest.MonkeyPatch, secret: Any) -> None:
-    findings, unanswered = ask(ENVIRONMENT)
+    findings, unanswered = ask(PLANNED)
     assert unanswered == {}
     assert SECRET in only(iter(findings)).problem
 
@@ -208,7 +369,7 @@ def test_a_missing_permission_does_not_stop_the_deployment(
 ) -> None:
     shell.setenv("AWS_ACCESS_KEY_ID", account.operator["AccessKeyId"])
     shell.setenv("AWS_SECRET_ACCESS_KEY", account.operator["SecretAccessKey"])
-    findings, unanswered = ask(ENVIRONMENT)
+    findings, unanswered = ask(PLANNED)
     assert findings == []
     assert set(unanswered) == set(CHECKS)
     assert all("answered AccessDenied" in reason for reason in unanswered.values())
@@ -216,20 +377,20 @@ def test_a_missing_permission_does_not_stop_the_deployment(
 
 def test_credentials_of_another_account_do_not_stop_the_deployment(shell: pytest.MonkeyPatch, secret: Any) -> None:
     other = ENVIRONMENT.model_copy(update={"account": "999999999999"})
-    findings, unanswered = ask(other)
+    findings, unanswered = ask(Planned(other, "hnb659fds"))
     assert findings == []
     assert set(unanswered.values()) == {f"the credentials are of the account {ACCOUNT}, not 999999999999"}
 
 
 def test_a_shell_without_credentials_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
     shell.delenv("AWS_ACCESS_KEY_ID")
-    findings, unanswered = ask(ENVIRONMENT)
+    findings, unanswered = ask(PLANNED)
     assert findings == []
     assert set(unanswered.values()) == {"Unable to locate credentials"}
 
 
 def test_an_unknown_profile_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
-    findings, unanswered = ask(ENVIRONMENT, profile="nobody")
+    findings, unanswered = ask(PLANNED, profile="nobody")
     assert findings == []
     assert set(unanswered.values()) == {"The config profile (nobody) could not be found"}
 
@@ -244,7 +405,7 @@ def test_a_profile_that_requires_an_mfa_code_does_not_stop_the_deployment(
         f"mfa_serial = arn:aws:iam::{ACCOUNT}:mfa/ana\n"
     )
     shell.setenv("AWS_CONFIG_FILE", str(config))
-    findings, unanswered = ask(ENVIRONMENT, profile="admin")
+    findings, unanswered = ask(PLANNED, profile="admin")
     assert findings == []
     assert set(unanswered.values()) == {"the profile asks for an MFA code"}
 
@@ -259,18 +420,18 @@ def test_an_endpoint_that_does_not_answer_stops_the_deployment_only_until_the_ti
             silent.listen()  # The server accepts connections and never sends an answer.
         shell.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()
-        findings, unanswered = ask(ENVIRONMENT, seconds=2)
+        findings, unanswered = ask(PLANNED, seconds=2)
     assert time.monotonic() - started < 4
     assert findings == []
     assert set(unanswered) == set(CHECKS)
 
 
 def test_a_bug_in_a_check_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
-    def broken(clients: Clients, environment: Environment) -> list[Finding]:
+    def broken(clients: Clients, planned: Planned) -> list[Finding]:
         raise KeyError("defect")
 
     shell.setitem(CHECKS, "secrets", broken)
-    findings, unanswered = ask(ENVIRONMENT)
+    findings, unanswered = ask(PLANNED)
     assert (findings, unanswered) == ([], {"secrets": "KeyError('defect')"})
 
 
@@ -320,6 +481,19 @@ def test_the_command_prints_the_account_and_fails_if_there_is_a_finding(
     assert lines[4:] == ["To deploy without these checks, add PREFLIGHT=off."]
 
 
+def test_a_notice_is_printed_and_does_not_stop_the_deployment(
+    shell: pytest.MonkeyPatch, stack: Any, environments: Path
+) -> None:
+    stack("flight-WorkerUpkeep", "AWS::ECR::Repository", RepositoryName="pilots/other")
+    finished = preflight(environments, "flight")
+    assert finished.returncode == 0
+    assert finished.stderr.splitlines()[1:] == [
+        "Notices, which do not stop the deployment:",
+        "  • The settings no longer contain the stack flight-WorkerUpkeep. The deployment does not delete it.",
+        "    To delete the stack, run: aws cloudformation delete-stack --stack-name flight-WorkerUpkeep",
+    ]
+
+
 def test_the_command_prints_one_line_and_succeeds_if_aws_does_not_answer(
     shell: pytest.MonkeyPatch, environments: Path
 ) -> None:
@@ -327,7 +501,7 @@ def test_the_command_prints_one_line_and_succeeds_if_aws_does_not_answer(
     finished = preflight(environments, "flight")
     assert finished.returncode == 0
     assert finished.stderr.splitlines()[1:] == [
-        "Not checked before the deployment: secrets, repositories, push roles (Unable to locate credentials)."
+        f"Not checked before the deployment: {', '.join(CHECKS)} (Unable to locate credentials)."
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tools import ROOT
-from tools.cdk_options import REASONS, profile_of, refusal_of
+from tools.cdk_options import REASONS, profile_of, qualifier_of, refusal_of
 
 OLD_PYTHON = (3, 6)  # the Python of the oldest Linux distributions that are still in use
 HOME = {"HOME": "/nonexistent"}
@@ -227,3 +227,16 @@ def test_the_profile_of_the_options_is_found(options: list[str], variables: dict
 
 def test_an_old_python_can_read_the_module() -> None:
     ast.parse((ROOT / "tools" / "cdk_options.py").read_text(), feature_version=OLD_PYTHON)
+
+
+@pytest.mark.parametrize("option", ["-c {}", "--context {}", "--context={}", "-c={}", "-c a=b -c {}", "-c {} -c a=b"])
+def test_the_qualifier_is_a_context_value_of_the_options(option: str) -> None:
+    words = option.format("@aws-cdk/core:bootstrapQualifier=acme").split()
+    assert qualifier_of(words, HOME) == "acme"
+
+
+def test_without_a_context_value_the_qualifier_is_the_default_of_the_cdk(tmp_path: Path) -> None:
+    assert qualifier_of(["-c", "a=b"], HOME) == "hnb659fds"
+
+    (tmp_path / ".cdk.json").write_text('{"context": {"@aws-cdk/core:bootstrapQualifier": "home"}}')
+    assert qualifier_of([], {"HOME": str(tmp_path)}) == "home"

@@ -6,12 +6,7 @@ construct tree are removed from the assembly, because a deployment does not read
 
 import re
 import shutil
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +16,13 @@ from local import cdk
 from local.account import Account, assume, docker_login, outputs
 from local.demo import FILES, log_in, read
 from local.embedded_aws import EmbeddedAws
+from tests.readings import Readings, reading
 
 FOLDER = Path(__file__).parent
 STACKS = ("Registry", "Access", "DockerLogin", "WorkerUpkeep", "EcsTasks")
 SECRETS = ("upgrade/connections/docker_alpha", "upgrade/connections/docker_beta")
 # A deployment publishes a new version of each function whose code or description changed.
 REPLACED_BY_DESIGN = {"AWS::Lambda::Version"}
-
-
-@dataclass
-class Readings:
-    """The results of a worker's reads while the upgrade ran.
-
-    Attributes:
-        logins: the number of reads that found a valid docker login.
-        failures: the secret and the exception of every other read.
-    """
-
-    logins: int = 0
-    failures: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,7 +50,7 @@ def upgrade(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_facto
     resources = _resources(aws)
     announced = cdk.diff(aws, today, "upgrade/*")
 
-    with _reading(worker_role) as readings:
+    with aws.slow_stacks(), reading(worker_role, SECRETS) as readings:
         cdk.deploy(aws, today, "upgrade/*")
 
     return Upgrade(before, outputs(aws, "upgrade"), resources, _resources(aws), announced, readings)
@@ -103,32 +86,6 @@ def test_an_image_that_was_pushed_before_the_upgrade_is_pulled_after_it(
     for secret in SECRETS:
         _, connection = read(worker_role, secret)
         assert log_in(aws, connection).pull("beta/var:1") == FILES
-
-
-@contextmanager
-def _reading(secrets_manager: Any) -> Iterator[Readings]:
-    """Read the docker logins in a thread until the `with` block ends."""
-    readings, stop = Readings(), threading.Event()
-
-    def keep_reading() -> None:
-        while not stop.is_set():
-            for secret in SECRETS:
-                try:
-                    _, connection = read(secrets_manager, secret)
-                    assert datetime.fromisoformat(connection["extra"]["expires_at"]) > datetime.now(UTC)
-                except Exception as failure:  # With any exception, a task of Airflow fails.
-                    readings.failures.append(f"{secret}: {type(failure).__name__}")
-                else:
-                    readings.logins += 1
-            time.sleep(0.01)
-
-    thread = threading.Thread(target=keep_reading)
-    thread.start()
-    try:
-        yield readings
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _resources(aws: EmbeddedAws) -> dict[str, dict[str, str]]:

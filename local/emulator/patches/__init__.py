@@ -15,6 +15,7 @@ from local.emulator.patches import (
     registry,
     secrets_manager,
     stack_descriptions,
+    stack_pace,
     stack_resources,
     sts,
 )
@@ -26,6 +27,7 @@ def apply() -> None:
         registry,
         cloudformation,
         stack_descriptions,
+        stack_pace,
         stack_resources,
         iam,
         iam_actions,

@@ -11,12 +11,13 @@ AWS:
 - CloudFormation cannot attach a managed policy to a role that does not exist.
 - CloudFormation deletes a role with DeleteRole. It detaches only the policies of the template, so the
   deletion fails if a policy was attached by hand (API reference, DeleteRole).
+- AWS::IAM::Role has PermissionsBoundary, which changes in place. The policy must exist.
 
 MiniStack:
 - Returns the ARN of the session as aws:PrincipalArn, arn:aws:sts::<account>:assumed-role/<role>/<session>.
 - Accepts every principal in a trust policy, and any number of managed policies.
 - Replaces an existing role or managed policy of the same name. Ignores roles that do not exist.
-- Deletes a role of a stack with all of its policies.
+- Deletes a role of a stack with all of its policies. Ignores the boundary of a role in a template.
 
 The patch:
 - Does what AWS does. The patch accepts all principals of other accounts. AWS checks these principals too.
@@ -43,6 +44,7 @@ _trust_policy_error = iam._trust_policy_not_principal_error
 _attach_managed_policy = iam.attach_managed_policy
 _attach_role_policy = iam._attach_role_policy
 _role_create = provisioners._iam_role_create
+_role_update = provisioners._iam_role_update
 _role_delete = provisioners._iam_role_delete
 _managed_policy_create = provisioners._iam_managed_policy_create
 _managed_policy_update = provisioners._iam_managed_policy_update
@@ -119,8 +121,25 @@ def create_role(logical_id: str, properties: Properties, stack_name: str) -> Pro
     name = properties.get("RoleName")
     if name in iam._roles:
         raise ValueError(f"Role with name {name} already exists. (Service: Iam, Status Code: 409)")
+    _check_boundary(properties)
     provisioned: Provisioned = _role_create(logical_id, properties, stack_name)
+    iam._roles[provisioned[0]]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
     return provisioned
+
+
+def update_role(
+    name: str, old: Properties, new: Properties, stack_name: str, logical_id: str | None = None
+) -> Provisioned:
+    _check_boundary(new)
+    provisioned: Provisioned = _role_update(name, old, new, stack_name, logical_id)
+    iam._roles[provisioned[0]]["PermissionsBoundary"] = new.get("PermissionsBoundary")
+    return provisioned
+
+
+def _check_boundary(properties: Properties) -> None:
+    arn = properties.get("PermissionsBoundary")
+    if arn and iam._boundary_policy_error(arn):
+        raise ValueError(f"Scope ARN: {arn} does not exist or is not attachable. (Service: Iam, Status Code: 404)")
 
 
 def delete_role(name: str, properties: Properties) -> None:
@@ -173,7 +192,7 @@ def apply() -> None:
     # MiniStack calls these functions by these names when an update replaces a role.
     provisioners._iam_role_create = create_role
     provisioners._iam_role_delete = delete_role
-    provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"].update(create=create_role, delete=delete_role)
+    provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"].update(create=create_role, update=update_role, delete=delete_role)
     provisioners._RESOURCE_HANDLERS["AWS::IAM::ManagedPolicy"].update(
         create=create_managed_policy, update=update_managed_policy
     )

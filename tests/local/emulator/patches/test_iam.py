@@ -175,6 +175,22 @@ def test_a_named_role_whose_path_changes_cannot_be_replaced(aws: EmbeddedAws) ->
     assert deploy(aws, "moved", Role=a_role(RoleName="renamed", Path="/people/")).status == "UPDATE_COMPLETE"
 
 
+def test_a_stack_gives_a_role_a_permissions_boundary_and_removes_it(aws: EmbeddedAws) -> None:
+    iam = aws.client("iam")
+
+    def boundary_of(role: str) -> Any:
+        boundary = iam.get_role(RoleName=role)["Role"].get("PermissionsBoundary", {})
+        return boundary.get("PermissionsBoundaryArn")
+
+    role = deploy(aws, "bounded", Role=a_role(PermissionsBoundary=READ_ONLY)).refs["Role"]
+    assert boundary_of(role) == READ_ONLY
+    failed = deploy(aws, "bounded", Role=a_role(PermissionsBoundary=arn_of("policy/nothing")))
+    assert "does not exist or is not attachable" in failed.failures
+    assert boundary_of(role) == READ_ONLY
+    assert deploy(aws, "bounded", Role=a_role()).refs["Role"] == role
+    assert boundary_of(role) is None
+
+
 def test_a_stack_deletes_a_role_with_the_policies_of_its_template(aws: EmbeddedAws) -> None:
     inline = {"PolicyName": "inline", "PolicyDocument": {"Version": "2012-10-17", "Statement": [allow("s3:*")]}}
     role = a_role(RoleName="with-policies", ManagedPolicyArns=[READ_ONLY], Policies=[inline])

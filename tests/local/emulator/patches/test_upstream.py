@@ -101,20 +101,25 @@ def handlers() -> Any:
         ),
         ("cloudformation", "services.cloudformation.stacks", ["_with_stack_tags"]),
         ("cloudformation", "services.cloudformation.changesets", ["_IMPORT_LOOKUPS"]),
+        (
+            "stack_pace",
+            "services.cloudformation.stacks",
+            ["_runs_on_worker_thread", "_provision_keeping_seed", "_update_keeping_seed", "_delete_resource"],
+        ),
         ("iam", "core.iam_evaluator", ["_resolve_condition_key", "_role_name_from_assumed_arn"]),
         (
             "iam",
             "services.iam",
             [
                 *("_trust_policy_not_principal_error", "attach_managed_policy", "_attach_role_policy", "_error"),
-                *("_users", "_roles", "_policies", "_IAM_HANDLERS"),
+                *("_users", "_roles", "_policies", "_IAM_HANDLERS", "_boundary_policy_error"),
             ],
         ),
         (
             "iam",
             "services.cloudformation.provisioners",
             [
-                *("_iam_role_create", "_iam_role_delete", "_iam_policy_require_entities"),
+                *("_iam_role_create", "_iam_role_update", "_iam_role_delete", "_iam_policy_require_entities"),
                 *("_iam_managed_policy_create", "_iam_managed_policy_update"),
             ],
         ),
@@ -382,6 +387,21 @@ def test_upstream_still_deletes_a_role_with_a_policy_that_was_attached_by_hand(m
     ministack.services.iam._attach_role_policy({"RoleName": "by-hand", "PolicyArn": "arn:any"})
     handlers["AWS::IAM::Role"]["delete"]("by-hand", {"RoleName": "by-hand"})
     assert "by-hand" not in ministack.services.iam._roles
+
+
+@needs_patch("stack_pace")
+def test_upstream_still_changes_most_resources_without_serving_a_request() -> None:
+    from ministack.services.cloudformation.stacks import _runs_on_worker_thread
+
+    for kind in ("AWS::SecretsManager::Secret", "AWS::IAM::ManagedPolicy", "AWS::SecretsManager::ResourcePolicy"):
+        assert not _runs_on_worker_thread(kind)
+
+
+@needs_patch("iam")
+def test_upstream_still_ignores_the_boundary_of_a_role_in_a_template(ministack: Any, handlers: Any) -> None:
+    properties = {"RoleName": "bounded", "PermissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
+    handlers["AWS::IAM::Role"]["create"]("Role", properties, "stack")
+    assert not ministack.services.iam._roles["bounded"].get("PermissionsBoundary")
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
