@@ -1,7 +1,7 @@
 """The resources that each environment must have, as rules written by hand: their types, properties and references.
 
-The matrix decides on policies. A resource can also give access without a policy, for example a Lambda layer, the replica
-of a secret or another destination. Therefore, a resource or property that is not listed here fails a test.
+The matrix decides on policies. A resource can also give access without a policy, for example a Lambda layer, the
+replica of a secret or another destination. Therefore, a resource or property that is not listed here fails a test.
 """
 
 from collections.abc import Iterator
