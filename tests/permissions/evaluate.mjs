@@ -2,7 +2,7 @@
 //
 // stdin:  {"policies": {id: {"kind": "identity" | "resource" | "trust", "document": …}},
 //          "situations": [{"principal", "resource", "account", "context", "identity": [id], "resource_policy": id or null}],
-//          "requests": [[number of the request's situation, action]]}
+//          "actions": [name], "requests": [[number of the request's situation, number of its action]]}
 // stdout: ["Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied"], in the order of the requests. If a request or policy
 //         cannot be evaluated, the whole batch fails. Such a request never counts as denied.
 //
@@ -230,6 +230,7 @@ function areCaught(batch, real) {
 }
 
 function answer(batch) {
+  batch.requests = batch.requests.map(([number, action]) => [number, batch.actions[action]])
   const real = Object.fromEntries(Object.entries(batch.policies).map(([id, policy]) => [id, validated(id, policy)]))
   return batch.mutants ? areCaught(batch, real) : decisions(batch, real)
 }

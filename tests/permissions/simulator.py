@@ -113,10 +113,15 @@ def caught(
 
 def _ask(policies: Policies, questions: Sequence[Question], **more: Any) -> Any:
     numbers: dict[Situation, int] = {}
-    requests = [(numbers.setdefault(q.situation, len(numbers)), q.action) for q in questions]
+    actions: dict[str, int] = {}
+    requests = [
+        (numbers.setdefault(situation, len(numbers)), actions.setdefault(action, len(actions)))
+        for situation, action in questions
+    ]
     batch = {
         "policies": {name: {"kind": kind, "document": document} for name, (kind, document) in policies.items()},
         "situations": [vars(situation) for situation in numbers],
+        "actions": [*actions],
         "requests": requests,
         **more,
     }

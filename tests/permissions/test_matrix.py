@@ -31,15 +31,15 @@ def test_requests_to_which_the_same_statements_apply_get_the_same_decision(
 def test_the_matrix_has_a_request_for_everything_that_the_table_lists(
     account: Account, requests: list[Request]
 ) -> None:
-    asked = {(request.principal, request.target, request.action) for request in requests}
     listed = {
-        (principal, target, action)
+        Request(principal, action, target)
         for principal, permissions in expected_in(account).items()
         for target, actions in permissions.items()
         for action in actions - EVERYTHING
     }
 
-    assert listed <= asked, listed - asked
+    missing = listed.difference(requests)
+    assert not missing, missing
     assert {request.principal for request in requests} == set(account.principals)
 
 
