@@ -47,6 +47,7 @@ def test_an_environment_has_exactly_the_listed_resources(environment: Environmen
 def test_a_resource_has_only_the_listed_properties(environment: Environment, templates: Templates) -> None:
     for template in templates_of(environment, templates):
         assert set(template) <= TEMPLATE
+        assert [*template["Parameters"], *template["Rules"]] == ["BootstrapVersion", "CheckBootstrapVersion"]
         # A dynamic reference would put the value of a secret into a resource.
         assert "{{resolve:" not in json.dumps({**template, "Parameters": {}})
         for resource in template["Resources"].values():
@@ -75,6 +76,19 @@ def test_all_functions_of_an_environment_have_the_same_code(environment: Environ
     code = {str(f["Properties"]["Code"]) for f in functions if path_of(f).endswith("/Refresh")}
 
     assert len(code) == 1
+
+
+@each_environment
+def test_a_dashboard_has_only_widgets_that_run_no_code(environment: Environment, templates: Templates) -> None:
+    # A custom widget invokes a function with the permissions of the person who looks at the dashboard.
+    [dashboard] = [
+        resource["Properties"]["DashboardBody"]
+        for resource in templates[f"{environment.name}-DockerLogin"]["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::Dashboard"
+    ]
+    text = "".join(part if isinstance(part, str) else "reference" for part in dashboard["Fn::Join"][1])
+
+    assert {widget["type"] for widget in json.loads(text)["widgets"]} <= {"alarm", "log", "metric"}
 
 
 def named(principal: Any) -> list[str]:
