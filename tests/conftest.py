@@ -50,6 +50,7 @@ REHEARSALS = (
     "tests/changes/test_roles.py",
     "tests/upgrade/",
     "tests/local/test_commands.py",
+    "tests/local/test_adoption.py",
     "tests/local/test_new_account.py",
     "tests/local/test_locked_out.py",
     "tests/faults/test_soak.py",

@@ -1,7 +1,7 @@
 """A stand-in for the AWS CLI, so that tests can run the commands of the documentation: `python -m tests.local.aws_cli`.
 
 The stand-in calls boto3 with the same parameters. It supports what the documented commands use: strings, lists, JSON,
-`file://`, flags, `wait`, `--query` and `--output`.
+`Key=Value`, `file://`, flags, `wait`, `--query` and `--output`.
 """
 
 import json
@@ -28,7 +28,7 @@ def main() -> None:
     shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method]).input_shape
     request = {}
     for name, member in shape.members.items():
-        option = xform_name(name, "-")
+        option = xform_name(name[0].upper() + name[1:], "-")
         if option in options:
             request[name] = _value(member, options.pop(option))
     if options:
@@ -60,6 +60,8 @@ def _value(shape: Any, values: list[str]) -> Any:
     if shape.type_name == "boolean":
         return True
     texts = [Path(value[7:]).read_text() if value.startswith("file://") else value for value in values]
+    if shape.type_name == "list" and shape.member.type_name == "structure":
+        return [dict(pair.split("=", 1) for pair in text.split(",")) for text in texts]
     if shape.type_name == "list":
         return texts
     [text] = texts

@@ -15,7 +15,11 @@ from tools import ROOT
 # assembly from CDK_APP. Nobody can answer its questions.
 _PROGRAMS = {
     "bin/make": f"""
-case $1 in deploy) options='--require-approval never --import-existing-resources' ;; destroy) options=--force ;; esac
+case $1 in
+  deploy) options='--require-approval never --import-existing-resources' ;;
+  destroy) options=--force ;;
+  *) options= ;;
+esac
 exec {shlex.quote(str(ROOT / "node_modules/.bin/cdk"))} "$1" $options ${{3#CDK_OPTIONS=}} "${{2#ENV=}}/*"
 """,
     "bin/aws": f"""

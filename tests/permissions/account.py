@@ -1,62 +1,11 @@
 """The principals, resources and policies of the templates, with CloudFormation's intrinsic functions resolved."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.templates import Templates
-
-ACCOUNT, REGION = "123456789012", "eu-west-1"
-FOREIGN_ACCOUNT = "999999999999"
-
-WORKER = f"arn:aws:iam::{ACCOUNT}:role/airflow-worker"
-BREAK_GLASS = f"arn:aws:iam::{ACCOUNT}:role/BreakGlass"
-DEPLOY = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
-ROOT = f"arn:aws:iam::{ACCOUNT}:root"
-
-# Two teams whose names start with the same word, each with a connection. The two teams cover every way to push that the
-# settings offer.
-SETTINGS = f"""
-account = "{ACCOUNT}"
-region = "{REGION}"
-secret_key = "customer"
-break_glass_role_arns = ["{BREAK_GLASS}"]
-[teams.analytics]
-repositories = ["app"]
-push.permission_sets = ["DataAnalyst"]
-push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/analytics-ci"]
-[teams.analytics-x]
-repositories = ["app"]
-push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/ana"]
-push.require_mfa = true
-[connections.docker_default]
-teams = ["analytics"]
-[connections.docker_x]
-teams = ["analytics-x"]
-[workers]
-role_arns = ["{WORKER}"]
-[ecs.tasks."analytics/app"]
-image_tag = "1"
-[ecs.tasks."analytics-x/app"]
-image_tag = "1"
-[alerts]
-emails = ["ops@example.com"]
-"""
-# A second environment in the same account. Its workers also pull directly, and its stack creates the workers' role.
-SETTINGS_DIRECT = f"""
-account = "{ACCOUNT}"
-region = "{REGION}"
-connections_prefix = "direct/connections"
-break_glass_role_arns = ["{BREAK_GLASS}"]
-[teams.direct]
-repositories = ["app"]
-push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/direct-ci"]
-[connections.docker_direct]
-teams = ["direct"]
-[workers]
-pull_directly = true
-[alerts]
-off_because = "the other environment has them"
-"""
+from tests.permissions.environments import FOREIGN_ACCOUNT, Environment, break_glass, worker
+from tests.templates import Template, Templates
 
 Document = dict[str, Any]
 
@@ -86,22 +35,66 @@ class Principal:
 class Account:
     """The principals, resources and policies by construct path, such as env/DockerLogin/DockerDefault/Secret."""
 
+    environments: list[Environment]  # all of one account and Region
     policies: dict[str, tuple[str, Document]]  # id to kind (see evaluate.mjs) and document
     principals: dict[str, Principal]
-    arns: dict[str, str]
-    resource_policies: dict[str, str]  # resource to the id of its policy
-    trusts: dict[str, str]  # role to the id of its trust policy
+    arns: dict[str, str] = field(default_factory=dict)
+    resource_policies: dict[str, str] = field(default_factory=dict)  # resource to the id of its policy
+    trusts: dict[str, str] = field(default_factory=dict)  # role to the id of its trust policy
+
+    @property
+    def id(self) -> str:
+        return self.environments[0].account
+
+    @property
+    def region(self) -> str:
+        return self.environments[0].region
+
+    @property
+    def open_key(self) -> str:
+        """The id of a key policy that delegates to IAM policies."""
+        return OPEN_KEY + self.id
 
 
 ADMINISTRATOR = "an administrator's policy"
-OPEN_KEY = "a key policy that delegates to IAM policies"
-NOT_FROM_A_TEMPLATE = (ADMINISTRATOR, OPEN_KEY)
+OPEN_KEY = "a key policy that delegates to IAM policies of account "  # with the account's id
+OPEN = "a policy that allows everything to everybody"
+NOT_FROM_A_TEMPLATE = (ADMINISTRATOR, OPEN_KEY, OPEN)
 # IAM evaluates a resource-based policy together with the principal's identity-based policies. The tests use two copies
 # of each principal to see the effect of the resource-based policy alone. The identity-based policies of one copy allow
 # everything, so only the resource-based policy can deny. The other copy has no identity-based policies, so only the
 # resource-based policy can allow.
 WITH_EVERY_PERMISSION = ", with identity-based policies that allow everything"
 WITHOUT_PERMISSIONS = ", without identity-based policies"
+SERVICES_WITHOUT_PERMISSIONS = ("codebuild", "ec2", "ecs-tasks", "events", "lambda")
+
+
+def similar_names(name: str) -> dict[str, str]:
+    """Return names that a wildcard before, after or instead of a part of this name would also match.
+
+    Args:
+        name: the name, with or without slashes.
+    """
+    parts = name.split("/")
+    found = {}
+    for index, part in enumerate(parts):
+        what = f"{part} in its name" if len(parts) > 1 else "its name"
+        for how, other in ((f", with more after {what}", f"{part}-y"), (f", with more before {what}", f"y-{part}")):
+            found[how] = "/".join([*parts[:index], other, *parts[index + 1 :]])
+    return found
+
+
+def similar_arns(arn: str) -> dict[str, str]:
+    """Return ARNs of roles or users that a wildcard in this ARN would also match."""
+    head, _, resource = arn.rpartition(":")
+    resource_type, _, name = resource.partition("/")
+    return {how: f"{head}:{resource_type}/{other}" for how, other in similar_names(name).items()}
+
+
+def in_another_account(arn: str) -> str:
+    """Return the ARN with the id of another account."""
+    parts = arn.split(":", 5)
+    return ":".join([*parts[:4], FOREIGN_ACCOUNT, parts[5]])
 
 
 def role(arn: str, *policies: str) -> Principal:
@@ -109,53 +102,81 @@ def role(arn: str, *policies: str) -> Principal:
     return Principal(arn, f"arn:aws:sts::{account}:assumed-role/{name}/session", list(policies))
 
 
-def account_of(templates: Templates) -> Account:
+def account_of(templates: Templates, environments: Iterable[Environment]) -> Account:
     """Return the account of synthesized templates, with additional principals that no template creates.
 
     Args:
-        templates: the template of each stack.
+        templates: the template of each stack. Templates of other environments are ignored.
+        environments: the environments of the account, all in one Region.
     """
-    allow_all = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    leave_to_iam = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"AWS": ROOT}}
+    environments = list(environments)
+    [(id_, _)] = {(environment.account, environment.region) for environment in environments}
+    root, user = f"arn:aws:iam::{id_}:root", f"arn:aws:iam::{id_}:user/someone"
+    leave_to_iam = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"AWS": root}}
+    allow_all = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     account = Account(
+        environments,
         policies={
-            ADMINISTRATOR: ("identity", allow_all),
-            OPEN_KEY: ("resource", {"Version": "2012-10-17", "Statement": [leave_to_iam]}),
+            ADMINISTRATOR: ("identity", {"Version": "2012-10-17", "Statement": [allow_all]}),
+            OPEN_KEY + id_: ("resource", {"Version": "2012-10-17", "Statement": [leave_to_iam]}),
+            OPEN: ("resource", {"Version": "2012-10-17", "Statement": [{**allow_all, "Principal": {"AWS": "*"}}]}),
         },
         principals={
-            "worker": role(WORKER),
-            "break glass": role(BREAK_GLASS, ADMINISTRATOR),
-            "deploy": role(DEPLOY, ADMINISTRATOR),
-            "root": Principal(ROOT, ROOT, [ADMINISTRATOR]),
-            "another administrator": role(f"arn:aws:iam::{ACCOUNT}:role/another-administrator", ADMINISTRATOR),
+            **{worker(arn): role(arn) for environment in environments for arn in environment.worker_arns},
+            **{
+                break_glass(arn): role(arn, ADMINISTRATOR)
+                for environment in environments
+                for arn in environment.break_glass_arns
+            },
+            "deploy": role(environments[0].deploy_role_arn, ADMINISTRATOR),
+            "root": Principal(root, root, [ADMINISTRATOR]),
+            "another administrator": role(f"arn:aws:iam::{id_}:role/another-administrator", ADMINISTRATOR),
             "administrator of another account": role(
                 f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/administrator", ADMINISTRATOR
             ),
-            "principal without an ARN": Principal("", ROOT, [ADMINISTRATOR]),
-            "CloudWatch": Principal("", "cloudwatch.amazonaws.com", context={"aws:SourceAccount": ACCOUNT}),
+            "principal without an ARN": Principal("", root, [ADMINISTRATOR]),
+            # Only AWS can set aws:SourceAccount. A policy must refuse a user even if the user's requests had this key.
+            "a user": Principal(user, user, context={"aws:SourceAccount": id_}),
+            "CloudWatch": Principal("", "cloudwatch.amazonaws.com", context={"aws:SourceAccount": id_}),
             "CloudWatch for another account": Principal(
                 "", "cloudwatch.amazonaws.com", context={"aws:SourceAccount": FOREIGN_ACCOUNT}
             ),
             "CloudWatch for no account": Principal("", "cloudwatch.amazonaws.com"),
-            "EventBridge": Principal("", "events.amazonaws.com", context={"aws:SourceAccount": ACCOUNT}),
+            **{
+                f"the service {service}": Principal("", f"{service}.amazonaws.com", context={"aws:SourceAccount": id_})
+                for service in SERVICES_WITHOUT_PERMISSIONS
+            },
         },
-        arns={},
-        resource_policies={},
-        trusts={},
     )
-    for template in templates.values():
-        _read(account, template["Resources"])
-    for name in ("worker", *(name for name in account.trusts if name.endswith(("/PullRole", "/Workers/Role")))):
-        account.principals[name + WITH_EVERY_PERMISSION] = role(account.principals[name].arn, ADMINISTRATOR)
-        account.principals[name + WITHOUT_PERMISSIONS] = role(account.principals[name].arn)
-    for name in ("break glass", "deploy"):  # the identity-based policies of both already allow everything
-        account.principals[name + WITHOUT_PERMISSIONS] = role(account.principals[name].arn)
+    for environment in environments:
+        for template in templates.values():
+            if _stage_of(template) == environment.name:
+                _read(account, environment, template["Resources"])
+    account.principals |= _copies(account)
     return account
 
 
-def _read(account: Account, resources: dict[str, Any]) -> None:
+def _copies(account: Account) -> Iterator[tuple[str, Principal]]:
+    """Yield principals that show the effect of the resource-based policies alone."""
+    administrators = [name for name in account.principals if name == "deploy" or name.startswith("break glass")]
+    roles = [name for name in account.principals if name in account.trusts or name.startswith("worker")]
+    named = [name for name in roles if name.startswith("worker") or name.endswith(("/PullRole", "/Workers/Role"))]
+    for name in roles:
+        yield name + WITH_EVERY_PERMISSION, role(account.principals[name].arn, ADMINISTRATOR)
+    for name in administrators + named:
+        yield name + WITHOUT_PERMISSIONS, role(account.principals[name].arn)
+        for how, arn in similar_arns(account.principals[name].arn).items():
+            yield name + how, role(arn, ADMINISTRATOR)
+
+
+def _stage_of(template: Template) -> str:
+    first = next(iter(template["Resources"].values()))
+    return path_of(first).partition("/")[0]
+
+
+def _read(account: Account, environment: Environment, resources: dict[str, Any]) -> None:
     paths = {logical: path_of(resource) for logical, resource in resources.items()}
-    physical = {logical: _physical(paths[logical], resource) for logical, resource in resources.items()}
+    physical = {logical: _physical(environment, paths[logical], resource) for logical, resource in resources.items()}
     for logical, resource in resources.items():
         account.arns[paths[logical]] = physical[logical]["Arn"]
         if resource["Type"] == "AWS::IAM::Role":
@@ -165,6 +186,7 @@ def _read(account: Account, resources: dict[str, Any]) -> None:
         path, properties = paths[logical], resource.get("Properties", {})
 
         def keep(policy_id: str, kind: str, document: Any) -> str:
+            assert policy_id not in account.policies, f"two policies have the id {policy_id}"
             account.policies[policy_id] = (kind, resolve(document, physical))
             return policy_id
 
@@ -177,19 +199,24 @@ def _read(account: Account, resources: dict[str, Any]) -> None:
                 account.trusts[path] = keep(f"{path}/trust", "trust", properties["AssumeRolePolicyDocument"])
             case "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy":
                 policy_id = keep(path, "identity", properties["PolicyDocument"])
+                assert not {"Users", "Groups"} & set(properties), f"{path} is attached to more than roles"
                 for owner in properties["Roles"]:
-                    name = paths[owner["Ref"]] if isinstance(owner, dict) else "worker"
+                    # A role that no template creates must be a worker.
+                    name = paths[owner["Ref"]] if isinstance(owner, dict) else f"worker {owner}"
                     account.principals[name].policies.append(policy_id)
             case "AWS::SecretsManager::ResourcePolicy":
                 secret = paths[properties["SecretId"]["Ref"]]
+                assert secret not in account.resource_policies, f"{secret} has two policies"
                 account.resource_policies[secret] = keep(path, "resource", properties["ResourcePolicy"])
             case "AWS::KMS::Key":
                 account.resource_policies[path] = keep(f"{path}/policy", "resource", properties["KeyPolicy"])
             case "AWS::SQS::QueuePolicy":
                 [queue] = [paths[reference["Ref"]] for reference in properties["Queues"]]
+                assert queue not in account.resource_policies, f"{queue} has two policies"
                 account.resource_policies[queue] = keep(path, "resource", properties["PolicyDocument"])
             case "AWS::SNS::TopicPolicy":
                 [topic] = [paths[reference["Ref"]] for reference in properties["Topics"]]
+                assert topic not in account.resource_policies, f"{topic} has two policies"
                 account.resource_policies[topic] = keep(path, "resource", properties["PolicyDocument"])
             case kind:
                 # The custom resource of the first refresh has copies of policies as a property, so that a deployment
@@ -203,19 +230,18 @@ def path_of(resource: dict[str, Any]) -> str:
     return path.removesuffix("/Resource").removesuffix("/Default")
 
 
-def _physical(path: str, resource: dict[str, Any]) -> dict[str, str]:
+def _physical(environment: Environment, path: str, resource: dict[str, Any]) -> dict[str, str]:
     """Return the values of Ref and Fn::GetAtt Arn of a resource. References to unlisted types are errors."""
     properties, made_up = resource.get("Properties", {}), path.replace("/", "-")
 
-    def arn(service: str, rest: str, region: str = REGION) -> str:
-        return f"arn:aws:{service}:{region}:{ACCOUNT}:{rest}"
+    arn = environment.arn
 
     match resource["Type"]:
         case "AWS::IAM::Role":
             name = properties.get("RoleName", made_up)
-            return {"Ref": name, "Arn": arn("iam", f"role{properties.get('Path', '/')}{name}", region="")}
+            return {"Ref": name, "Arn": environment.role_arn(f"{properties.get('Path', '/')[1:]}{name}")}
         case "AWS::IAM::ManagedPolicy":
-            policy_arn = arn("iam", f"policy/{made_up}", region="")
+            policy_arn = f"arn:aws:iam::{environment.account}:policy/{made_up}"
             return {"Ref": policy_arn, "Arn": policy_arn}
         case "AWS::SecretsManager::Secret":
             secret_arn = arn("secretsmanager", f"secret:{properties['Name']}-AbCdEf")

@@ -2,18 +2,26 @@
 
 import pytest
 
-from tests.permissions.account import ACCOUNT, REGION, SETTINGS, SETTINGS_DIRECT, Account, account_of
+from tests.permissions.account import Account, account_of
 from tests.permissions.actions import actions_of, examples_of, exceptions, sources
+from tests.permissions.combinations import ENVIRONMENTS
+from tests.permissions.environments import ACCOUNT, DIRECT, ENV, REGION, write
 from tests.permissions.requests import Request, Target, requests_of, targets_of
-from tests.templates import synthesize
+from tests.templates import Templates, synthesize
 
 
 @pytest.fixture(scope="session")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """The templates of all environments of these tests, synthesized once."""
     folder = tmp_path_factory.mktemp("environments")
-    (folder / "env.toml").write_text(SETTINGS)
-    (folder / "direct.toml").write_text(SETTINGS_DIRECT)
-    return account_of(synthesize(folder, folder / "cdk.out"))
+    write([ENV, DIRECT, *ENVIRONMENTS], folder)
+    return synthesize(folder, folder / "cdk.out")
+
+
+@pytest.fixture(scope="session")
+def account(templates: Templates) -> Account:
+    """The account with the environments `env` and `direct`."""
+    return account_of(templates, [ENV, DIRECT])
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,14 @@
-"""The permissions that each principal must have, written by hand. Every request that is not listed must be denied."""
+"""The permissions that each principal must have, as rules written by hand. Everything else must be denied.
 
-from collections.abc import Iterable
+A function returns the permissions of one kind of principal. The rules read the settings, but not the code under test.
+"""
 
-from tests.permissions.account import WITH_EVERY_PERMISSION, WITHOUT_PERMISSIONS
+from collections.abc import Iterable, Iterator
+
+from tests.permissions.account import ADMINISTRATOR as ADMINISTRATORS_POLICY
+from tests.permissions.account import WITH_EVERY_PERMISSION, Account, similar_names
+from tests.permissions.callers import OF_EC2, OF_ECS, OF_LAMBDA, OF_SCHEDULER, role_callers, set_callers, user_callers
+from tests.permissions.environments import Environment
 
 Permissions = dict[str, set[str]]  # target to actions; requests.py defines the names of the targets
 
@@ -96,228 +102,332 @@ def also_with_unknown_transport(*targets: str) -> list[str]:
     return [*targets, *(f"{target}, transport unknown" for target in targets)]
 
 
-SECRET_OF_DEFAULT, SECRET_OF_X = (
-    also_with_unknown_transport("secret of docker_default"),
-    also_with_unknown_transport("secret of docker_x"),
-)
-SECRETS, SECRET_OF_DIRECT = SECRET_OF_DEFAULT + SECRET_OF_X, also_with_unknown_transport("secret of docker_direct")
-# The key may be used for every secret whose name starts with the environment's connections_prefix.
-KEY_FOR_SECRETS = [
-    f"key, used for {secret}"
-    for name in ("docker_default", "docker_x")
-    for secret in (f"the secret of {name}", f"a secret with a longer name than that of {name}")
-]
-# Before Secrets Manager sets a key on a secret, it tests the key.
-KEY_TESTS = ["key, tested by SecretARN", "key, tested by SecretVersionId"]
-KEY_OTHERWISE = [
-    *KEY_TESTS,
-    *(f"{test} through {service}" for test in KEY_TESTS for service in ("another service", "no service")),
-    "key, used for another secret",
-    "key, used for no secret",
-    "key, used for a version without the ARN of a secret",
-    *(
-        f"key, used for the secret of {name} through {service}"
-        for name in ("docker_default", "docker_x")
-        for service in ("another service", "no service")
-    ),
-]
-FAILURES, FAILURES_OF_DIRECT = (
-    also_with_unknown_transport("failure queue"),
-    also_with_unknown_transport("failure queue of direct"),
-)
-TOPIC = also_with_unknown_transport("alert topic")
-ANALYTICS, ANALYTICS_X, DIRECT = (
-    [*also_with_unknown_transport(f"{team}/app"), f"{team}/other"] for team in ("analytics", "analytics-x", "direct")
-)
+def secret(connection: str) -> list[str]:
+    return also_with_unknown_transport(f"secret of {connection}")
 
-ADMINISTRATOR: Permissions = {
-    **each(SECRETS + SECRET_OF_DIRECT, READ_METADATA),
-    **each(KEY_FOR_SECRETS + KEY_OTHERWISE, ADMINISTER_KEY),
-    **each(FAILURES + FAILURES_OF_DIRECT + TOPIC, EVERYTHING),
-    "alert topic over http": TOPIC_EXCEPT_PUBLISH,
-}
 
-EXPECTED: dict[str, Permissions] = {
-    # Analysts push the images of their team, and only over HTTPS.
-    "env/Access/PushRoles/Analytics": {"no specific resource": LOG_IN, **each(ANALYTICS, PUSH)},
-    "env/Access/PushRoles/AnalyticsX": {"no specific resource": LOG_IN, **each(ANALYTICS_X, PUSH)},
-    "direct/Access/PushRoles/Direct": {"no specific resource": LOG_IN, **each(DIRECT, PUSH)},
-    # A function may pull the images of its connection, get a token, and write the token into its connection's secret.
-    "env/DockerLogin/DockerDefault/PullRole": {
-        "no specific resource": LOG_IN,
-        **each([*ANALYTICS, "analytics/app over http"], PULL),
-        **each([*SECRET_OF_DEFAULT, "secret of docker_default, without its policy"], WRITE_SECRET),
-        **each(
-            ["key, used for the secret of docker_default", "open key, used for the secret of docker_default"], ENCRYPT
+def secrets(environment: Environment) -> list[str]:
+    return [target for connection in environment.connections for target in secret(connection)]
+
+
+def failures(environment: Environment) -> list[str]:
+    return also_with_unknown_transport(f"failure queue of {environment.name}")
+
+
+def images(environment: Environment, teams: Iterable[str]) -> list[str]:
+    """Return the repositories of these teams, also the ones that are not in the settings."""
+    found = []
+    for team in teams:
+        for name in environment.teams[team]:
+            full = f"{team}/{name}"
+            found += [*also_with_unknown_transport(full), f"{full}/below"]
+            found += [f"{team}/{other}" for other in similar_names(name).values()]
+        found.append(f"{team}/not-in-the-settings")
+    return found
+
+
+def images_over_http(environment: Environment, teams: Iterable[str]) -> list[str]:
+    return [f"{team}/{name} over http" for team in teams for name in environment.teams[team]]
+
+
+def pulls(environment: Environment, teams: Iterable[str]) -> Permissions:
+    """Return the permissions to pull the images of these teams.
+
+    The statement has a list of prefixes and a list of tags, so the tag of another of these teams is enough.
+    """
+    teams = list(teams)
+    tagged = [f"{team}/app, tagged {other}" for team in teams for other in teams if other != team]
+    return each(images(environment, teams) + images_over_http(environment, teams) + tagged, PULL)
+
+
+def key_uses(environment: Environment, of: str, connections: Iterable[str]) -> list[str]:
+    """Return the uses of the key for exactly these connections' secrets."""
+    names = connections if environment.has_key else []
+    return [f"{of} of {environment.name}, used for the secret of {name}" for name in names]
+
+
+def similar_key_uses(environment: Environment, connection: str) -> dict[str, str]:
+    """Return a dict of a use of the key for a secret with a similar name to the name of this secret."""
+    names = similar_names(environment.secret_name(connection))
+    return {f"used for a secret like that of {connection}{how}": name for how, name in names.items()}
+
+
+def key_for_secrets(environment: Environment, of: str) -> list[str]:
+    """Return the uses of the key for every secret whose name starts with the environment's connections_prefix."""
+    prefix = environment.secret_name("")
+    similar = [
+        f"{of} of {environment.name}, {use}"
+        for connection in environment.connections
+        for use, name in similar_key_uses(environment, connection).items()
+        if name.startswith(prefix) and environment.has_key
+    ]
+    return key_uses(environment, of, environment.connections) + similar
+
+
+def key_tests(environment: Environment, how: str = "") -> list[str]:
+    """Return the tests of the key before Secrets Manager sets it on a secret."""
+    keys = ("SecretARN", "SecretVersionId") if environment.has_key else ()
+    return [f"key of {environment.name}, tested by {key}{how}" for key in keys]
+
+
+def key_in_any_way(environment: Environment) -> list[str]:
+    uses = ["used for another secret", "used for no secret", "used for a version without the ARN of a secret"]
+    for name in environment.connections:
+        uses += [
+            f"used for the secret of {name}",
+            *similar_key_uses(environment, name),
+            f"used for a secret of another Region like that of {name}",
+            f"used for a secret of another account like that of {name}",
+            f"used for the secret of {name} through another service",
+            f"used for the secret of {name} in another Region",
+            f"used for the secret of {name} through no service",
+        ]
+    return [
+        *(f"key of {environment.name}, {use}" for use in uses if environment.has_key),
+        *(
+            test
+            for how in (
+                "",
+                " with a similar value",
+                " through another service",
+                " in another Region",
+                " through no service",
+            )
+            for test in key_tests(environment, how)
         ),
-        "log of docker_default": WRITE_LOG,
-        **each(FAILURES, SEND),
-    },
-    "env/DockerLogin/DockerX/PullRole": {
+    ]
+
+
+# The roles of the templates
+
+
+def push_role(environment: Environment, team: str) -> Permissions:
+    """Analysts push the images of their team, and only over HTTPS."""
+    return {"no specific resource": LOG_IN, **each(images(environment, [team]), PUSH)}
+
+
+def pull_role(environment: Environment, connection: str) -> Permissions:
+    """A function may pull the connection's images, get a token, and write the token into the connection's secret."""
+    own = [*secret(connection), f"secret of {connection}, without its policy"]
+    return {
         "no specific resource": LOG_IN,
-        **each([*ANALYTICS_X, "analytics-x/app over http"], PULL),
-        **each([*SECRET_OF_X, "secret of docker_x, without its policy"], WRITE_SECRET),
-        **each(["key, used for the secret of docker_x", "open key, used for the secret of docker_x"], ENCRYPT),
-        "log of docker_x": WRITE_LOG,
-        **each(FAILURES, SEND),
-    },
-    "direct/DockerLogin/DockerDirect/PullRole": {
-        "no specific resource": LOG_IN,
-        **each([*DIRECT, "direct/app over http"], PULL),
-        **each([*SECRET_OF_DIRECT, "secret of docker_direct, without its policy"], WRITE_SECRET),
-        "log of docker_direct": WRITE_LOG,
-        **each(FAILURES_OF_DIRECT, SEND),
-    },
-    # A schedule invokes its function. Scheduler sends the events that it cannot deliver to the failure queue.
-    "env/DockerLogin/DockerDefault/Schedule/Role": {"function of docker_default": INVOKE, **each(FAILURES, SEND)},
-    "env/DockerLogin/DockerX/Schedule/Role": {"function of docker_x": INVOKE, **each(FAILURES, SEND)},
-    "direct/DockerLogin/DockerDirect/Schedule/Role": {
-        "function of docker_direct": INVOKE,
-        **each(FAILURES_OF_DIRECT, SEND),
-    },
-    # The CDK's function for first refreshes invokes the function versions that a deployment publishes.
-    "env/DockerLogin/FirstRefreshProvider/Role": {
-        **each(["function version of docker_default", "function version of docker_x"], INVOKE),
-        "log of first refreshes": WRITE_LOG,
-    },
-    "direct/DockerLogin/FirstRefreshProvider/Role": {
-        "function version of docker_direct": INVOKE,
-        "log of first refreshes of direct": WRITE_LOG,
-    },
-    # Airflow workers read the docker logins of their environment. With pull_directly, the workers' role can also pull
-    # images without a docker login from a secret.
-    "worker": {
-        **each(
-            [*SECRETS, "secret of docker_default, without its policy", "secret of docker_x, without its policy"],
-            READ_SECRET,
-        ),
-        **each(KEY_FOR_SECRETS, DECRYPT),
-        **each([f"open {key}" for key in KEY_FOR_SECRETS], DECRYPT),
-        # Workers may run only the listed tasks on Fargate, in the environment's cluster and with the tasks' roles.
+        **pulls(environment, environment.connections[connection]),
+        **each(own, WRITE_SECRET),
+        **each(key_uses(environment, "key", [connection]), ENCRYPT),
+        **each(key_uses(environment, "open key", [connection]), ENCRYPT),
+        f"log of {connection}": WRITE_LOG,
+        **each(failures(environment), SEND),
+    }
+
+
+def schedule_role(environment: Environment, connection: str) -> Permissions:
+    """A schedule invokes its function. Scheduler sends the events that it cannot deliver to the failure queue."""
+    return {f"function of {connection}": INVOKE, **each(failures(environment), SEND)}
+
+
+def first_refresh_role(environment: Environment) -> Permissions:
+    """The CDK's function for first refreshes invokes the function versions that a deployment publishes."""
+    return {
+        **each([f"function version of {connection}" for connection in environment.connections], INVOKE),
+        f"log of first refreshes of {environment.name}": WRITE_LOG,
+    }
+
+
+def worker(environment: Environment) -> Permissions:
+    """Airflow workers read the docker logins of their environment.
+
+    With pull_directly, the workers' roles can also pull the images of all connections without a docker login.
+    """
+    # The statement has a pattern for the random characters, so that it also matches a secret that is created again.
+    hows = ("without its policy", "created again")
+    readable = [f"secret of {connection}, {how}" for connection in environment.connections for how in hows]
+    permissions = {
+        **each(secrets(environment) + readable, READ_SECRET),
+        **each(key_for_secrets(environment, "key") + key_for_secrets(environment, "open key"), DECRYPT),
+    }
+    if environment.pulls_directly:
+        teams = dict.fromkeys(team for teams in environment.connections.values() for team in teams)
+        permissions |= {"no specific resource": LOG_IN, **pulls(environment, teams)}
+    if environment.tasks:
+        permissions |= tasks(environment)
+    return permissions
+
+
+def tasks(environment: Environment) -> Permissions:
+    """Workers may run only the listed tasks on Fargate, in the environment's cluster and with the tasks' roles."""
+    return {
         **each(
             [
                 f"task definition {task}{revision}, in the environment's cluster"
-                for task in ("analytics/app", "analytics-x/app")
+                for task in environment.tasks
                 for revision in ("", " with a revision")
             ],
             RUN_TASK,
         ),
+        # A request may order up to the CPU and the memory of the largest task.
         **each(
-            [f"task definition {task}, with explicit defaults" for task in ("analytics/app", "analytics-x/app")],
+            [
+                f"task definition {task}, {size}"
+                for task in environment.tasks
+                for size in ("with the smallest size", "with the size of the largest task")
+            ],
             RUN_TASK,
         ),
         **each(
             [
                 f"{role} of {task}, passed to ECS"
-                for task in ("analytics/app", "analytics-x/app")
+                for task in environment.tasks
                 for role in ("execution role", "task role")
             ],
             PASS_ROLE,
         ),
         "a task in the environment's cluster": FOLLOW_TASK,
         "a container instance in the environment's cluster": FIND_TASK,
-        **each(["log of the task analytics/app", "log of the task analytics-x/app"], READ_LOG),
-    },
-    # The execution role of a Fargate task pulls the task's image and writes the task's log. The task role, which the
-    # container uses, has no permissions.
-    "env/EcsTasks/AnalyticsApp/ExecutionRole": {
+        **each([f"log of the task {task}" for task in environment.tasks], READ_LOG),
+    }
+
+
+def execution_role(environment: Environment, repository: str) -> Permissions:
+    """The execution role of a Fargate task pulls the task's image and writes the task's log."""
+    own = [*also_with_unknown_transport(repository), f"{repository} over http"]
+    # The settings name the repository, so its tag does not matter.
+    team, name = repository.split("/", 1)
+    others = ["another-team", *similar_names(team).values(), *(other for other in environment.teams if other != team)]
+    tags = ["untagged", *(f"tagged {other}" for other in others)]
+    tagged = [f"{repository}, {tag}" for tag in tags if name == "app"]
+    return {
         "no specific resource": LOG_IN,
-        **each([*also_with_unknown_transport("analytics/app"), "analytics/app over http"], PULL),
-        "log of the task analytics/app": WRITE_LOG,
-    },
-    "env/EcsTasks/AnalyticsXApp/ExecutionRole": {
-        "no specific resource": LOG_IN,
-        **each([*also_with_unknown_transport("analytics-x/app"), "analytics-x/app over http"], PULL),
-        "log of the task analytics-x/app": WRITE_LOG,
-    },
-    "env/EcsTasks/AnalyticsApp/TaskRole": {},
-    "env/EcsTasks/AnalyticsXApp/TaskRole": {},
-    "direct/DockerLogin/Workers/Role": {
-        "no specific resource": LOG_IN,
-        **each([*SECRET_OF_DIRECT, "secret of docker_direct, without its policy"], READ_SECRET),
-        **each([*DIRECT, "direct/app over http"], PULL),
-    },
-    # Administrators of the account can neither read nor write a secret value. The administrators that the settings name
-    # have more permissions.
-    "another administrator": ADMINISTRATOR,
-    "principal without an ARN": ADMINISTRATOR,
-    "break glass": {
-        **ADMINISTRATOR,
-        **each(
-            SECRETS + SECRET_OF_DIRECT, READ_METADATA | READ_SECRET | ROLL_BACK | RESTORE_SECRET | CHANGE_SECRET_POLICY
-        ),
-        **each(KEY_FOR_SECRETS, ADMINISTER_KEY | DECRYPT),
-    },
-    "deploy": {
-        **ADMINISTRATOR,
-        **each(SECRETS + SECRET_OF_DIRECT, EVERYTHING),
-        **each(KEY_FOR_SECRETS, ADMINISTER_KEY | ENCRYPT | {"kms:Encrypt"}),
-        **each(KEY_TESTS, ADMINISTER_KEY | ENCRYPT),
-    },
-    "root": {
-        **ADMINISTRATOR,
-        **each(SECRETS + SECRET_OF_DIRECT, READ_METADATA | CHANGE_SECRET_POLICY | RESTORE_SECRET),
-    },
-    "administrator of another account": {},
-    # Alarms of this account may publish to the topic. Alarms of other accounts and other services may not.
-    "CloudWatch": each(TOPIC, PUBLISH),
-    "CloudWatch for another account": {},
-    "CloudWatch for no account": {},
-    "EventBridge": {},
-    # These principals test the policies of the secrets and of the key alone. Their identity-based policies allow either
-    # everything or nothing.
-    "worker" + WITH_EVERY_PERMISSION: {
-        **ADMINISTRATOR,
-        **each(SECRETS, READ_METADATA | READ_SECRET),
-        **each(KEY_FOR_SECRETS, ADMINISTER_KEY | DECRYPT),
-    },
-    "env/DockerLogin/DockerDefault/PullRole" + WITH_EVERY_PERMISSION: {
-        **ADMINISTRATOR,
-        **each(SECRET_OF_DEFAULT, READ_METADATA | WRITE_SECRET),
-        "key, used for the secret of docker_default": ADMINISTER_KEY | ENCRYPT,
-    },
-    "env/DockerLogin/DockerX/PullRole" + WITH_EVERY_PERMISSION: {
-        **ADMINISTRATOR,
-        **each(SECRET_OF_X, READ_METADATA | WRITE_SECRET),
-        "key, used for the secret of docker_x": ADMINISTER_KEY | ENCRYPT,
-    },
-    "direct/DockerLogin/DockerDirect/PullRole" + WITH_EVERY_PERMISSION: {
-        **ADMINISTRATOR,
-        **each(SECRET_OF_DIRECT, READ_METADATA | WRITE_SECRET),
-    },
-    "direct/DockerLogin/Workers/Role" + WITH_EVERY_PERMISSION: {
-        **ADMINISTRATOR,
-        **each(SECRET_OF_DIRECT, READ_METADATA | READ_SECRET),
-    },
-    "worker" + WITHOUT_PERMISSIONS: {},
-    "env/DockerLogin/DockerDefault/PullRole" + WITHOUT_PERMISSIONS: {},
-    "env/DockerLogin/DockerX/PullRole" + WITHOUT_PERMISSIONS: {},
-    "direct/DockerLogin/DockerDirect/PullRole" + WITHOUT_PERMISSIONS: {},
-    "direct/DockerLogin/Workers/Role" + WITHOUT_PERMISSIONS: {},
-    "break glass" + WITHOUT_PERMISSIONS: {},
-    "deploy" + WITHOUT_PERMISSIONS: {},
-}
+        **each(own + tagged, PULL),
+        f"log of the task {repository}": WRITE_LOG,
+    }
+
+
+# The principals that no template creates
+
+
+def administrator(environment: Environment) -> Permissions:
+    """Administrators of the account can neither read nor write a secret value."""
+    topic = f"alert topic of {environment.name}"
+    topics = also_with_unknown_transport(topic) if environment.creates_topic else []
+    # Without break-glass roles, an administrator can cancel the deletion of a secret.
+    on_secrets = READ_METADATA if environment.break_glass_arns else READ_METADATA | RESTORE_SECRET
+    return {
+        **each(secrets(environment), on_secrets),
+        **each(key_in_any_way(environment), ADMINISTER_KEY),
+        **each(failures(environment) + topics, EVERYTHING),
+        **each([f"{topic} over http"] if environment.creates_topic else [], TOPIC_EXCEPT_PUBLISH),
+    }
+
+
+def reader(environment: Environment) -> Permissions:
+    """What the secrets' and the key's policies allow to the workers in addition to what administrators may do."""
+    return {**each(secrets(environment), READ_SECRET), **each(key_for_secrets(environment, "key"), DECRYPT)}
+
+
+def writer(environment: Environment, connection: str) -> Permissions:
+    """What these policies allow to the pull role of a connection in addition to what administrators may do."""
+    return {
+        **each(secret(connection), WRITE_SECRET),
+        **each(key_uses(environment, "key", [connection]), ENCRYPT),
+    }
+
+
+def break_glass(environment: Environment) -> Permissions:
+    return {
+        **each(secrets(environment), READ_SECRET | ROLL_BACK | RESTORE_SECRET | CHANGE_SECRET_POLICY),
+        **each(key_for_secrets(environment, "key"), DECRYPT),
+    }
+
+
+def deploy(environment: Environment) -> Permissions:
+    return {
+        **each(secrets(environment), EVERYTHING),
+        **each(key_for_secrets(environment, "key"), ENCRYPT | {"kms:Encrypt"}),
+        **each(key_tests(environment), ENCRYPT),
+    }
+
+
+def root(environment: Environment) -> Permissions:
+    return each(secrets(environment), CHANGE_SECRET_POLICY | RESTORE_SECRET)
+
+
+def alarms(environment: Environment) -> Permissions:
+    """Alarms of this account may publish to the topic. Alarms of other accounts and other services may not."""
+    topic = f"alert topic of {environment.name}"
+    return each(also_with_unknown_transport(topic) if environment.creates_topic else [], PUBLISH)
+
+
+def with_own_permissions(environment: Environment) -> Iterator[tuple[str, Permissions]]:
+    """Yield the principals that have other permissions than an administrator who is not in the settings."""
+    for team in environment.teams:
+        yield environment.push_role(team), push_role(environment, team)
+    for connection in environment.connections:
+        yield f"{environment.connection(connection)}/PullRole", pull_role(environment, connection)
+        yield f"{environment.connection(connection)}/Schedule/Role", schedule_role(environment, connection)
+    yield f"{environment.name}/DockerLogin/FirstRefreshProvider/Role", first_refresh_role(environment)
+    for name in environment.workers:
+        yield name, worker(environment)
+    for repository, task in environment.tasks.items():
+        yield f"{task.path}/ExecutionRole", execution_role(environment, repository)
+    yield "CloudWatch", alarms(environment)
+
+
+def in_addition(environment: Environment) -> Iterator[tuple[str, Permissions]]:
+    """Yield what administrators may do in addition, if they have the ARN of a principal that the policies name."""
+    for name in environment.workers:
+        yield name + WITH_EVERY_PERMISSION, reader(environment)
+    for connection in environment.connections:
+        path = f"{environment.connection(connection)}/PullRole"
+        yield path + WITH_EVERY_PERMISSION, writer(environment, connection)
+    for name in environment.break_glass:
+        yield name, break_glass(environment)
+    yield "deploy", deploy(environment)
+    yield "root", root(environment)
+
+
+def expected_in(account: Account) -> dict[str, Permissions]:
+    """Return the permissions of every principal of the account."""
+    found: dict[str, Permissions] = {name: {} for name in account.principals}
+    for environment in account.environments:
+        for name, principal in account.principals.items():
+            if principal.policies == [ADMINISTRATORS_POLICY] and f"::{account.id}:" in principal.caller:
+                _add(found[name], administrator(environment))
+        for name, permissions in (*with_own_permissions(environment), *in_addition(environment)):
+            _add(found[name], permissions)
+    return found
+
+
+def both(first: Permissions, second: Permissions) -> Permissions:
+    """Return the permissions of a principal that has all of these permissions."""
+    found = dict(first)
+    _add(found, second)
+    return found
+
+
+def _add(found: Permissions, more: Permissions) -> None:
+    for target, actions in more.items():
+        found[target] = EVERYTHING if EVERYTHING in (found.get(target), actions) else found.get(target, set()) | actions
+
 
 # The callers that may assume each role. callers.py defines their names. Their identity-based policies allow it.
-ASSUMED_BY: dict[str, set[str]] = {
-    "env/Access/PushRoles/Analytics": {
-        "the CI role of the team",
-        "an analyst with Identity Center in eu-west-1",
-        "an analyst with Identity Center in us-east-1",
-    },
-    "env/Access/PushRoles/AnalyticsX": {"ana with MFA"},
-    "direct/Access/PushRoles/Direct": {"the CI role of the team direct"},
-    "env/DockerLogin/DockerDefault/PullRole": {"Lambda"},
-    "env/DockerLogin/DockerX/PullRole": {"Lambda"},
-    "direct/DockerLogin/DockerDirect/PullRole": {"Lambda"},
-    "env/DockerLogin/DockerDefault/Schedule/Role": {"Scheduler, for a schedule in the default group"},
-    "env/DockerLogin/DockerX/Schedule/Role": {"Scheduler, for a schedule in the default group"},
-    "direct/DockerLogin/DockerDirect/Schedule/Role": {"Scheduler, for a schedule in the default group"},
-    "env/DockerLogin/FirstRefreshProvider/Role": {"Lambda"},
-    "direct/DockerLogin/FirstRefreshProvider/Role": {"Lambda"},
-    "direct/DockerLogin/Workers/Role": {"EC2"},
-    "env/EcsTasks/AnalyticsApp/ExecutionRole": {"ECS, for a task of this account and Region"},
-    "env/EcsTasks/AnalyticsXApp/ExecutionRole": {"ECS, for a task of this account and Region"},
-    "env/EcsTasks/AnalyticsApp/TaskRole": {"ECS, for a task of this account and Region"},
-    "env/EcsTasks/AnalyticsXApp/TaskRole": {"ECS, for a task of this account and Region"},
-}
+
+
+def assumed_by(environment: Environment) -> dict[str, set[str]]:
+    """Return a dict of role to the callers that may assume the role."""
+    found = {}
+    for team, settings in environment.settings["teams"].items():
+        push, mfa = settings["push"], settings["push"].get("require_mfa", False)
+        found[environment.push_role(team)] = {
+            *(caller for arn in push.get("role_arns", []) for caller in role_callers(arn)),
+            *(caller for arn in push.get("user_arns", []) for caller in user_callers(arn, mfa=mfa)),
+            *(caller for name in push.get("permission_sets", []) for caller in set_callers(name)),
+        }
+    for connection in environment.connections:
+        found[f"{environment.connection(connection)}/PullRole"] = {OF_LAMBDA}
+        found[f"{environment.connection(connection)}/Schedule/Role"] = {OF_SCHEDULER}
+    found[f"{environment.name}/DockerLogin/FirstRefreshProvider/Role"] = {OF_LAMBDA}
+    if not environment.worker_arns:
+        found[f"{environment.name}/DockerLogin/Workers/Role"] = {OF_EC2}
+    for task in environment.tasks.values():
+        found[f"{task.path}/ExecutionRole"] = found[f"{task.path}/TaskRole"] = {OF_ECS}
+    return found

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.permissions.account import ACCOUNT, FOREIGN_ACCOUNT, NOT_FROM_A_TEMPLATE, Account, Document
+from tests.permissions.account import NOT_FROM_A_TEMPLATE, Account, Document
+from tests.permissions.environments import FOREIGN_ACCOUNT
 
 Statement = dict[str, Any]
 
@@ -22,7 +23,6 @@ MANAGED = {
     "AWSLambdaBasicExecutionRole": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
     "IAMFullAccess": "iam:*",
 }
-ANOTHER_ADMINISTRATOR = f"arn:aws:iam::{ACCOUNT}:role/another-administrator"
 # Negated condition operators match when the context key is missing, so IfExists has no effect on these operators.
 NEGATED = re.compile("Not")
 
@@ -48,7 +48,7 @@ def mutants_of(account: Account, actions: dict[str, list[str]]) -> Iterator[Muta
         actions: the actions of the services, with the resource types that each action supports.
     """
     for policy, (kind, document) in account.policies.items():
-        if policy in NOT_FROM_A_TEMPLATE:
+        if policy.startswith(NOT_FROM_A_TEMPLATE):
             continue
         # The matrix has no requests for an action without a resource type on a resource with a policy.
         known = [action for action, types in actions.items() if types or kind == "identity"]
@@ -61,27 +61,55 @@ def mutants_of(account: Account, actions: dict[str, list[str]]) -> Iterator[Muta
                 # A statement with NotAction denies all other actions, so the matrix cannot notice that this statement
                 # also denies them.
                 nearby = [a for a in nearby if a in exempt]
-            for mistake, changed in _mistakes(statement, kind, nearby):
+            for mistake, changed in _mistakes(statement, kind, nearby, account.id):
                 after = copy.deepcopy(document)
                 after["Statement"][index : index + 1] = [changed] if changed else []
                 sid = statement.get("Sid", f"statement {index}")
                 yield Mutant(policy, kind, f"{sid}: {mistake}", after, statement, changed)
-        if kind == "identity":
-            for name, allowed in MANAGED.items():
-                added = {"Effect": "Allow", "Action": allowed, "Resource": "*"}
-                after = {**document, "Statement": [*document["Statement"], added]}
-                yield Mutant(policy, kind, f"{name} attached", after, None, added)
+        for mistake, added in _added(kind, document, account.id):
+            after = {**document, "Statement": [*document["Statement"], added]}
+            yield Mutant(policy, kind, mistake, after, None, added)
 
 
-def _mistakes(statement: Statement, kind: str, known: list[str]) -> Iterator[tuple[str, Statement | None]]:
+def _added(kind: str, document: Document, account: str) -> Iterator[tuple[str, Statement]]:
+    """Yield statements that a policy must not have."""
+    allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    if kind == "identity":
+        for name, allowed in MANAGED.items():
+            yield f"{name} attached", {**allow, "Action": allowed}
+        return
+    principals = {
+        "a user": {"AWS": f"arn:aws:iam::{account}:user/someone"},
+        "another account": {"AWS": f"arn:aws:iam::{FOREIGN_ACCOUNT}:root"},
+        "everybody": {"AWS": "*"},
+    }
+    if kind == "trust":
+        allow = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+        principals |= {"the account": {"AWS": f"arn:aws:iam::{account}:root"}}
+        for provider, action in (
+            ("oidc-provider/token.actions.githubusercontent.com", "sts:AssumeRoleWithWebIdentity"),
+            ("saml-provider/company", "sts:AssumeRoleWithSAML"),
+        ):
+            federated = {"Federated": f"arn:aws:iam::{account}:{provider}"}
+            yield f"open to {provider}", {"Effect": "Allow", "Action": action, "Principal": federated}
+    for service in ("ec2", "events", "lambda"):
+        principals[service] = {"Service": f"{service}.amazonaws.com"}
+    for name, principal in principals.items():
+        if not any(statement.get("Principal") == principal for statement in document["Statement"]):
+            yield f"open to {name}", {**allow, "Principal": principal}
+
+
+def _mistakes(
+    statement: Statement, kind: str, known: list[str], account: str
+) -> Iterator[tuple[str, Statement | None]]:
     yield "removed", None
     yield "effect reversed", {**statement, "Effect": "Deny" if statement["Effect"] == "Allow" else "Allow"}
     yield from _actions(statement, known)
     if kind == "identity":
         yield from _resources(statement)
-    yield from _conditions(statement)
+    yield from _conditions(statement, account)
     if "Principal" in statement:
-        yield from _principals(statement)
+        yield from _principals(statement, account)
 
 
 def _actions(statement: Statement, known: list[str]) -> Iterator[tuple[str, Statement]]:
@@ -120,19 +148,33 @@ def _resources(statement: Statement) -> Iterator[tuple[str, Statement]]:
 
 
 def _wider_arns(arn: str) -> Iterator[tuple[str, str]]:
+    """Yield patterns that match more than this ARN: a wildcard for each part, before it and after it."""
     if arn == "*":
         return
     yield "a wildcard for every resource", "*"
-    head, _, _ = arn.rpartition(":" if "/" not in arn else "/")
-    yield "the last part missing", f"{head}*"
     if arn.endswith("/*"):
         yield "a slash missing", f"{arn.removesuffix('/*')}*"
-    parts = arn.split(":")
-    if parts[3] and parts[2] == "ecr":
-        yield "any Region", ":".join([*parts[:3], "*", *parts[4:]])
+    head, region, account, resource = arn.split(":", 5)[:3], *arn.split(":", 5)[3:]
+    if region:
+        yield "any Region", ":".join([*head, "*", account, resource])
+    yield "any account", ":".join([*head, region, "*", resource])
+    for what, wider in _wider_names(resource):
+        yield what, ":".join([*head, region, account, wider])
 
 
-def _conditions(statement: Statement) -> Iterator[tuple[str, Statement]]:
+def _wider_names(resource: str) -> Iterator[tuple[str, str]]:
+    """Yield patterns that match more than this part of an ARN, which starts with the type of the resource."""
+    parts = re.split("([:/])", resource)
+    for index in range(2, len(parts), 2):
+        part = parts[index]
+        if not part.endswith("*"):
+            for wider in (f"{part}*", f"*{part}", "*", *([re.sub(r"\?+", "*", part)] if "?" in part else [])):
+                yield f"{wider} instead of {part}", "".join([*parts[:index], wider, *parts[index + 1 :]])
+    if len(parts) > 3 and parts[-1] != "*":
+        yield "the last part missing", "".join([*parts[:-1], "*"])
+
+
+def _conditions(statement: Statement, account: str) -> Iterator[tuple[str, Statement]]:
     conditions: dict[str, dict[str, Any]] = statement.get("Condition", {})
     if conditions:
         yield "without conditions", {key: value for key, value in statement.items() if key != "Condition"}
@@ -155,41 +197,79 @@ def _conditions(statement: Statement) -> Iterator[tuple[str, Statement]]:
                 yield f"without the condition on {key}", without
             if not NEGATED.search(operator):
                 yield f"{operator}IfExists on {key}", with_condition(f"{operator}IfExists", value)
-            yield from _condition_values(operator, key, value, with_condition)
+            yield from _condition_values(operator, key, value, account, with_condition)
 
 
 def _condition_values(
-    operator: str, key: str, value: Any, with_condition: Callable[[str, Any], Statement]
+    operator: str, key: str, value: Any, account: str, with_condition: Callable[[str, Any], Statement]
 ) -> Iterator[tuple[str, Statement]]:
     values = listed(value)
+    pattern_operator = operator.replace("Equals", "Like")
     for one in values:
         others = [other for other in values if other != one]
         if others:
             yield f"{key} without {one}", with_condition(operator, others)
         if one in ("true", "false"):
             yield f"{key} with the opposite value", with_condition(operator, "false" if one == "true" else "true")
-        elif "Like" in operator:
-            yield f"{key} with any value", with_condition(operator, [*others, "*"])
-            if "?" in one:
-                yield f"{key} with * instead of ?", with_condition(operator, [*others, re.sub(r"\?+", "*", one)])
-        elif "Equals" in operator and not key.lower().startswith("aws:principalarn"):
-            yield f"{key} with any value", with_condition(operator.replace("Equals", "Like"), [*others, "*"])
+            continue
+        if key != "aws:PrincipalArn" or "Like" in operator:
+            yield f"{key} with any value", with_condition(pattern_operator, [*others, "*"])
+        for what, wider in _wider_values(key, one):
+            yield f"{key}: {what} in {one}", with_condition(pattern_operator, [*others, wider])
     if key == "aws:PrincipalArn":
-        yield f"{key} also with another administrator", with_condition(operator, [*values, ANOTHER_ADMINISTRATOR])
+        another = f"arn:aws:iam::{account}:role/another-administrator"
+        yield f"{key} also with another administrator", with_condition(operator, [*values, another])
         for one in values if "Like" not in operator else []:
             yield f"{key} {one} misspelled", with_condition(operator, [*(v for v in values if v != one), f"{one}x"])
 
 
-def _principals(statement: Statement) -> Iterator[tuple[str, Statement]]:
+def _wider_values(key: str, value: str) -> Iterator[tuple[str, str]]:
+    """Yield patterns that match more than this value of a condition."""
+    if key == "aws:PrincipalArn":
+        # The element Principal limits the account. The root user has no name.
+        if not value.endswith(":root"):
+            head, _, resource = value.rpartition(":")
+            yield from ((what, f"{head}:{wider}") for what, wider in _wider_names(resource))
+    elif value.startswith("arn:"):
+        yield from ((what, wider) for what, wider in _wider_arns(value) if wider != "*")
+    elif key == "kms:ViaService":
+        service, _, domain = value.split(".", 2)
+        yield "any Region", f"{service}.*.{domain}"
+    elif key.startswith("aws:ResourceTag/"):
+        yield "a longer value", f"{value}*"
+        yield "a value that ends alike", f"*{value}"
+
+
+def _principals(statement: Statement, account: str) -> Iterator[tuple[str, Statement]]:
     principal = statement["Principal"]
-    if principal not in ("*", {"AWS": "*"}):
-        yield "open to every principal", {**statement, "Principal": {"AWS": "*"}}
-        yield "open to another account", {**statement, "Principal": {"AWS": f"arn:aws:iam::{FOREIGN_ACCOUNT}:root"}}
-        if "Service" in principal:
-            yield "another service", {**statement, "Principal": {"Service": "events.amazonaws.com"}}
-            yield "open to the account", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
-        elif not principal["AWS"].endswith(":root"):
-            yield "open to the whole account", {**statement, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+    if principal in ("*", {"AWS": "*"}):
+        return
+
+    def opened(to: Any) -> Statement:
+        return {**statement, "Principal": to}
+
+    root = f"arn:aws:iam::{account}:root"
+    yield "open to every principal", opened({"AWS": "*"})
+    yield "open to another account", opened({"AWS": f"arn:aws:iam::{FOREIGN_ACCOUNT}:root"})
+    if "Service" in principal:
+        services = listed(principal["Service"])
+        for other in ("codebuild.amazonaws.com", "ecs-tasks.amazonaws.com", "events.amazonaws.com"):
+            if other not in services:
+                yield f"{other} instead", opened({"Service": other})
+                yield f"{other} in addition", opened({"Service": [*services, other]})
+        yield "open to the account", opened({"AWS": root})
+        yield "a user in addition", opened({**principal, "AWS": f"arn:aws:iam::{account}:user/someone"})
+        return
+    arns = listed(principal["AWS"])
+    if arns == [root]:
+        return
+    yield "open to the whole account", opened({"AWS": root})
+    for arn in arns:
+        others = [other for other in arns if other != arn]
+        if others:
+            yield f"without {arn}", opened({"AWS": others})
+        yield f"{arn} misspelled", opened({"AWS": [*others, f"{arn}x"]})
+        yield f"the whole account of {arn}", opened({"AWS": [*others, f"{arn.rpartition(':')[0]}:root"]})
 
 
 def listed(value: Any) -> list[Any]:

@@ -1,43 +1,52 @@
 """Write the permission table in docs/security.md from the table in expected.py. `make generate` runs this module."""
 
+import re
 from itertools import groupby
 
-from tests.permissions.expected import ADMINISTER_KEY, ASSUMED_BY, EVERYTHING, EXPECTED, READ_METADATA
+from tests.permissions import expected
+from tests.permissions.environments import DIRECT, ENV
+from tests.permissions.expected import ADMINISTER_KEY, EVERYTHING, READ_METADATA, Permissions
 from tools import ROOT
 
 PAGE = ROOT / "docs" / "security.md"
 BEGIN = "<!-- `make generate` writes this table from tests/permissions/expected.py -->\n"
 END = "<!-- end of the generated table -->\n"
 
+TASK = "analytics/app"
+CONNECTION = ENV.connection("docker_default")
 # One principal of each kind. The matrix also tests the other principals of the same kind.
-WHO = {
-    "env/Access/PushRoles/Analytics": "push role of the team analytics",
-    "env/DockerLogin/DockerDefault/PullRole": "pull role of docker_default, for its function and its docker login",
-    "env/DockerLogin/DockerDefault/Schedule/Role": "role of the schedule of docker_default",
-    "env/DockerLogin/FirstRefreshProvider/Role": "role of the CDK's function that invokes the first refresh",
-    "worker": "Airflow worker",
-    "direct/DockerLogin/Workers/Role": "Airflow worker, in an environment with pull_directly",
-    "env/EcsTasks/AnalyticsApp/ExecutionRole": "execution role of the Fargate task analytics/app",
-    "env/EcsTasks/AnalyticsApp/TaskRole": "task role of the Fargate task analytics/app",
-    "another administrator": "any other administrator of the account",
-    "break glass": "break-glass role that is an administrator",
-    "deploy": "CloudFormation's role, which is an administrator",
-    "root": "root user of the account",
-    "administrator of another account": "administrator of another account",
-    "CloudWatch": "CloudWatch, for an alarm of the account",
+WHO: dict[str, Permissions] = {
+    "push role of the team analytics": expected.push_role(ENV, "analytics"),
+    "pull role of docker_default, for its function and its docker login": expected.pull_role(ENV, "docker_default"),
+    "role of the schedule of docker_default": expected.schedule_role(ENV, "docker_default"),
+    "role of the CDK's function that invokes the first refresh": expected.first_refresh_role(ENV),
+    "Airflow worker": expected.worker(ENV),
+    "Airflow worker, in an environment with pull_directly": expected.worker(DIRECT),
+    f"execution role of the Fargate task {TASK}": expected.execution_role(ENV, TASK),
+    f"task role of the Fargate task {TASK}": {},
+    "any other administrator of the account": expected.administrator(ENV),
+    "break-glass role that is an administrator": expected.both(expected.administrator(ENV), expected.break_glass(ENV)),
+    "CloudFormation's role, which is an administrator": expected.both(
+        expected.administrator(ENV), expected.deploy(ENV)
+    ),
+    "root user of the account": expected.both(expected.administrator(ENV), expected.root(ENV)),
+    "administrator of another account": {},
+    "CloudWatch, for an alarm of the account": expected.alarms(ENV),
+}
+ROLES = {
+    "push role of the team analytics": ENV.push_role("analytics"),
+    "push role of the team analytics-x, which requires MFA": ENV.push_role("analytics-x"),
+    "pull role of docker_default, for its function and its docker login": f"{CONNECTION}/PullRole",
+    "role of the schedule of docker_default": f"{CONNECTION}/Schedule/Role",
+    "role of the CDK's function that invokes the first refresh": "env/DockerLogin/FirstRefreshProvider/Role",
+    "Airflow worker, in an environment with pull_directly": "direct/DockerLogin/Workers/Role",
+    f"execution role of the Fargate task {TASK}": f"{ENV.tasks[TASK].path}/ExecutionRole",
+    f"task role of the Fargate task {TASK}": f"{ENV.tasks[TASK].path}/TaskRole",
 }
 # Parts of the names of targets that only the matrix needs. The table omits these targets.
-PROBES = (
-    "transport unknown",
-    "over http",
-    "without its policy",
-    "open key",
-    "with a longer name",
-    "docker_x",
-    "through no service",
-    "/other",
-    "analytics-x/",
-    "with explicit defaults",
+PROBES = re.compile(
+    "transport unknown|over http|without its policy|created again|open key|like that of|with a similar value|its name|"
+    "through no service|in another Region|/below|with the |not-in-the-settings|tagged|/[xy]-|-[xy]|_x|jobs|other-app"
 )
 # The names that docs/security.md explains above the table.
 SHORT = {
@@ -49,11 +58,11 @@ SHORT = {
 def table() -> str:
     """Return the permissions of each principal and the callers that may assume each role, as Markdown tables."""
     lines = ["| Principal | Allowed actions | Resource |", "|---|---|---|"]
-    for principal, name in WHO.items():
+    for name, all_permissions in WHO.items():
         permissions = {
-            target: frozenset(actions)
-            for target, actions in EXPECTED[principal].items()
-            if not any(probe in target for probe in PROBES) and ("direct" in target) <= ("direct" in principal)
+            re.sub(" of (env|direct)(?=,|$)", "", target): frozenset(actions)
+            for target, actions in all_permissions.items()
+            if not PROBES.search(target)
         }
         if not permissions:
             lines.append(f"| {name} | none | |")
@@ -62,9 +71,16 @@ def table() -> str:
             on = "<br>".join(target for target, _ in group)
             lines.append(f"| {name} | {_listed(actions)} | {on} |")
             name = ""
+    callers = {**expected.assumed_by(ENV), **expected.assumed_by(DIRECT)}
     lines += ["", "| Role | Assumed by |", "|---|---|"]
-    lines += [f"| {WHO[role]} | {'; '.join(sorted(callers))} |" for role, callers in ASSUMED_BY.items() if role in WHO]
+    lines += [f"| {name} | {'; '.join(sorted(map(_caller, callers[role])))} |" for name, role in ROLES.items()]
     return "\n".join(lines) + "\n"
+
+
+def _caller(name: str) -> str:
+    """Return the name of a caller for the page, without the numbers of accounts."""
+    name = re.sub(r"^arn:aws:iam::\d+:(role|user)/", r"the \1 ", name)
+    return re.sub("^the service (.*)", lambda found: {"ec2": "EC2", "lambda": "Lambda"}[found[1]], name)
 
 
 def _listed(actions: frozenset[str]) -> str:

@@ -2,17 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from tests.permissions.account import ACCOUNT, ADMINISTRATOR, OPEN_KEY, REGION, Account
+from tests.permissions.account import ADMINISTRATOR, OPEN, Account, in_another_account, similar_names
+from tests.permissions.environments import FOREIGN_ACCOUNT, Environment
 
 # The matrix has requests for every action of these services.
 SERVICES = ("ecr", "ecs", "iam", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sns", "sqs", "sts")
-CONNECTIONS = {
-    "docker_default": "env/DockerLogin/DockerDefault",
-    "docker_x": "env/DockerLogin/DockerX",
-    "docker_direct": "direct/DockerLogin/DockerDirect",
-}
-TASKS = {"analytics/app": "env/EcsTasks/AnalyticsApp", "analytics-x/app": "env/EcsTasks/AnalyticsXApp"}
 HTTPS = {"aws:SecureTransport": "true"}
 HTTP = {"aws:SecureTransport": "false"}
 
@@ -27,8 +23,7 @@ class Target:
     context: dict[str, str] = field(default_factory=lambda: HTTPS)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     principal: str
     action: str
     target: str
@@ -36,209 +31,313 @@ class Request:
 
 def targets_of(account: Account) -> dict[str, Target]:
     """Return a dict of name to target. The table of expected permissions uses these names."""
-    return {
-        "no specific resource": Target("*", ""),
-        **_repositories(),
-        **_secrets(account),
-        **_keys(account),
-        **_functions(account),
-        **_logs(account),
-        **_tasks(account),
-        **_others(account),
+    found = {"no specific resource": Target("*", "")}
+    for environment in account.environments:
+        for kind in (_repositories, _secrets, _keys, _functions, _logs, _tasks, _passed_roles, _queues, _topics):
+            found |= kind(account, environment)
+    return found | _others(account)
+
+
+def _similar(name: str, resource_type: str, arn: str, text: str, context: dict[str, str] = HTTPS) -> dict[str, Target]:
+    """Return resources whose ARNs a wildcard in this ARN would also match.
+
+    Args:
+        name: the name of the resource in the matrix.
+        text: the part of the ARN that the resource's name consists of.
+    """
+    found = {
+        f"{name}{how}": Target(arn.replace(text, other), resource_type, None, context)
+        for how, other in similar_names(text).items()
     }
+    # The other account's resource is open to everybody, so only an identity-based policy can deny.
+    found[f"{name}, in another account"] = Target(in_another_account(arn), resource_type, OPEN, context)
+    if region := arn.split(":")[3]:
+        other_region = arn.replace(f":{region}:", ":eu-central-1:", 1)
+        found[f"{name}, in another Region"] = Target(other_region, resource_type, None, context)
+    return found
 
 
-def _repositories() -> dict[str, Target]:
-    """Return each team's repository, and repositories with similar names or tags."""
+def _repositories(account: Account, environment: Environment) -> dict[str, Target]:
+    """Return each team's repositories, and repositories with similar names or tags."""
 
-    def repository(name: str, team: str | None, region: str = REGION, context: dict[str, str] = HTTPS) -> Target:
+    def repository(name: str, team: str | None, context: dict[str, str] = HTTPS) -> Target:
         tag = {"aws:ResourceTag/team": team} if team else {}
-        return Target(f"arn:aws:ecr:{region}:{ACCOUNT}:repository/{name}", "repository", None, {**context, **tag})
+        return Target(environment.arn("ecr", f"repository/{name}"), "repository", None, {**context, **tag})
 
-    found = {"risk/var": repository("risk/var", "risk")}
-    for team in ("analytics", "analytics-x", "direct"):
+    found: dict[str, Target] = {}
+    for team, names in environment.teams.items():
+        for name in names:
+            full, own = f"{team}/{name}", repository(f"{team}/{name}", team)
+            found |= {
+                full: own,
+                f"{full} over http": repository(full, team, HTTP),
+                # AWS does not document whether docker's requests with a token have the key aws:SecureTransport.
+                f"{full}, transport unknown": repository(full, team, {}),
+                f"{full}/below": repository(f"{full}/below", team),
+                **_similar(full, "repository", own.arn, team, own.context),
+            }
+            for other in similar_names(name).values():  # other repositories of the team
+                found[f"{team}/{other}"] = repository(f"{team}/{other}", team)
         found |= {
-            f"{team}/app": repository(f"{team}/app", team),
-            f"{team}/app over http": repository(f"{team}/app", team, context=HTTP),
-            # AWS does not document whether docker's requests with a token have the context key aws:SecureTransport.
-            f"{team}/app, transport unknown": repository(f"{team}/app", team, context={}),
-            f"{team}/app in another region": repository(f"{team}/app", team, region="eu-central-1"),
-            f"{team}/other": repository(f"{team}/other", team),
-            f"{team}/mistagged": repository(f"{team}/mistagged", "risk"),
-            f"{team}/untagged": repository(f"{team}/untagged", None),
-            f"{team}-longer/app, tagged {team}": repository(f"{team}-longer/app", team),
+            f"{team}/not-in-the-settings": repository(f"{team}/not-in-the-settings", team),
+            f"{team}/app, tagged another-team": repository(f"{team}/app", "another-team"),
+            f"{team}/app, untagged": repository(f"{team}/app", None),
+            f"{team}/app, tagged {team}-y": repository(f"{team}/app", f"{team}-y"),
+            f"{team}/app, tagged y-{team}": repository(f"{team}/app", f"y-{team}"),
             f"stray/app, tagged {team}": repository("stray/app", team),
+            **{
+                f"{team}/app, tagged {other}": repository(f"{team}/app", other)
+                for other in environment.teams
+                if other != team
+            },
         }
     return found
 
 
-def _secrets(account: Account) -> dict[str, Target]:
-    found = {}
-    for folder in ("airflow", "direct"):
-        # This secret has the same prefix, but an administrator created it by hand.
-        other = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{folder}/connections/docker_hub-AbCdEf"
-        found[f"another secret in {folder}/connections"] = Target(other, "Secret")
-    for name, path in CONNECTIONS.items():
-        secret, policy = account.arns[f"{path}/Secret"], account.resource_policies[f"{path}/Secret"]
-        found[f"secret of {name}"] = Target(secret, "Secret", policy)
-        found[f"secret of {name}, without its policy"] = Target(secret, "Secret")
-        found[f"secret of {name} over http"] = Target(secret, "Secret", policy, HTTP)
-        found[f"secret of {name}, transport unknown"] = Target(secret, "Secret", policy, {})
+def _secrets(account: Account, environment: Environment) -> dict[str, Target]:
+    def secret(name: str) -> str:
+        return environment.arn("secretsmanager", f"secret:{name}-AbCdEf")
+
+    # This secret has the same prefix, but an administrator created it by hand.
+    other = secret(environment.secret_name("docker_hub"))
+    found = {f"another secret of {environment.name}": Target(other, "Secret")}
+    for name in environment.connections:
+        path, full = f"{environment.connection(name)}/Secret", environment.secret_name(name)
+        arn, policy = account.arns[path], account.resource_policies[path]
+        found |= {
+            f"secret of {name}": Target(arn, "Secret", policy),
+            f"secret of {name}, without its policy": Target(arn, "Secret"),
+            f"secret of {name} over http": Target(arn, "Secret", policy, HTTP),
+            f"secret of {name}, transport unknown": Target(arn, "Secret", policy, {}),
+            # Secrets Manager adds six random characters to the name.
+            f"secret of {name}, created again": Target(arn.replace("AbCdEf", "GhIjKl"), "Secret"),
+            f"secret of {name}, with another prefix": Target(secret(f"elsewhere/{name}"), "Secret"),
+            **_similar(f"secret of {name}", "Secret", arn, full),
+            f"secret of {name}, with a name in its folder": Target(secret(f"{full}/x"), "Secret"),
+            f"secret of {name}, with a name like the end of its ARN": Target(secret(f"{full}-AbCdEf"), "Secret"),
+        }
     return found
 
 
-def _keys(account: Account) -> dict[str, Target]:
+# The value that Secrets Manager has in an encryption context when it tests a key. stacks/docker_login/secret_key.py has
+# the sources.
+KEY_TEST = "RequestToValidateKeyAccess"
+
+
+def _keys(account: Account, environment: Environment) -> dict[str, Target]:
     """Return the uses of the environment's key, and the same uses of keys whose policy delegates to IAM policies."""
-    ours, other = account.arns["env/DockerLogin/Key"], f"arn:aws:kms:{REGION}:{ACCOUNT}:key/other"
-    prefix = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret"
-    uses: dict[str, tuple[str | None, str | None]] = {
-        "for another secret": ("secretsmanager", "elsewhere/docker_default"),
-        "for no secret": ("secretsmanager", None),
-    }
-    for name in ("docker_default", "docker_x"):
-        named = f"airflow/connections/{name}"
-        uses[f"for the secret of {name}"] = ("secretsmanager", named)
-        uses[f"for a secret with a longer name than that of {name}"] = ("secretsmanager", f"{named}-longer")
-        uses[f"for the secret of {name} through another service"] = ("s3", named)
-        uses[f"for the secret of {name} through no service"] = (None, named)
-    contexts: dict[str, tuple[str | None, dict[str, str]]] = {
-        f"used {use}": (service, {"SecretARN": f"{prefix}:{secret}-AbCdEf"} if secret else {})
-        for use, (service, secret) in uses.items()
-    }
-    contexts["used for a version without the ARN of a secret"] = (
-        "secretsmanager",
-        {"SecretVersionId": "01234567-89ab-cdef-0123-456789abcdef"},
-    )
-    for key in ("SecretARN", "SecretVersionId"):
-        test = {key: "RequestToValidateKeyAccess"}
-        contexts[f"tested by {key}"] = ("secretsmanager", test)
-        contexts[f"tested by {key} through another service"] = ("s3", test)
-        contexts[f"tested by {key} through no service"] = (None, test)
-    found = {}
-    for use, (service, encryption_context) in contexts.items():
-        context = {**HTTPS, **{f"kms:EncryptionContext:{key}": value for key, value in encryption_context.items()}}
+    if not environment.has_key:
+        return {}
+
+    def use(
+        secret: str | None,
+        service: str | None = "secretsmanager",
+        region: str = environment.region,
+        key: str = "SecretARN",
+    ) -> dict[str, str]:
+        context = {**HTTPS}
         if service:
-            context["kms:ViaService"] = f"{service}.{REGION}.amazonaws.com"
-        found[f"key, {use}"] = Target(ours, "key", account.resource_policies["env/DockerLogin/Key"], context)
-        found[f"open key, {use}"] = Target(ours, "key", OPEN_KEY, context)
-        found[f"another open key, {use}"] = Target(other, "key", OPEN_KEY, context)
-    return found
+            context["kms:ViaService"] = f"{service}.{region}.amazonaws.com"
+        if secret:
+            context[f"kms:EncryptionContext:{key}"] = secret
+        return context
 
+    def secret(name: str) -> str:
+        return environment.arn("secretsmanager", f"secret:{name}-AbCdEf")
 
-def _functions(account: Account) -> dict[str, Target]:
-    found = {"another function": Target(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:other", "function")}
-    for name, path in CONNECTIONS.items():
-        arn = account.arns[f"{path}/Refresh"]
-        found[f"function of {name}"] = Target(arn, "function")
-        found[f"function version of {name}"] = Target(f"{arn}:1", "function")
-    return found
-
-
-def _logs(account: Account) -> dict[str, Target]:
-    groups = {
-        **{f"log of {name}": account.arns[f"{path}/Log"] for name, path in CONNECTIONS.items()},
-        "log of first refreshes": account.arns["env/DockerLogin/FirstRefreshLog"],
-        "log of first refreshes of direct": account.arns["direct/DockerLogin/FirstRefreshLog"],
-        **{f"log of the task {task}": account.arns[f"{path}/Log"] for task, path in TASKS.items()},
-        "another log": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:other:*",
-        **{
-            f"log with a longer name than the log of {name}": account.arns[f"{path}/Log"].replace(":*", "-longer:*")
-            for name, path in CONNECTIONS.items()
-        },
-        **{
-            f"log with a longer name than the log of the task {task}": account.arns[f"{path}/Log"].replace(
-                ":*", "-longer:*"
-            )
-            for task, path in TASKS.items()
-        },
-        **{
-            f"log with a longer name than the log of first refreshes of {env}": account.arns[
-                f"{env}/DockerLogin/FirstRefreshLog"
-            ].replace(":*", "-longer:*")
-            for env in ("env", "direct")
-        },
+    uses = {
+        "used for another secret": use(secret("elsewhere/docker_default")),
+        "used for no secret": use(None),
+        "used for a version without the ARN of a secret": use("0123" * 8, key="SecretVersionId"),
     }
-    # Fn::GetAtt returns a log group's ARN with :* at the end. That ARN also matches the group's log streams.
-    streams = {name: Target(f"{arn.removesuffix('*')}log-stream:stream", "log-stream") for name, arn in groups.items()}
-    whole = {f"{name}, the group": Target(arn.removesuffix("*"), "log-group") for name, arn in groups.items()}
-    return streams | whole
+    for key in ("SecretARN", "SecretVersionId"):
+        uses |= {
+            f"tested by {key}": use(KEY_TEST, key=key),
+            f"tested by {key} with a similar value": use(f"{KEY_TEST}-x", key=key),
+            f"tested by {key} through another service": use(KEY_TEST, "s3", key=key),
+            f"tested by {key} in another Region": use(KEY_TEST, region="eu-central-1", key=key),
+            f"tested by {key} through no service": use(KEY_TEST, None, key=key),
+        }
+    for name in environment.connections:
+        full = environment.secret_name(name)
+        arn = secret(full)
+        uses |= {
+            f"used for the secret of {name}": use(arn),
+            **{
+                f"used for a secret like that of {name}{how}": use(secret(other))
+                for how, other in similar_names(full).items()
+            },
+            f"used for a secret of another Region like that of {name}": use(
+                arn.replace(environment.region, "eu-central-1")
+            ),
+            f"used for a secret of another account like that of {name}": use(
+                arn.replace(environment.account, FOREIGN_ACCOUNT)
+            ),
+            f"used for the secret of {name} through another service": use(arn, "s3"),
+            f"used for the secret of {name} in another Region": use(arn, region="eu-central-1"),
+            f"used for the secret of {name} through no service": use(arn, None),
+        }
+    ours = account.arns[f"{environment.name}/DockerLogin/Key"]
+    policy = account.resource_policies[f"{environment.name}/DockerLogin/Key"]
+    of = f" of {environment.name}"
+    found = {}
+    for how, context in uses.items():
+        found[f"key{of}, {how}"] = Target(ours, "key", policy, context)
+        found[f"open key{of}, {how}"] = Target(ours, "key", account.open_key, context)
+    for name in environment.connections:
+        how = f"used for the secret of {name}"
+        context = uses[how]
+        other = environment.arn("kms", "key/other")
+        found[f"another open key, {how}"] = Target(other, "key", account.open_key, context)
+        for what, target in _similar(f"open key{of}", "key", ours, ours.rpartition("/")[2], context).items():
+            found[f"{what}, {how}"] = Target(target.arn, "key", target.policy or account.open_key, context)
+    return found
 
 
-def _tasks(account: Account) -> dict[str, Target]:
-    """Return task definitions and tasks, some in other clusters, and task roles, some passed to other services."""
-    ours, other = account.arns["env/EcsTasks/Cluster"], f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/env-airflow-x"
+def _functions(account: Account, environment: Environment) -> dict[str, Target]:
+    found = {"another function": Target(environment.arn("lambda", "function:other"), "function")}
+    for name in environment.connections:
+        arn = account.arns[f"{environment.connection(name)}/Refresh"]
+        text = arn.rpartition(":")[2]
+        found |= {
+            f"function of {name}": Target(arn, "function"),
+            f"function version of {name}": Target(f"{arn}:1", "function"),
+            **_similar(f"function of {name}", "function", arn, text),
+            **_similar(f"function version of {name}", "function", f"{arn}:1", text),
+        }
+    return found
+
+
+def _logs(account: Account, environment: Environment) -> dict[str, Target]:
+    paths = {
+        f"log of first refreshes of {environment.name}": f"{environment.name}/DockerLogin/FirstRefreshLog",
+        **{f"log of {name}": f"{environment.connection(name)}/Log" for name in environment.connections},
+        **{f"log of the task {name}": f"{task.path}/Log" for name, task in environment.tasks.items()},
+    }
+    found = {}
+    for name, path in {**paths, "another log": ""}.items():
+        # Fn::GetAtt returns a log group's ARN with :* at the end. That ARN also matches the group's log streams.
+        group = account.arns[path].removesuffix("*") if path else environment.arn("logs", "log-group:other:")
+        found[name] = Target(f"{group}log-stream:stream", "log-stream")
+        found[f"{name}, the group"] = Target(group, "log-group")
+        if path:
+            found |= _similar(name, "log-stream", found[name].arn, group.split(":")[-2])
+    return found
+
+
+def _tasks(account: Account, environment: Environment) -> dict[str, Target]:
+    """Return task definitions, and tasks in the environment's cluster and in other clusters."""
+    if not environment.tasks:
+        return {}
+    ours, name = account.arns[f"{environment.name}/EcsTasks/Cluster"], f"{environment.name}-airflow"
     clusters = {
         "the environment's cluster": (ours, {"ecs:cluster": ours}),
-        "another cluster": (other, {"ecs:cluster": other}),
+        "an unknown cluster": (f"{ours}-x", {}),
+        **{
+            what: (target.arn, {"ecs:cluster": target.arn})
+            for what, target in _similar("a cluster", "cluster", ours, name).items()
+        },
     }
-    clusters["an unknown cluster"] = (other, {})
-    families = {task: account.arns[f"{path}/TaskDefinition"].removesuffix(":1") for task, path in TASKS.items()}
-    families["another task"] = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/env-analytics-app-x"
     found = {}
-    for cluster, (cluster_arn, keys) in clusters.items():
+    for cluster, (arn, keys) in clusters.items():
         context = {**HTTPS, **keys}
-        for task, family in families.items():
-            for arn in (family, f"{family}:7"):
-                what = f"{task}{' with a revision' if arn != family else ''}"
-                found[f"task definition {what}, in {cluster}"] = Target(arn, "task-definition", None, context)
+        policy = OPEN if f":{FOREIGN_ACCOUNT}:" in arn else None
+        found[cluster] = Target(arn, "cluster", policy, context)
         for kind in ("task", "container-instance"):
-            arn = f"{cluster_arn.replace(':cluster/', f':{kind}/')}/0123456789abcdef"
-            found[f"a {kind.replace('-', ' ')} in {cluster}"] = Target(arn, kind, None, context)
-        found[cluster] = Target(cluster_arn, "cluster", None, context)
-    # The tasks in the settings have the default size. A request can order another size, or ECS Exec.
-    default = {"ecs:enable-execute-command": "false", "ecs:task-cpu": "256", "ecs:task-memory": "512"}
+            below = f"{arn.replace(':cluster/', f':{kind}/')}/0123456789abcdef"
+            found[f"a {kind.replace('-', ' ')} in {cluster}"] = Target(below, kind, policy, context)
+    definitions = {}
+    for repository, task in environment.tasks.items():
+        text = task.family.rpartition("/")[2]
+        for what, arn in (("", task.family), (" with a revision", f"{task.family}:7")):
+            definitions[f"task definition {repository}{what}"] = Target(arn, "task-definition")
+            definitions |= _similar(f"task definition {repository}{what}", "task-definition", arn, text)
+    for what, target in definitions.items():
+        for cluster in ("the environment's cluster", "a cluster, with more after its name", "an unknown cluster"):
+            context = {**HTTPS, **clusters[cluster][1]}
+            found[f"{what}, in {cluster}"] = Target(target.arn, target.resource_type, target.policy, context)
+    # A request can order another size than the task definition has, or ECS Exec.
+    most = {
+        "ecs:enable-execute-command": "false",
+        "ecs:task-cpu": str(max(task.cpu_units for task in environment.tasks.values())),
+        "ecs:task-memory": str(max(task.memory_mib for task in environment.tasks.values())),
+    }
     for what, keys in (
-        ("with explicit defaults", default),
-        ("with ECS Exec", default | {"ecs:enable-execute-command": "true"}),
-        ("with more CPU", default | {"ecs:task-cpu": "512"}),
-        ("with more memory", default | {"ecs:task-memory": "1024"}),
+        ("with the smallest size", most | {"ecs:task-cpu": "256", "ecs:task-memory": "512"}),
+        ("with the size of the largest task", most),
+        ("with ECS Exec", most | {"ecs:enable-execute-command": "true"}),
+        ("with more CPU", most | {"ecs:task-cpu": "16384"}),
+        ("with more memory", most | {"ecs:task-memory": "122880"}),
     ):
         context = {**HTTPS, "ecs:cluster": ours, **keys}
-        for task in TASKS:
-            found[f"task definition {task}, {what}"] = Target(families[task], "task-definition", None, context)
-    roles = {
-        f"{role} of {task}": account.arns[f"{path}/{name}"]
-        for task, path in TASKS.items()
-        for role, name in (("execution role", "ExecutionRole"), ("task role", "TaskRole"))
+        for repository, task in environment.tasks.items():
+            found[f"task definition {repository}, {what}"] = Target(task.family, "task-definition", None, context)
+    # The matrix decides on the other clusters with one task.
+    repository, task = next(iter(environment.tasks.items()))
+    for cluster, (_, keys) in clusters.items():
+        name = f"task definition {repository}, in {cluster}"
+        found[name] = Target(task.family, "task-definition", None, {**HTTPS, **keys})
+    return found
+
+
+def _passed_roles(account: Account, environment: Environment) -> dict[str, Target]:
+    """Return the roles of tasks and other roles, passed to ECS and to other services."""
+    roles = {}
+    for repository, task in environment.tasks.items():
+        for what, name in (("execution role", "ExecutionRole"), ("task role", "TaskRole")):
+            arn = account.arns[f"{task.path}/{name}"]
+            roles[f"{what} of {repository}"] = Target(arn, "role")
+            roles |= _similar(f"{what} of {repository}", "role", arn, arn.rpartition("/")[2])
+    roles["any other role"] = Target(environment.role_arn("administrator"), "role")
+    found = {}
+    for role, target in roles.items():
+        for service, host in (
+            ("ECS", "ecs-tasks.amazonaws.com"),
+            ("ECS itself", "ecs.amazonaws.com"),
+            ("Lambda", "lambda.amazonaws.com"),
+            ("no service", ""),
+        ):
+            keys = {"iam:PassedToService": host} if host else {}
+            found[f"{role}, passed to {service}"] = Target(target.arn, "role", target.policy, {**HTTPS, **keys})
+    return found
+
+
+def _queues(account: Account, environment: Environment) -> dict[str, Target]:
+    name, path = f"failure queue of {environment.name}", f"{environment.name}/DockerLogin/Failures"
+    arn, policy = account.arns[path], account.resource_policies[path]
+    return {
+        "another queue": Target(environment.arn("sqs", "other"), "queue"),
+        name: Target(arn, "queue", policy),
+        f"{name} over http": Target(arn, "queue", policy, HTTP),
+        f"{name}, transport unknown": Target(arn, "queue", policy, {}),
+        **_similar(name, "queue", arn, arn.rpartition(":")[2]),
     }
-    roles["any other role"] = f"arn:aws:iam::{ACCOUNT}:role/administrator"
-    for role, arn in roles.items():
-        for service, name in (("ECS", "ecs-tasks"), ("Lambda", "lambda"), ("no service", None)):
-            keys = {"iam:PassedToService": f"{name}.amazonaws.com"} if name else {}
-            found[f"{role}, passed to {service}"] = Target(arn, "role", None, {**HTTPS, **keys})
+
+
+def _topics(account: Account, environment: Environment) -> dict[str, Target]:
+    found = {"another topic": Target(environment.arn("sns", "other"), "topic")}
+    if environment.creates_topic:
+        name, path = f"alert topic of {environment.name}", f"{environment.name}/DockerLogin/Alarms/Topic"
+        arn, policy = account.arns[path], account.resource_policies[path]
+        found |= {
+            name: Target(arn, "topic", policy),
+            f"{name} over http": Target(arn, "topic", policy, HTTP),
+            f"{name}, transport unknown": Target(arn, "topic", policy, {}),
+        }
     return found
 
 
 def _others(account: Account) -> dict[str, Target]:
-    def queue(path: str, context: dict[str, str] = HTTPS) -> Target:
-        return Target(account.arns[path], "queue", account.resource_policies[path], context)
-
-    queues: dict[str, Target] = {}
-    for name, path in (
-        ("failure queue", "env/DockerLogin/Failures"),
-        ("failure queue of direct", "direct/DockerLogin/Failures"),
-    ):
-        queues |= {
-            name: queue(path),
-            f"{name} over http": queue(path, HTTP),
-            f"{name}, transport unknown": queue(path, {}),
-        }
-    topic, topic_policy = (part["env/DockerLogin/Alarms/Topic"] for part in (account.arns, account.resource_policies))
+    environment = account.environments[0]
+    connection, team = next(iter(environment.connections)), next(iter(environment.teams))
+    path = environment.connection(connection)
     return {
-        **queues,
-        "alert topic": Target(topic, "topic", topic_policy),
-        "alert topic over http": Target(topic, "topic", topic_policy, HTTP),
-        "alert topic, transport unknown": Target(topic, "topic", topic_policy, {}),
-        "another topic": Target(f"arn:aws:sns:{REGION}:{ACCOUNT}:other", "topic"),
-        "another queue": Target(f"arn:aws:sqs:{REGION}:{ACCOUNT}:other", "queue"),
-        "schedule of docker_default": Target(
-            account.arns[f"{CONNECTIONS['docker_default']}/Schedule/Schedule"], "schedule"
-        ),
-        "pull role of docker_default": Target(account.arns[f"{CONNECTIONS['docker_default']}/PullRole"], "role"),
-        "push role of analytics": Target(account.arns["env/Access/PushRoles/Analytics"], "role"),
-        "another role": Target(f"arn:aws:iam::{ACCOUNT}:role/other", "role"),
-        "worker policy": Target(account.arns["env/DockerLogin/WorkerPolicy"], "policy"),
-        "another user": Target(f"arn:aws:iam::{ACCOUNT}:user/other", "user"),
+        f"schedule of {connection}": Target(account.arns[f"{path}/Schedule/Schedule"], "schedule"),
+        f"pull role of {connection}": Target(account.arns[f"{path}/PullRole"], "role"),
+        f"push role of {team}": Target(account.arns[environment.push_role(team)], "role"),
+        "another role": Target(environment.role_arn("other"), "role"),
+        "worker policy": Target(account.arns[f"{environment.name}/DockerLogin/WorkerPolicy"], "policy"),
+        "another user": Target(f"arn:aws:iam::{account.id}:user/other", "user"),
     }
 
 
@@ -248,12 +347,16 @@ def requests_of(
     """Yield a request of every principal for every action on every target whose resource type the action supports.
 
     Principals whose identity-based policies allow everything request only our resources with a resource-based policy.
+    Principals without identity-based policies request only resources with a resource-based policy, because no other
+    resource can be allowed to them.
     """
+    actions_of_type: dict[str, list[str]] = {"": []}
+    for action, types in resource_types.items():
+        for resource_type in types or [""]:
+            actions_of_type.setdefault(resource_type, []).append(action)
     for principal, asking in account.principals.items():
-        unlimited = asking.policies == [ADMINISTRATOR]
-        for action, types in resource_types.items():
-            for name, target in targets.items():
-                if unlimited and target.policy in (None, OPEN_KEY):
-                    continue
-                if target.resource_type in types or not (types or target.resource_type):
+        not_asked = (None, OPEN, account.open_key) if asking.policies in ([], [ADMINISTRATOR]) else ()
+        for name, target in targets.items():
+            if target.policy not in not_asked:
+                for action in actions_of_type.get(target.resource_type, []):
                     yield Request(principal, action, name)

@@ -2,18 +2,19 @@
 
 import json
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tests.permissions.account import ACCOUNT, ADMINISTRATOR, Account
-from tests.permissions.callers import CALLERS
+from tests.permissions.account import ADMINISTRATOR, Account, Document, Principal
+from tests.permissions.callers import Caller
 from tests.permissions.mutants import Mutant
 from tests.permissions.requests import Request, Target
 from tools import ROOT
 
 _SCRIPT = str(Path(__file__).parent / "evaluate.mjs")
+Policies = dict[str, tuple[str, Document]]  # id to kind (see evaluate.mjs) and document
 _DECISIONS = {"Allowed": True, "ImplicitlyDenied": False, "ExplicitlyDenied": False}
 
 
@@ -34,8 +35,7 @@ class Situation:
     resource_policy: str | None
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """One request in the form that the simulator expects."""
 
     situation: Situation
@@ -45,20 +45,19 @@ class Question:
 def questions_of(account: Account, targets: dict[str, Target], requests: Iterable[Request]) -> list[Question]:
     known: dict[tuple[str, str], Situation] = {}
     questions = []
-    for request in requests:
-        key = (request.principal, request.target)
-        if key not in known:
-            known[key] = _situation(account, targets, request)
-        questions.append(Question(known[key], request.action))
+    for principal, action, target in requests:
+        situation = known.get((principal, target))
+        if situation is None:
+            situation = known[principal, target] = _situation(account, account.principals[principal], targets[target])
+        questions.append(Question(situation, action))
     return questions
 
 
-def _situation(account: Account, targets: dict[str, Target], request: Request) -> Situation:
-    principal, target = account.principals[request.principal], targets[request.target]
+def _situation(account: Account, principal: Principal, target: Target) -> Situation:
     return Situation(
         principal=principal.caller,
         resource=target.arn,
-        account=target.arn.split(":")[4] if target.arn != "*" else ACCOUNT,
+        account=target.arn.split(":")[4] if target.arn != "*" else account.id,
         context={
             **({"aws:PrincipalArn": principal.arn} if principal.arn else {}),
             **principal.context,
@@ -69,12 +68,11 @@ def _situation(account: Account, targets: dict[str, Target], request: Request) -
     )
 
 
-def questions_of_a_trust(account: Account, role: str, caller: str, actions: Iterable[str]) -> list[Question]:
-    asking = CALLERS[caller]
+def questions_of_a_trust(account: Account, role: str, asking: Caller, actions: Iterable[str]) -> list[Question]:
     situation = Situation(
         principal=asking.principal,
         resource=account.principals[role].arn,
-        account=ACCOUNT,
+        account=account.id,
         context=asking.context,
         identity=(ADMINISTRATOR,) if asking.may_assume else (),
         resource_policy=account.trusts[role],
@@ -82,7 +80,7 @@ def questions_of_a_trust(account: Account, role: str, caller: str, actions: Iter
     return [Question(situation, action) for action in actions]
 
 
-def decide(account: Account, questions: Sequence[Question], *, one_by_one: bool = False) -> list[bool]:
+def decide(policies: Policies, questions: Sequence[Question], *, one_by_one: bool = False) -> list[bool]:
     """Return for each question whether the request is allowed.
 
     Args:
@@ -91,36 +89,39 @@ def decide(account: Account, questions: Sequence[Question], *, one_by_one: bool 
     Raises:
         CalledProcessError, KeyError: a question cannot be decided. Such a question never counts as denied.
     """
-    return [_DECISIONS[decision] for decision in _ask(account, questions, one_by_one=one_by_one)]
+    return [_DECISIONS[decision] for decision in _ask(policies, questions, one_by_one=one_by_one)]
 
 
 def caught(
-    account: Account,
+    policies: Policies,
     questions: Sequence[Question],
     expected: Sequence[bool],
     mutants: Iterable[Mutant],
-    asked: Mapping[str, Sequence[int]],
 ) -> list[bool]:
     """Return for each mutant whether it is caught: the decision on at least one question is not the expected one.
 
     Args:
         expected: for each question, whether its request must be allowed.
-        asked: policy id to the numbers of the questions that concern the policy. They are asked in this order.
     """
     wrong = [
         {"policy": m.policy, "kind": m.kind, "document": m.document, "before": m.before, "after": m.after}
         for m in mutants
     ]
-    found: list[bool] = _ask(account, questions, expected=expected, mutants=wrong, asked=asked)
+    found: list[bool] = _ask(policies, questions, expected=expected, mutants=wrong)
     return found
 
 
-def _ask(account: Account, questions: Sequence[Question], **more: Any) -> Any:
+def _ask(policies: Policies, questions: Sequence[Question], **more: Any) -> Any:
     numbers: dict[Situation, int] = {}
-    requests = [(numbers.setdefault(q.situation, len(numbers)), q.action) for q in questions]
+    actions: dict[str, int] = {}
+    requests = [
+        (numbers.setdefault(situation, len(numbers)), actions.setdefault(action, len(actions)))
+        for situation, action in questions
+    ]
     batch = {
-        "policies": {name: {"kind": kind, "document": document} for name, (kind, document) in account.policies.items()},
+        "policies": {name: {"kind": kind, "document": document} for name, (kind, document) in policies.items()},
         "situations": [vars(situation) for situation in numbers],
+        "actions": [*actions],
         "requests": requests,
         **more,
     }

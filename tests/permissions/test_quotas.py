@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.permissions.account import ACCOUNT, Account, account_of, path_of
+from tests.permissions.account import Account, account_of, path_of
+from tests.permissions.environments import ACCOUNT, Environment
 from tests.templates import synthesize
 
 # IAM and STS quotas are in characters without white space ("IAM and AWS STS quotas", IAM User Guide). Quotas of KMS and
@@ -41,10 +42,11 @@ def settings(teams: int, repositories: int, connections: int, teams_each: int) -
     ],
 )
 def test_no_policy_is_too_long(size: tuple[int, int, int, int], tmp_path: Path) -> None:
-    (tmp_path / "large.toml").write_text(settings(*size))
+    large = Environment("large", settings(*size))
+    (tmp_path / "large.toml").write_text(large.text)
 
     templates = synthesize(tmp_path, tmp_path / "cdk.out")
-    account = account_of(templates)
+    account = account_of(templates, [large])
 
     managed = {
         path_of(r)

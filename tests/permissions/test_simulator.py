@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.permissions.account import ACCOUNT, REGION, Account, Document
+from tests.permissions.account import Document
+from tests.permissions.environments import ACCOUNT, REGION
 from tests.permissions.simulator import Question, Situation, decide
 
 # The simulator's data does not contain the first action. The second one is made up.
@@ -64,12 +65,12 @@ def test_the_simulator_decides_actions_that_its_data_does_not_contain(one_by_one
     def policy(kind: str, content: dict[str, Any]) -> tuple[str, Document]:
         return kind, {"Version": "2012-10-17", "Statement": [content]}
 
-    account = Account(policies={}, principals={}, arns={}, resource_policies={}, trusts={})
+    policies: dict[str, tuple[str, Document]] = {}
     questions = []
     for name, (of_role, of_secret, role, _) in CASES.items():
-        account.policies[f"role, {name}"] = policy("identity", of_role)
+        policies[f"role, {name}"] = policy("identity", of_role)
         if of_secret:
-            account.policies[f"secret, {name}"] = policy("resource", of_secret)
+            policies[f"secret, {name}"] = policy("resource", of_secret)
         situation = Situation(
             principal=role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/session",
             resource=SECRET,
@@ -80,7 +81,7 @@ def test_the_simulator_decides_actions_that_its_data_does_not_contain(one_by_one
         )
         questions += [Question(situation, action) for action in UNKNOWN]
 
-    decisions = decide(account, questions, one_by_one=one_by_one)
+    decisions = decide(policies, questions, one_by_one=one_by_one)
 
     answers = dict(zip(CASES, zip(decisions[::2], decisions[1::2], strict=True), strict=True))
     assert answers == {name: (allowed, allowed) for name, (_, _, _, allowed) in CASES.items()}
