@@ -40,7 +40,9 @@ def create_account(aws: EmbeddedAws) -> Account:
         # role. Here, the operator assumes them.
         iam.create_role(RoleName=name_of(arn), AssumeRolePolicyDocument=by_operator)
     iam.put_role_policy(
-        RoleName=name_of(BREAK_GLASS_ROLE_ARN), PolicyName="Secrets", PolicyDocument=allow("secretsmanager:*")
+        RoleName=name_of(BREAK_GLASS_ROLE_ARN),
+        PolicyName="Secrets",
+        PolicyDocument=allow("secretsmanager:*", "kms:Decrypt"),
     )
     iam.create_user(UserName="other-admin")
     iam.put_user_policy(UserName="other-admin", PolicyName="Administrator", PolicyDocument=allow("*"))

@@ -232,6 +232,15 @@ class EmbeddedAws:
         self._control("POST", "/_local/snapshot", {"file": str(file.resolve())})
 
     @contextmanager
+    def concurrency_limit(self, executions: int) -> Iterator[None]:
+        """Limit the functions that run at the same time until the end of the `with` statement."""
+        self._control("POST", f"/_local/concurrency?limit={executions}")
+        try:
+            yield
+        finally:
+            self._control("DELETE", "/_local/concurrency")
+
+    @contextmanager
     def fault(self, operation: str, **fields: Any) -> Iterator[Callable[[], int]]:
         """Inject a fault into the requests of an operation until the end of the `with` statement.
 

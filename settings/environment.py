@@ -329,14 +329,17 @@ class Environment(Table):
     """
 
     break_glass_role_arns: UniqueList[RoleArn] = ()
-    """Roles of this account that may read the docker logins and roll them back in an emergency.
+    """Roles of this account that may, in an emergency, read the docker logins, roll them back, cancel the deletion of a
+    secret, and repair the policy of a secret.
     The identity-based policies of each role must also allow `secretsmanager:GetSecretValue`,
-    `secretsmanager:ListSecretVersionIds`, `secretsmanager:UpdateSecretVersionStage`, `secretsmanager:RestoreSecret` and
-    `kms:Decrypt`.
+    `secretsmanager:ListSecretVersionIds`, `secretsmanager:UpdateSecretVersionStage`, `secretsmanager:RestoreSecret`,
+    `secretsmanager:PutResourcePolicy` and `kms:Decrypt`.
     """
 
     permissions_boundary_arn: ManagedPolicyArn | None = None
-    """The ARN of a managed policy that becomes the permissions boundary of all roles in the deployment."""
+    """The ARN of a managed policy that becomes the permissions boundary of all roles in the deployment.
+    The boundary must allow every action that the security page lists for these roles.
+    """
 
     role_path: RolePath = "/"
     """The IAM path of all roles that the deployment creates."""

@@ -104,7 +104,7 @@ def test_the_security_page_has_the_limits_of_the_timings() -> None:
     assert [int(every) for every, _, _ in rows] == [10, 20, 30]
     for every, limit, versions in rows:
         assert int(limit) == timings.shortest_interval_minutes(int(every))
-        assert int(versions) == 24 * 60 // int(limit)
+        assert int(versions) == 24 * 60 // int(limit) + 1
     assert timings.shortest_interval_minutes(LONGEST) == timings.shortest_interval_minutes(30)
 
 

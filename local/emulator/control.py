@@ -1,10 +1,11 @@
 """The control interface of the AWS emulator. It consists of paths on the gateway that AWS does not have.
 
-- `GET /_local/status` returns the server's process id, the minutes by which the clock was moved, and the faults.
+- `GET /_local/status` returns the server's process id, the minutes by which the clock was moved, the number of
+  functions that may run at the same time, and the faults.
 - `POST /_local/advance?minutes=30` moves the clock forward by 30 minutes. Each schedule that is due
   invokes its target once. Role sessions that end in these minutes expire, unless `&sessions=keep` is added.
-- `POST /_local/schedules?start=at-once` makes new rate schedules invoke their target at once, as AWS does.
-  With `start=later`, which is the default, they wait for their first interval.
+- `POST /_local/concurrency?limit=10` limits the functions that run at the same time, as in a new AWS account.
+- `DELETE /_local/concurrency` removes this limit.
 - `POST /_local/stacks?pause_milliseconds=50` makes CloudFormation wait after each resource. Other requests are served
   meanwhile.
 - `POST /_local/faults` adds a fault. The request's body is a JSON object with the fields of `Fault` in
@@ -28,7 +29,7 @@ import ministack.app
 
 from local.emulator import faults, snapshots
 from local.emulator.faults import Message, Receive, Send
-from local.emulator.patches import clock, stack_pace
+from local.emulator.patches import clock, lambda_concurrency, stack_pace
 
 _aws = faults.with_faults(ministack.app.app)
 
@@ -66,11 +67,13 @@ async def _run_command(scope: Message, receive: Receive) -> None:
             await asyncio.to_thread(clock.advance, int(minutes), sessions_expire=not keep)
         case "POST", "/_local/snapshot":
             await asyncio.to_thread(snapshots.save, Path(json.loads(await _body(receive))["file"]))
-        case "POST", "/_local/schedules":
-            start = parse_qs(scope["query_string"].decode()).get("start", [""])[0]
-            if start not in ("at-once", "later"):
-                raise _CommandError(400, f"start={start}: write start=at-once or start=later")
-            clock.rate_schedules_start_at_once = start == "at-once"
+        case "POST", "/_local/concurrency":
+            limit = parse_qs(scope["query_string"].decode()).get("limit", [""])[0]
+            if not limit.isdecimal() or not int(limit):
+                raise _CommandError(400, f"limit={limit}: write a number of functions, such as limit=10")
+            lambda_concurrency.set_limit(int(limit))
+        case "DELETE", "/_local/concurrency":
+            lambda_concurrency.set_limit(None)
         case "POST", "/_local/stacks":
             pause = parse_qs(scope["query_string"].decode()).get("pause_milliseconds", [""])[0]
             if not pause.isdecimal():
@@ -84,12 +87,17 @@ async def _run_command(scope: Message, receive: Receive) -> None:
         case "DELETE", "/_local/faults":
             faults.clear()
         case method, path:
-            commands = "GET status, POST advance, POST schedules, POST stacks, POST faults, DELETE faults"
+            commands = "GET status, POST advance, POST stacks, POST or DELETE concurrency, POST or DELETE faults"
             raise _CommandError(404, f"{method} {path} is not a command. Commands below /_local/: {commands}")
 
 
 def _status() -> dict[str, Any]:
-    return {"pid": os.getpid(), "minutes_advanced": clock.minutes_advanced(), "faults": faults.current()}
+    return {
+        "pid": os.getpid(),
+        "minutes_advanced": clock.minutes_advanced(),
+        "concurrency_limit": lambda_concurrency.limit(),
+        "faults": faults.current(),
+    }
 
 
 async def _body(receive: Receive) -> bytes:

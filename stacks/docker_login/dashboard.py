@@ -85,7 +85,8 @@ class LoginDashboard(cloudwatch.Dashboard):
                 title="Latest runs",
                 log_group_names=[log_group.log_group_name for log_group in log_groups],
                 query_lines=[
-                    "fields @timestamp, connection, expires_at, version_id, reason, record.status, requestId",
+                    "fields @timestamp, connection, expires_at, written_at, version_id, reason, operation, code, "
+                    "record.status, requestId",
                     # A run that was killed writes no log line. Lambda's report of the run contains the status.
                     'filter ispresent(connection) or (type = "platform.report" and record.status != "success")',
                     "sort @timestamp desc",

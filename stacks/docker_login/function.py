@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -51,13 +51,16 @@ class RefreshFunction(lambda_.Function):
             log_group: The log group for its runs.
             failures: The queue for runs that failed after all retries.
         """
+        qualifier = Stack.of(scope).synthesizer.bootstrap_qualifier
         super().__init__(
             scope,
             construct_id,
             # The description contains the secret's name, so that CDK publishes a new version of the function if the
             # name changes. The first refresh of a deployment invokes the published version, and this version must have
-            # the ARN of the new secret.
-            description=f"Writes a fresh docker login into {secret_name}",
+            # the ARN of the new secret. The description also contains the bootstrap's qualifier. Another qualifier is
+            # another bucket for the code, so CDK publishes a new version, and Lambda refuses a new version of an
+            # unchanged function.
+            description=f"Writes a fresh docker login into {secret_name} (bootstrap: {qualifier})",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             memory_size=256,

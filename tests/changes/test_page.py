@@ -15,6 +15,7 @@ ROWS = {
     for line in re.sub(r"^ *```.*?^ *```", "", PAGE, flags=re.DOTALL | re.MULTILINE).splitlines()
     if (cells := line.split("|")) and line.startswith("| ") and cells[1].strip() not in ("Setting", "Name", "Effect")
 }
+PLAYED_ELSEWHERE = {"The CDK's roles"}  # tests/local/test_locked_out.py
 MEANINGS = {"In place", "Replaced", "Refused", "Steps"}
 
 
@@ -33,7 +34,7 @@ def test_the_settings_of_the_page_exist() -> None:
 
 def test_a_test_plays_every_row_that_is_not_marked_as_not_tested() -> None:
     rows = {row.strip("`") for row, line in ROWS.items() if row not in MEANINGS and "(not tested)" not in line}
-    assert rows == PLAYED
+    assert rows == PLAYED | PLAYED_ELSEWHERE
 
 
 def test_the_headings_that_a_finding_names_exist() -> None:

@@ -3,6 +3,7 @@
 One environment is deployed five times. Each test checks one change and the steps in docs/changes.md.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,7 +139,9 @@ def test_the_pull_role_is_replaced_and_a_new_published_version_has_the_new_role(
     published = aws.client("lambda").get_function_configuration(FunctionName=function, Qualifier=number)
     assert published["Role"] == new
     assert pulls(aws, worker, SECRET, "violet/app:1")
-    assert "FunctionError" not in aws.client("lambda").invoke(FunctionName=function)
+    # $LATEST would keep the young login. The published version writes with the new role.
+    run = aws.client("lambda").invoke(FunctionName=function, Qualifier=number)
+    assert "expires_at" in json.load(run["Payload"])
 
 
 @plays("role_path")

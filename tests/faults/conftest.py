@@ -6,7 +6,7 @@ import pytest
 
 from local.account import Account
 from local.embedded_aws import EmbeddedAws
-from tests.faults.refresh import Refresh, Worker
+from tests.faults.refresh import Refresh, Worker, schedules_off
 
 
 @pytest.fixture
@@ -19,6 +19,10 @@ def refresh(aws: EmbeddedAws, local: dict[str, str], account: Account) -> Refres
 
 @pytest.fixture(scope="module")
 def every_run_writes(aws: EmbeddedAws, local: dict[str, str], account: Account) -> Iterator[None]:
-    """Let the runs of the module's tests replace a login that is only some milliseconds old."""
-    with Refresh(aws, local, Worker(aws, account)).configured(variables={"SHORTEST_INTERVAL_MINUTES": "0.0001"}):
+    """Let the runs of the module's tests replace a login that is only some milliseconds old.
+
+    The schedules are off, because a scheduled run would write too, and tests count the requests.
+    """
+    every_run = Refresh(aws, local, Worker(aws, account)).configured(variables={"SHORTEST_INTERVAL_MINUTES": "0.0001"})
+    with schedules_off(aws), every_run:
         yield

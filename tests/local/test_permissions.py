@@ -6,15 +6,16 @@ from functools import partial
 from typing import Any
 
 import pytest
-from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, Credentials, assume, docker_login
 from local.demo import log_in, read
-from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
+from local.embedded_aws import ACCOUNT, REGION, ROOT_CREDENTIALS, EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
 from tests.faults.refresh import published_version
+from tests.local.emulator.patches.support import request_operation
 
+DEPLOY_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
 # Repositories that the test creates by hand, with the value of the tag `team`.
 HAND_MADE = {"analytics-x/app": "analytics", "analytics/untagged": None, "analytics/of-risk": "risk"}
 OTHERS = ["risk/var", *HAND_MADE]
@@ -37,10 +38,15 @@ analyst      may not  ecr     -                         GetAuthorizationToken De
 analyst      may not  ecr     analytics/churn-model     BatchGetImage InitiateLayerUpload PutImage BatchDeleteImage
 analyst      may not  secret  SecretNameDockerDefault   GetSecretValue
 
-other admin  may      secret  SecretNameDockerDefault   DescribeSecret
-other admin  may not  secret  SecretNameDockerDefault   GetSecretValue UpdateSecretVersionStage
-other admin  may not  secret  SecretNameDockerDefault   PutSecretValue UpdateSecret DeleteSecret RotateSecret
+other admin  may      secret  SecretNameDockerDefault   DescribeSecret ListSecretVersionIds
+other admin  may      secret  SecretNameDockerDefault   GetResourcePolicy ValidateResourcePolicy
+other admin  may not  secret  SecretNameDockerDefault   GetSecretValue UpdateSecretVersionStage RestoreSecret
+other admin  may not  secret  SecretNameDockerDefault   PutSecretValue UpdateSecret DeleteSecret
 other admin  may not  secret  SecretNameDockerDefault   PutResourcePolicy DeleteResourcePolicy
+other admin  may not  secret  SecretNameDockerDefault   RotateSecret CancelRotateSecret TagResource UntagResource
+other admin  may not  secret  SecretNameDockerDefault   ReplicateSecretToRegions RemoveRegionsFromReplication
+other admin  may not  secret  SecretNameDockerDefault   StopReplicationToReplica AssociateCrossAccountReplica
+other admin  may not  secret  SecretNameDockerDefault   AnActionThatAwsAddsTomorrow
 other admin  may not  role    PushRoleArnAnalytics      AssumeRole
 other admin  may not  role    PullRoleArnDockerDefault  AssumeRole
 
@@ -57,12 +63,17 @@ login        may not  docker  others                    push pull
 pull role    may      ecr     analytics/churn-model     BatchGetImage
 pull role    may not  ecr     analytics/churn-model     PutImage BatchDeleteImage
 pull role    may not  ecr     others                    BatchGetImage
+pull role    may      secret  SecretNameDockerDefault   ListSecretVersionIds
 pull role    may not  secret  SecretNameDockerDefault   GetSecretValue UpdateSecretVersionStage UpdateSecret
 pull role    may not  secret  SecretNameDockerDefault   DeleteSecret PutResourcePolicy
 pull role    may not  secret  airflow/connections/jdbc  GetSecretValue PutSecretValue
 
 break glass  may      secret  SecretNameDockerDefault   GetSecretValue
-break glass  may not  secret  SecretNameDockerDefault   PutSecretValue UpdateSecret DeleteSecret PutResourcePolicy
+break glass  may not  secret  SecretNameDockerDefault   PutSecretValue UpdateSecret DeleteSecret
+break glass  may not  secret  SecretNameDockerDefault   ReplicateSecretToRegions AssociateCrossAccountReplica
+
+deploy role  may      secret  SecretNameDockerDefault   DescribeSecret
+deploy role  may not  secret  SecretNameDockerDefault   ReplicateSecretToRegions AssociateCrossAccountReplica
 """
 CASES = [
     pytest.param(who, may == "may", kind, target, operation, id=f"{who} {may} {operation} {target}")
@@ -82,7 +93,12 @@ OTHER_PARAMETERS: dict[str, dict[str, Any]] = {
     "PutImageTagMutability": {"imageTagMutability": "MUTABLE"},
     "PutResourcePolicy": {"ResourcePolicy": '{"Version": "2012-10-17", "Statement": []}'},
     "PutSecretValue": {"SecretString": "{}"},
+    "RemoveRegionsFromReplication": {"RemoveReplicaRegions": ["eu-west-1"]},
+    "ReplicateSecretToRegions": {"AddReplicaRegions": [{"Region": "eu-west-1"}]},
+    "TagResource": {"Tags": [{"Key": "team", "Value": "risk"}]},
+    "UntagResource": {"TagKeys": ["team"]},
     "UpdateSecret": {"SecretString": "{}"},
+    "ValidateResourcePolicy": {"ResourcePolicy": '{"Version": "2012-10-17", "Statement": []}'},
     "UpdateSecretVersionStage": {"VersionStage": "AWSCURRENT", "MoveToVersionId": "0" * 32},
 }
 FILES, OTHER_FILES = {"marker": "seeded"}, {"marker": "another"}
@@ -114,9 +130,10 @@ def credentials(aws: EmbeddedAws, local: dict[str, str], account: Account) -> di
         "other admin": account.other_admin,
         "worker": assume(aws, WORKER_ROLE_ARN, account.operator),
         # MiniStack lets the account's root user assume every role that a service may assume, such as this role of
-        # Lambda.
+        # Lambda, and the deploy role, which CloudFormation assumes.
         "pull role": assume(aws, local["PullRoleArnDockerDefault"], ROOT_CREDENTIALS),
         "break glass": assume(aws, BREAK_GLASS_ROLE_ARN, account.operator),
+        "deploy role": assume(aws, DEPLOY_ROLE_ARN, ROOT_CREDENTIALS),
     }
 
 
@@ -146,7 +163,7 @@ def test_each_principal_may_do_exactly_what_the_table_says(
     else:
         service, parameter = SERVICES[kind]
         request = {} if target == "-" else {parameter: local.get(target, target)}
-        call = getattr(aws.client(service, credentials[who]), xform_name(operation))
+        call = partial(request_operation, aws.client(service, credentials[who]), operation)
         attempt = partial(call, **request, **OTHER_PARAMETERS.get(operation, {}))
 
     if may:
@@ -186,6 +203,24 @@ def test_an_administrator_who_is_not_in_the_settings_cannot_read_a_login_in_a_ba
     answer = read_all(SecretIdList=[local["SecretNameDockerDefault"]])
     assert answer["SecretValues"] == []
     assert [error["ErrorCode"] for error in answer["Errors"]] == ["AccessDeniedException"]
+
+
+def test_the_break_glass_role_can_delete_the_policy_of_a_secret_and_put_it_back(
+    aws: EmbeddedAws, local: dict[str, str], credentials: dict[str, Credentials], account: Account
+) -> None:
+    secret = local["SecretNameDockerDefault"]
+    break_glass = aws.client("secretsmanager", credentials["break glass"])
+    other_admin = aws.client("secretsmanager", account.other_admin)
+    policy = break_glass.get_resource_policy(SecretId=secret)["ResourcePolicy"]
+    tag = {"SecretId": secret, "TagKeys": ["absent"]}
+
+    break_glass.delete_resource_policy(SecretId=secret)
+    try:
+        other_admin.untag_resource(**tag)
+    finally:
+        break_glass.put_resource_policy(SecretId=secret, ResourcePolicy=policy)
+
+    assert _missing_permission(partial(other_admin.untag_resource, **tag)) == "UntagResource"
 
 
 def test_the_break_glass_role_rolls_a_login_back_and_forward_again(

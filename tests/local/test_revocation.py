@@ -16,6 +16,7 @@ from local.account import Account, assume, docker_login
 from local.demo import FILES, log_in, read
 from local.embedded_aws import EmbeddedAws
 from local.registry_client import RegistryRefused
+from tests.faults.refresh import Refresh
 from tools import ROOT
 
 NO_ONE = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}]}
@@ -51,8 +52,11 @@ def test_older_docker_logins_of_a_pull_role_are_revoked_and_the_next_login_pulls
     with _older_logins_revoked(iam, role, tmp_path):
         with pytest.raises(RegistryRefused, match="explicit deny"):
             log_in(aws, leaked).pull("analytics/churn-model:revocation")
-        answer = _run_the_published_version(aws, local["RefreshFunctionNameDockerDefault"])
-        assert "errorMessage" not in answer
+        refresh = Refresh(aws, local, worker)
+        # The policy also denies a process of the function that has an older session. A changed setting starts a new
+        # process.
+        with refresh.configured(variables={"SHORTEST_INTERVAL_MINUTES": "0.0001"}):
+            assert "expires_at" in refresh.invoke("$LATEST")
         _, fresh = read(worker, local["SecretNameDockerDefault"])
         assert log_in(aws, fresh).pull("analytics/churn-model:revocation") == FILES
 
@@ -69,14 +73,6 @@ def _older_logins_revoked(iam: Any, role: str, folder: Path) -> Iterator[None]:
         yield
     finally:
         iam.delete_role_policy(**policy)
-
-
-def _run_the_published_version(aws: EmbeddedAws, function: str) -> dict[str, Any]:
-    """Invoke the version of the last deployment, whose run writes a login even if the current login is young."""
-    client = aws.client("lambda")
-    version = client.list_versions_by_function(FunctionName=function)["Versions"][-1]["Version"]
-    answer: dict[str, Any] = json.load(client.invoke(FunctionName=function, Qualifier=version)["Payload"])
-    return answer
 
 
 def _page() -> str:

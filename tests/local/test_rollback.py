@@ -1,9 +1,6 @@
 """Tests of failed deployments and of destroyed stacks: which resources remain, and which a new deployment adopts."""
 
-import hashlib
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from local.cdk import CdkFailed
 from local.demo import FILES, log_in, read
 from local.embedded_aws import ACCOUNT, EmbeddedAws
 from tests.faults.refresh import published_version
+from tests.local.assemblies import edit, wait_one_second_for_permissions
 from tests.local.logins import places_with_a_login
 from tests.templates import synthesize
 
@@ -38,8 +36,6 @@ image_tag = "1"
 emails = ["ops@example.com"]
 """
 
-Edit = Callable[[dict[str, Any]], None]
-
 
 @pytest.fixture(scope="module")
 def assembly(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -50,9 +46,8 @@ def assembly(aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Path
     made = tmp_path_factory.mktemp("assembly") / "cdk.out"
     synthesize(settings, made)
     for name in ("fragile", "broken"):
-        # In the emulator, new permissions apply at once, so the first refresh does not have to wait a minute for them.
-        _edit(made, name, lambda template: _variables(template).update(NEW_RIGHTS_WAIT_SECONDS="1"))
-    _edit(made, "broken", _remove_the_permission_to_write)
+        edit(made, name, wait_one_second_for_permissions)
+    edit(made, "broken", _remove_the_permission_to_write)
     return made
 
 
@@ -84,7 +79,7 @@ def test_an_update_that_removes_a_permission_fails_and_rolls_back_to_a_working_l
 ) -> None:
     good_version, _ = read(worker, "fragile/connections/docker_fragile")
     changed = shutil.copytree(assembly, assembly.parent / "changed.out")
-    _edit(changed, "fragile", _remove_the_permission_to_write)
+    edit(changed, "fragile", _remove_the_permission_to_write)
 
     with pytest.raises(CdkFailed) as failure:
         cdk.deploy(aws, changed, "fragile/DockerLogin")
@@ -140,31 +135,6 @@ def test_a_secret_that_is_scheduled_for_deletion_is_created_again_as_the_runbook
 
     _, connection = read(worker, secret)
     assert connection["login"] == "AWS"
-
-
-def _edit(assembly: Path, environment: str, edit: Edit) -> None:
-    """Change an environment's DockerLogin template in an assembly, in place."""
-    [file] = assembly.glob(f"assembly-{environment}/{environment}DockerLogin*.template.json")
-    template = json.loads(file.read_text())
-    edit(template)
-    file.write_text(json.dumps(template))
-    # The CDK CLI uploads a template only if the hash in the asset manifest is new, so the changed template needs a new
-    # hash.
-    assets = json.loads((file.parent / file.name.replace(".template.", ".assets.")).read_text())["files"]
-    [old] = [name for name, asset in assets.items() if asset["source"]["path"] == file.name]
-    new = hashlib.sha256(file.read_bytes()).hexdigest()
-    for listing in file.parent.glob("*.json"):
-        listing.write_text(listing.read_text().replace(old, new))
-
-
-def _variables(template: dict[str, Any]) -> dict[str, Any]:
-    [variables] = [
-        r["Properties"]["Environment"]["Variables"]
-        for r in template["Resources"].values()
-        if r["Type"] == "AWS::Lambda::Function" and "Environment" in r["Properties"]
-    ]
-    found: dict[str, Any] = variables
-    return found
 
 
 def _remove_the_permission_to_write(template: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ def upgrade(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_facto
     folder = tmp_path_factory.mktemp("upgrade")
     # The CDK CLI writes a cache of assets into the assembly, so it gets a copy.
     old, today = shutil.copytree(FOLDER / "version-0.1.0", folder / "old"), folder / "today"
+    _allow_the_key_test(old)
     with cdk.synthesizing(today, environments=FOLDER / "settings"):
         cdk.deploy(aws, old, "upgrade/*")
     before = outputs(aws, "upgrade")
@@ -86,6 +87,18 @@ def test_an_image_that_was_pushed_before_the_upgrade_is_pulled_after_it(
     for secret in SECRETS:
         _, connection = read(worker_role, secret)
         assert log_in(aws, connection).pull("beta/var:1") == FILES
+
+
+def _allow_the_key_test(assembly: Path) -> None:
+    """Change the key policy of version 0.1.0 so that the emulator accepts the key.
+
+    Before Secrets Manager sets a key on a secret, it tests the key. Sources disagree on the encryption context of this
+    test. The emulator requires the permission in both forms, and version 0.1.0 allows only one of them.
+    """
+    [file] = assembly.glob("*/upgradeDockerLogin*.template.json")
+    prefix = '"arn:aws:secretsmanager:us-east-1:123456789012:secret:upgrade/connections/*"'
+    assert prefix in file.read_text()
+    file.write_text(file.read_text().replace(prefix, f'[{prefix}, "RequestToValidateKeyAccess"]', 1))
 
 
 def _resources(aws: EmbeddedAws) -> dict[str, dict[str, str]]:

@@ -20,7 +20,7 @@ The patch:
 - Lets sessions expire when the clock is moved. MiniStack's sessions of functions never expire.
 - Looks for due schedules every second, and whenever the clock is moved.
 - Forgets the last runs of deleted schedules.
-- Can start rate schedules at once. This is off by default: see `rate_schedules_start_at_once`.
+- Starts rate schedules at once.
 """
 
 import threading
@@ -32,12 +32,6 @@ from ministack.services import scheduler, secretsmanager, sts
 _fire_due_schedules = scheduler._tick_schedules
 _firing = threading.Lock()
 _minutes_advanced = 0
-
-# AWS starts a new rate schedule at once. This is off here because the stack DockerLogin creates the schedule before the
-# first refresh: the schedule's run starts at the same time as the first refresh, and may still be running after the
-# deployment has ended. Snapshots, and tests that count runs or versions, need all runs to have ended. Turn this on
-# permanently once the schedule depends on the first refresh and these tests wait for the schedule's run.
-rate_schedules_start_at_once = False
 
 
 def now() -> float:
@@ -75,15 +69,15 @@ def fire_due_schedules() -> None:
     """Invoke the targets of all schedules that are due. MiniStack's own thread calls this every second."""
     with _firing:  # Two threads call this function, and each schedule must invoke its target only once.
         _forget_deleted_schedules()
-        if rate_schedules_start_at_once:
-            _make_new_rate_schedules_due()
+        _make_new_rate_schedules_due()
         _fire_due_schedules()
 
 
 def _forget_deleted_schedules() -> None:
-    """Forget the last runs of schedules that no longer exist."""
-    for key in list(scheduler._schedule_last_fired):
-        if key not in scheduler._schedules._data:
+    """Forget the last runs of schedules that no longer exist, or that were deleted and created again."""
+    for key, fired in list(scheduler._schedule_last_fired.items()):
+        schedule = scheduler._schedules._data.get(key)
+        if schedule is None or fired < schedule["CreationDate"]:
             del scheduler._schedule_last_fired[key]
 
 

@@ -35,7 +35,7 @@ from ministack.services import cloudformation, ecr, secretsmanager
 from ministack.services.cloudformation import changesets, provisioners, stacks
 from ministack.services.cloudformation.helpers import _sdk_error
 
-from local.emulator.patches import secrets_manager
+from local.emulator.patches import secret_keys, secrets_manager, stack_role
 
 Properties = dict[str, Any]
 # The physical id of a resource, and its attributes for Fn::GetAtt.
@@ -60,13 +60,19 @@ def create_secret(logical_id: str, properties: Properties, stack_name: str) -> P
     _, attributes = _secret_create(logical_id, properties, stack_name)
     if "SecretString" not in properties and "GenerateSecretString" not in properties:
         secrets_manager.drop_versions(name)
+    with secret_keys.acting_as(stack_role.credential()):
+        refusal = secrets_manager.refuse_new_secret(name)
+    if refusal:
+        raise ValueError(f"{json.loads(refusal[2])['message']} (Service: SecretsManager, Status Code: {refusal[0]})")
     return attributes["Arn"], attributes
 
 
 def update_secret(
     arn: str, old: Properties, new: Properties, stack_name: str, logical_id: str | None = None
 ) -> Provisioned:
-    _, attributes = _secret_update(_secret_name(arn), old, new, stack_name, logical_id)
+    stack_role.check("UpdateSecret", arn)
+    with secret_keys.acting_as(stack_role.credential()):
+        _, attributes = _secret_update(_secret_name(arn), old, new, stack_name, logical_id)
     return attributes["Arn"], attributes
 
 
@@ -75,6 +81,7 @@ def delete_secret(arn: str, properties: Properties) -> None:
     # If a resource fails to delete, CloudFormation keeps the resources that it depends on. MiniStack deletes them.
     if _policy_failed_to_delete(arn):
         raise ValueError("The policy of the secret failed to delete.")
+    stack_role.check("DeleteSecret", arn)
     _secret_delete(name, properties)
 
 
@@ -97,6 +104,7 @@ def _secret_name(arn_or_name: str) -> str:
 def create_secret_policy(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
     policy = properties["ResourcePolicy"]
     text = policy if isinstance(policy, str) else json.dumps(policy)
+    stack_role.check("PutResourcePolicy", properties["SecretId"])
     status, _, body = secretsmanager._put_resource_policy({"SecretId": properties["SecretId"], "ResourcePolicy": text})
     answer = json.loads(body)
     if status != 200:
@@ -110,6 +118,7 @@ def update_secret_policy(arn: str, old: Properties, new: Properties, stack_name:
 
 
 def delete_secret_policy(arn: str, properties: Properties) -> None:
+    stack_role.check("DeleteResourcePolicy", arn)
     status, _, body = secretsmanager._delete_resource_policy({"SecretId": arn})
     answer = json.loads(body)
     # If the secret was deleted, its policy was deleted with it.

@@ -29,6 +29,8 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import eventbridge, lambda_svc
 
+from local.emulator.patches import lambda_concurrency
+
 Function = dict[str, Any]
 
 _code_folder = lambda_svc._provided_runtime_code_dir
@@ -113,7 +115,7 @@ def dispatch_to_lambda(arn: str, payload: str) -> None:
     if not function or not config:
         _dispatch_to_lambda(arn, payload)  # MiniStack logs that the function does not exist.
         return
-    record = lambda_svc._execution_record_for_config(function, config)
+    record = lambda_concurrency.queued(lambda_svc._execution_record_for_config(function, config))
     lambda_svc.invoke_async_with_retry(record, json.loads(payload))
 
 

@@ -20,7 +20,9 @@ MiniStack:
 - Ignores the tags of repositories in aws:ResourceTag conditions.
 
 The patch:
-- Does what AWS does, with two differences.
+- Does what AWS does, with three differences.
+- In the emulator, expiresAt follows the computer's clock, as the functions that read it do. The registry uses the
+  movable clock.
 - In the emulator, a token remains valid after the end of the session that requested the token. We do not know whether
   AWS does the same.
 - In the emulator, mounting layers is always possible, so that tests find a permission that is too wide. On AWS, the
@@ -35,10 +37,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ministack.core import iam_evaluator
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import ecr, tagging
 
+from local.emulator import authorization
 from local.emulator.patches import clock
 
 TOKEN_SECONDS = 12 * 60 * 60
@@ -83,17 +85,14 @@ _tokens: dict[str, Token] = {}
 
 
 def get_authorization_token(request: dict[str, Any]) -> Any:
-    # The access key whose signature MiniStack has verified. MiniStack does not verify signatures of the root user.
-    access_key = iam_evaluator._verified_key.get()
-    principal = iam_evaluator.resolve_credential(access_key, get_account_id())
     password = base64.b64encode(secrets.token_bytes(1501)).decode()
-    _tokens[password] = Token(principal, get_region(), clock.now() + TOKEN_SECONDS)
-    authorization = {
+    _tokens[password] = Token(authorization.caller(), get_region(), clock.now() + TOKEN_SECONDS)
+    login = {
         "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
         "expiresAt": round(time.time() + TOKEN_SECONDS, 3),
         "proxyEndpoint": f"https://{get_account_id()}.dkr.ecr.{get_region()}.amazonaws.com",
     }
-    return json_response({"authorizationData": [authorization]})
+    return json_response({"authorizationData": [login]})
 
 
 async def handle_registry_request(method: str, path: str, headers: Headers, body: bytes, query_params: Query) -> Any:
@@ -111,8 +110,8 @@ async def handle_registry_request(method: str, path: str, headers: Headers, body
     return await _handle_registry_request(method, path, headers, body, query_params)
 
 
-def _password(authorization: str) -> str:
-    scheme, _, encoded = authorization.partition(" ")
+def _password(header: str) -> str:
+    scheme, _, encoded = header.partition(" ")
     try:
         user, _, password = base64.b64decode(encoded).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
@@ -143,31 +142,9 @@ def _required_permissions(method: str, target: str, name: str, query: Query) -> 
 
 
 def _refusal(credential: Any, action: str, repository_arn: str) -> str | None:
-    """Return the error message if the principal lacks the permission now, or None.
-
-    The result is the same as that of iam_evaluator.enforce() for a signed request.
-    """
-    principal = iam_evaluator.resolve_principal(credential.access_key_id, credential.account_id, credential)
-    if principal.policies is None:  # the account's root
-        return None
-    tags = tagging.resource_tags(repository_arn) or {}
-    context = iam_evaluator.EvalContext(
-        principal_arn=principal.arn,
-        principal_type=principal.type,
-        principal_account=principal.account,
-        action=action,
-        resource_arn=repository_arn,
-        region=get_region(),
-        service_context={
-            "aws:tagkeys": None,
-            **{f"aws:resourcetag/{key}".lower(): value for key, value in tags.items()},
-        },
-        principal_keys=principal.keys,
-    )
-    result = iam_evaluator.evaluate(context, principal.policies, *principal.limits)
-    policy = iam_evaluator._resource_policy("ecr", repository_arn)
-    if policy is not None:
-        result = iam_evaluator.combine_resource_policy(result, context, *policy, limits=principal.limits)
+    """Return the error message if the principal lacks the permission now, or None."""
+    principal = authorization.principal_of(credential)
+    result = authorization.decide(principal, action, repository_arn)
     if result.decision == "Allow":
         return None
     if result.decision == "Deny":

@@ -1,4 +1,4 @@
-"""Secrets Manager: secrets without a value, repeated writes, versions, deleted secrets and unusable keys.
+"""Secrets Manager: secrets without a value, repeated writes, versions, deleted secrets and encryption.
 
 AWS:
 - CreateSecret with neither SecretString nor SecretBinary creates a secret without a version and returns no VersionId
@@ -13,18 +13,17 @@ AWS:
   LimitExceededException. ListSecretVersionIds lists versions without labels only with IncludeDeprecated.
 - PutResourcePolicy and DeleteResourcePolicy fail with InvalidRequestException while a secret is scheduled for deletion
   (API reference). CreateSecret fails with the same code and "already scheduled for deletion".
-- With a disabled KMS key, or one that is scheduled for deletion, PutSecretValue fails with EncryptionFailure and
-  GetSecretValue with DecryptionFailure (API reference).
+- Secrets Manager asks KMS before it encrypts or decrypts a value: see secret_keys.py.
 
 MiniStack:
 - Gives a new secret a version AWSCURRENT without a value, and GetSecretValue succeeds.
 - Overwrites an existing version with any value, and loses AWSPREVIOUS.
 - Keeps only versions with labels, and has no quota.
 - Changes the policy of a secret that is scheduled for deletion. CreateSecret says that the secret exists.
-- Does not check the state of the KMS key.
+- Does not ask KMS.
 
 The patch:
-- Does what AWS does. The age of a version follows the movable clock. The patch checks only the state of the KMS key.
+- Does what AWS does. The age of a version follows the movable clock.
 - The documentation does not say at how many versions a request fails. One update every 10 minutes must work. This is
   144 versions in 24 hours, and the quota of the patch is a little higher.
 """
@@ -34,8 +33,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import error_response_json, json_response
-from ministack.services import kms, secretsmanager
+from ministack.core.responses import error_response_json, json_response, new_uuid
+from ministack.services import secretsmanager
+
+from local.emulator.patches import secret_keys
 
 KEPT_VERSIONS = 100
 MOST_VERSIONS = 150
@@ -57,11 +58,24 @@ def create_secret(request: Request) -> Any:
     if secretsmanager._secrets.get(request.get("Name"), {}).get("DeletedDate"):
         return error_response_json("InvalidRequestException", NAME_IS_SCHEDULED_FOR_DELETION, 400)
     response = _create_secret(request)
-    if response[0] != 200 or "SecretString" in request or "SecretBinary" in request:
+    if response[0] != 200:
         return response
     created = json.loads(response[2])
-    drop_versions(created["Name"])
-    return json_response({"ARN": created["ARN"], "Name": created["Name"]})
+    if "SecretString" not in request and "SecretBinary" not in request:
+        drop_versions(created["Name"])
+        response = json_response({"ARN": created["ARN"], "Name": created["Name"]})
+    return refuse_new_secret(created["Name"]) or response
+
+
+def refuse_new_secret(name: str) -> Any:
+    """Delete a new secret and return the answer if the caller may not use the secret's key. Else return None."""
+    secret = secretsmanager._secrets[name]
+    refusal = secret_keys.refuse_key(secret, secret.get("KmsKeyId"))
+    for version_id in secret["Versions"]:
+        refusal = refusal or secret_keys.refuse_write(secret, version_id)
+    if refusal:
+        secretsmanager._purge_secret(name, secret)
+    return refusal
 
 
 NAME_IS_SCHEDULED_FOR_DELETION = (
@@ -78,8 +92,11 @@ def put_secret_value(request: Request) -> Any:
     token = request.get("ClientRequestToken")
     if not secret or secret.get("DeletedDate"):
         return _put_secret_value(request)
-    if token not in secret["Versions"]:
-        return _add_version(secret, lambda: _put_secret_value(request))
+    if token is None or token not in secret["Versions"]:
+        return _add_version(secret, token, lambda: _put_secret_value(request))
+    refusal = secret_keys.refuse_read(secret, token)
+    if refusal:
+        return refusal
     version = secret["Versions"][token]
     if any(version.get(value) != request.get(value) for value in ("SecretString", "SecretBinary")):
         message = (
@@ -93,15 +110,22 @@ def put_secret_value(request: Request) -> Any:
 
 def update_secret(request: Request) -> Any:
     _, secret = secretsmanager._resolve(request.get("SecretId"))
-    if not secret or secret.get("DeletedDate") or not {"SecretString", "SecretBinary"} & request.keys():
+    if not secret or secret.get("DeletedDate"):
         return _update_secret(request)
-    return _add_version(secret, lambda: _update_secret(request))
+    if "KmsKeyId" in request:
+        refusal = secret_keys.change_key(secret, request["KmsKeyId"])
+        if refusal:
+            return refusal
+    if not {"SecretString", "SecretBinary"} & request.keys():
+        return _update_secret(request)
+    return _add_version(secret, request.get("ClientRequestToken"), lambda: _update_secret(request))
 
 
-def _add_version(secret: Secret, write: Callable[[], Any]) -> Any:
+def _add_version(secret: Secret, version_id: str | None, write: Callable[[], Any]) -> Any:
     """Write a version, unless the secret's key or the quota of versions forbids it."""
-    if _key_is_unusable(secret):
-        return error_response_json("EncryptionFailure", _UNUSABLE_KEY.format("encrypt"), 400)
+    refusal = secret_keys.refuse_write(secret, version_id or new_uuid())
+    if refusal:
+        return refusal
     _remove_outdated_versions(secret)
     if len(secret["Versions"]) >= MOST_VERSIONS:
         message = "The request failed because it would exceed one of the Secrets Manager quotas."
@@ -125,17 +149,10 @@ def _remove_outdated_versions(secret: Secret) -> None:
 
 def get_secret_value(request: Request) -> Any:
     response = _get_secret_value(request)
-    if response[0] == 200 and _key_is_unusable(secretsmanager._resolve(request["SecretId"])[1]):
-        return error_response_json("DecryptionFailure", _UNUSABLE_KEY.format("decrypt"), 400)
-    return response
-
-
-_UNUSABLE_KEY = "Secrets Manager can't {} the protected secret text using the provided KMS key."
-
-
-def _key_is_unusable(secret: Secret) -> bool:
-    key = kms._resolve_key(secret["KmsKeyId"]) if secret.get("KmsKeyId") else None
-    return bool(key and kms._check_key_state(key))
+    if response[0] != 200:
+        return response
+    _, secret = secretsmanager._resolve(request["SecretId"])
+    return secret_keys.refuse_read(secret, json.loads(response[2])["VersionId"]) or response
 
 
 def list_secret_version_ids(request: Request) -> Any:

@@ -1,7 +1,7 @@
 """CloudFormation: the time between two resources of a stack.
 
 AWS:
-- CloudFormation changes the resources of a stack one after the other, in the order of their dependencies (user guide,
+- CloudFormation changes the resources of a stack in the order of their dependencies, and not all at once (user guide,
   DependsOn attribute). Other requests see the new state of some resources and the old state of others.
 
 MiniStack:

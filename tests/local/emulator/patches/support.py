@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
@@ -41,6 +42,24 @@ def refused(call: Callable[..., Any], **request: Any) -> str:
     return f"{error['Code']}: {error['Message']}"
 
 
+def request_operation(client: Any, operation: str, **request: Any) -> Any:
+    """Request an operation of Secrets Manager, also one that the pinned version of botocore does not know.
+
+    The parameters of an unknown operation must be parameters of DescribeSecret.
+    """
+    if operation in client.meta.method_to_api_mapping.values():
+        return getattr(client, xform_name(operation))(**request)
+
+    def rename(params: dict[str, Any], **_: Any) -> None:
+        params["headers"]["X-Amz-Target"] = f"secretsmanager.{operation}"
+
+    client.meta.events.register("before-call.secrets-manager.DescribeSecret", rename)
+    try:
+        return client.describe_secret(**request)
+    finally:
+        client.meta.events.unregister("before-call.secrets-manager.DescribeSecret", rename)
+
+
 # Stacks
 
 
@@ -69,15 +88,20 @@ class Deployed:
 
 
 def deploy(aws: EmbeddedAws, stack: str, **resources: Resource) -> Deployed:
-    return _deploy(aws, stack, resources, adopt=False)
+    return _deploy(aws, stack, resources)
+
+
+def deploy_with_role(aws: EmbeddedAws, stack: str, role_arn: str, resources: dict[str, Resource]) -> Deployed:
+    """Deploy with a role that CloudFormation assumes."""
+    return _deploy(aws, stack, resources, RoleARN=role_arn)
 
 
 def deploy_adopting(aws: EmbeddedAws, stack: str, **resources: Resource) -> Deployed:
     """Deploy with the CDK CLI's --import-existing-resources."""
-    return _deploy(aws, stack, resources, adopt=True)
+    return _deploy(aws, stack, resources, ImportExistingResources=True)
 
 
-def _deploy(aws: EmbeddedAws, stack: str, resources: dict[str, Resource], *, adopt: bool) -> Deployed:
+def _deploy(aws: EmbeddedAws, stack: str, resources: dict[str, Resource], **options: Any) -> Deployed:
     """Deploy with a change set, as the CDK CLI does."""
     cloudformation = aws.client("cloudformation")
     existing = [found["StackName"] for found in cloudformation.describe_stacks()["Stacks"]]
@@ -88,7 +112,7 @@ def _deploy(aws: EmbeddedAws, stack: str, resources: dict[str, Resource], *, ado
         ChangeSetType="UPDATE" if stack in existing else "CREATE",
         TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs}),
         Capabilities=["CAPABILITY_NAMED_IAM"],
-        ImportExistingResources=adopt,
+        **options,
     )["Id"]
     described = cloudformation.describe_change_set(ChangeSetName=change_set)
     if described["Status"] == "FAILED":

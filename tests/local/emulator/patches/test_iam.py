@@ -217,3 +217,27 @@ def test_a_policy_that_was_attached_by_hand_stops_the_deletion_of_a_role(aws: Em
     assert "Cannot delete entity, must delete policies first." in reasons()
     iam.delete_role_policy(RoleName="by-hand", PolicyName="inline")
     destroy(aws, "by-hand")
+
+
+def test_the_ref_of_an_instance_profile_is_its_name(aws: EmbeddedAws) -> None:
+    def role(name: str) -> Resource:
+        return resource("IAM::Role", {"RoleName": name, "AssumeRolePolicyDocument": trust(Service="ec2.amazonaws.com")})
+
+    def profile(of: str, name: str | None = None) -> Resource:
+        named = {"InstanceProfileName": name} if name else {}
+        return resource("IAM::InstanceProfile", {"Path": "/airflow/", "Roles": [{"Ref": of}], **named})
+
+    iam = aws.client("iam")
+    roles = {"First": role("profile-first"), "Second": role("profile-second")}
+    ref = deploy(aws, "profile", **roles, Profile=profile("First")).refs["Profile"]
+    assert iam.get_instance_profile(InstanceProfileName=ref)["InstanceProfile"]["Path"] == "/airflow/"
+
+    assert deploy(aws, "profile", **roles, Profile=profile("Second")).refs["Profile"] == ref
+    [found] = iam.get_instance_profile(InstanceProfileName=ref)["InstanceProfile"]["Roles"]
+    assert found["RoleName"] == "profile-second"
+
+    renamed = deploy(aws, "profile", **roles, Profile=profile("Second", "renamed"))
+    assert (renamed.status, renamed.refs["Profile"]) == ("UPDATE_COMPLETE", "renamed")
+    assert "NoSuchEntity" in refused(iam.get_instance_profile, InstanceProfileName=ref)
+    destroy(aws, "profile")
+    assert "NoSuchEntity" in refused(iam.get_instance_profile, InstanceProfileName="renamed")

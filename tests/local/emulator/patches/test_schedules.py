@@ -6,10 +6,11 @@ from local.embedded_aws import EmbeddedAws
 from tests.local.emulator.patches.support import a_schedule, deploy, destroy, eventually, received, resource
 
 
-def test_a_schedule_fires_once_when_it_falls_due(aws_in_time: EmbeddedAws) -> None:
+def test_a_rate_schedule_fires_at_its_creation_and_then_once_in_each_interval(aws_in_time: EmbeddedAws) -> None:
     aws = aws_in_time
     schedule = a_schedule("rate(30 minutes)", "Queue", {"every": 30})
     queue = deploy(aws, "half-hourly", Queue=resource("SQS::Queue", {}), Schedule=schedule).refs["Queue"]
+    assert eventually(lambda: received(aws, queue), 5) == [{"every": 30}]
     for minutes, fired in ((29, []), (1, [{"every": 30}]), (29, []), (300, [{"every": 30}])):
         aws.advance_clock(minutes)
         assert received(aws, queue) == fired
@@ -33,26 +34,11 @@ def test_a_schedule_that_is_created_again_does_not_count_from_runs_of_the_delete
     destroy(aws, "destroyed")
     assert aws.client("scheduler").list_schedules()["Schedules"] == []
 
-    aws.advance_clock(60)
     queue = deploy(aws, "destroyed", **resources).refs["Queue"]
-    aws.advance_clock(0)
+    assert eventually(lambda: received(aws, queue), 5) == [{}], "the new schedule did not fire at its creation"
+    aws.advance_clock(29)
     assert received(aws, queue) == [], "the new schedule counted from a run of the deleted one"
     destroy(aws, "destroyed")
-
-
-def test_a_rate_schedule_can_fire_at_once_after_its_creation_as_on_aws(aws_in_time: EmbeddedAws) -> None:
-    aws = aws_in_time
-    schedule = a_schedule("rate(30 minutes)", "Queue", {"every": 30})
-    aws._control("POST", "/_local/schedules?start=at-once")
-    try:
-        queue = deploy(aws, "at-creation", Queue=resource("SQS::Queue", {}), Schedule=schedule).refs["Queue"]
-        assert eventually(lambda: received(aws, queue), 5) == [{"every": 30}]
-    finally:
-        aws._control("POST", "/_local/schedules?start=later")
-    for minutes, fired in ((29, []), (1, [{"every": 30}])):
-        aws.advance_clock(minutes)
-        assert received(aws, queue) == fired
-    destroy(aws, "at-creation")
 
 
 def test_a_schedule_fires_within_seconds_after_it_falls_due(aws: EmbeddedAws) -> None:

@@ -3,10 +3,23 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+import pytest
+
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
-from tests.local.emulator.patches.support import Deployed, Resource, deploy, destroy, refused, resource
+from tests.local.emulator.patches.support import (
+    Deployed,
+    Resource,
+    allow,
+    deploy,
+    destroy,
+    refused,
+    request_operation,
+    resource,
+    session_of_a_role,
+)
 
 
 def a_secret(name: str, **properties: str) -> Resource:
@@ -241,6 +254,35 @@ def test_a_stack_that_retains_the_policy_deletes_a_secret_that_is_scheduled_for_
     assert "ResourceNotFound" in refused(aws.client("secretsmanager").describe_secret, SecretId="retains/token")
 
 
+@pytest.mark.parametrize("operation", ["AssociateCrossAccountReplica", "AnActionThatAwsAddsTomorrow"])
+def test_an_operation_that_the_emulator_does_not_know_fails(aws: EmbeddedAws, operation: str) -> None:
+    secrets = aws.client("secretsmanager")
+    secrets.create_secret(Name=f"asked/{operation}")
+    refusal = refused(request_operation, client=secrets, operation=operation, SecretId=f"asked/{operation}")
+    assert refusal == f"InvalidRequestException: Unknown action: {operation}"
+
+
+def test_a_policy_can_deny_all_actions_except_a_list(aws: EmbeddedAws) -> None:
+    aws.client("secretsmanager").create_secret(Name="mostly-denied", SecretString="value")
+    everything_else = {"NotAction": ["secretsmanager:GetSecretValue", "secretsmanager:Describe*"]}
+    statement = {"Effect": "Deny", "Principal": "*", "Resource": "*", **everything_else}
+    aws.client("secretsmanager").put_resource_policy(
+        SecretId="mostly-denied", ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
+    role = session_of_a_role(aws, "meets-a-denial", allow("secretsmanager:*"))
+    secrets = aws.client("secretsmanager", role)
+    assert secrets.get_secret_value(SecretId="mostly-denied")["SecretString"] == "value"
+    assert secrets.describe_secret(SecretId="mostly-denied")
+    new_operation = partial(request_operation, client=secrets, operation="AssociateCrossAccountReplica")
+    for refusal in (
+        refused(secrets.list_secret_version_ids, SecretId="mostly-denied"),
+        refused(secrets.delete_resource_policy, SecretId="mostly-denied"),
+        refused(new_operation, SecretId="mostly-denied"),
+    ):
+        assert refusal.startswith("AccessDeniedException: ")
+        assert refusal.endswith("with an explicit deny in a resource-based policy")
+
+
 def test_the_name_of_a_secret_that_is_scheduled_for_deletion_is_in_use(aws: EmbeddedAws) -> None:
     secrets = aws.client("secretsmanager")
     secrets.create_secret(Name="still-there")
@@ -251,17 +293,3 @@ def test_the_name_of_a_secret_that_is_scheduled_for_deletion_is_in_use(aws: Embe
     failed = deploy(aws, "wants-it", Secret=a_secret("still-there"))
     assert failed.status == "ROLLBACK_COMPLETE"
     assert reason in failed.failures
-
-
-def test_a_secret_cannot_be_used_while_its_key_is_disabled(aws: EmbeddedAws) -> None:
-    kms, secrets = aws.client("kms"), aws.client("secretsmanager")
-    key = kms.create_key()["KeyMetadata"]["KeyId"]
-    secrets.create_secret(Name="locked", KmsKeyId=key, SecretString="before")
-    kms.disable_key(KeyId=key)
-    assert refused(secrets.get_secret_value, SecretId="locked").startswith("DecryptionFailure: ")
-    write = {"SecretId": "locked", "SecretString": "after"}
-    assert refused(secrets.put_secret_value, **write).startswith("EncryptionFailure: ")
-
-    kms.enable_key(KeyId=key)
-    assert secrets.get_secret_value(SecretId="locked")["SecretString"] == "before"
-    secrets.put_secret_value(**write)

@@ -86,10 +86,14 @@ def handlers() -> Any:
             [
                 *("_create_secret", "_get_secret_value", "_put_secret_value", "_update_secret", "_resolve"),
                 "_list_secret_version_ids",
-                *("_put_resource_policy", "_delete_resource_policy", "_secrets"),
+                *("_put_resource_policy", "_delete_resource_policy", "_secrets", "_purge_secret"),
             ],
         ),
-        ("secrets_manager", "services.kms", ["_resolve_key", "_check_key_state"]),
+        ("secret_keys", "services.kms", ["_resolve_key", "_check_key_state"]),
+        *(
+            ("stack_conditions", f"services.cloudformation.{module}", ["_evaluate_conditions"])
+            for module in ("changesets", "engine", "handlers", "stacks")
+        ),
         (
             "cloudformation",
             "services.cloudformation.provisioners",
@@ -132,7 +136,14 @@ def handlers() -> Any:
             ],
         ),
         ("registry", "services.tagging", ["_RESOURCE_TAG_COLLECTORS", "_collect_ecr"]),
-        ("registry", "core.iam_evaluator", ["_verified_key", "_resource_policy", "combine_resource_policy"]),
+        (
+            "../authorization",
+            "core.iam_evaluator",
+            [
+                *("_verified_key", "resolve_credential", "resolve_principal", "ResolvedCredential"),
+                *("EvalContext", "evaluate", "_resource_policy", "combine_resource_policy", "_POLICY_REQUIRED"),
+            ],
+        ),
         (
             "lambda_runtime",
             "services.lambda_svc",
@@ -140,7 +151,31 @@ def handlers() -> Any:
         ),
         ("lambda_runtime", "core.lambda_runtime", ["_worker_class_for"]),
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
+        (
+            "lambda_concurrency",
+            "services.lambda_svc",
+            ["_ACCOUNT_CONCURRENCY_CAP", "_execute_function", "_acquire_execution_slot"],
+        ),
+        ("../snapshots", "services.lambda_svc", ["executions_in_flight"]),
+        (
+            "stack_parallelism",
+            "services.cloudformation.stacks",
+            ["_topological_sort", "_resolve_refs", "run_reentrant", "_provision_keeping_seed"],
+        ),
+        ("stack_parallelism", "services.cloudformation.engine", ["_extract_deps"]),
+        ("lambda_versions", "services.lambda_svc", ["_publish_version", "_functions"]),
+        (
+            "lambda_versions",
+            "services.cloudformation.provisioners",
+            ["_lambda_version_create", "_lambda_version_function", "_RESOURCE_HANDLERS"],
+        ),
         ("iam_actions", "core.iam_actions", ["_lambda_action", "extract_resource_arn"]),
+        (
+            "instance_profiles",
+            "services.cloudformation.provisioners",
+            ["_iam_ip_create", "_iam_ip_update", "_iam_ip_delete", "_RESOURCE_HANDLERS"],
+        ),
+        ("instance_profiles", "services.iam", ["_instance_profiles"]),
         ("clock", "services.sts", ["_sessions"]),
         ("sts", "services.sts", ["handle_request", "register_session", "_evict_expired_sessions", "_error"]),
         ("sts", "services.iam", ["_roles"]),
@@ -227,13 +262,33 @@ def test_upstream_still_says_that_a_deleted_secret_exists(ministack: Any) -> Non
     assert json.loads(service._create_secret({"Name": "token"})[2])["__type"] == "ResourceExistsException"
 
 
-@needs_patch("secrets_manager")
+@needs_patch("secret_keys")
 def test_upstream_still_reads_a_secret_with_a_disabled_key(ministack: Any) -> None:
     kms, service = ministack.services.kms, ministack.services.secretsmanager
     key = json.loads(kms._create_key({})[2])["KeyMetadata"]["KeyId"]
     service._create_secret({"Name": "token", "KmsKeyId": key, "SecretString": "login"})
     kms._disable_key({"KeyId": key})
     assert service._get_secret_value({"SecretId": "token"})[0] == 200
+
+
+@needs_patch("secret_keys")
+def test_upstream_still_uses_a_key_that_its_policy_forbids_to_use(ministack: Any) -> None:
+    kms, service = ministack.services.kms, ministack.services.secretsmanager
+    forbidden = json.dumps({"Statement": {"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*"}})
+    key = json.loads(kms._create_key({"Policy": forbidden})[2])["KeyMetadata"]["KeyId"]
+    iam, evaluator = ministack.services.iam, ministack.core.iam_evaluator
+    iam._create_user({"UserName": "reader"})
+    access_key = iam._create_access_key({"UserName": "reader"})[2].decode().split("AccessKeyId>")[1].removesuffix("</")
+    caller = evaluator._verified_key.set(access_key)
+    try:
+        statuses = [
+            service._create_secret({"Name": "token", "KmsKeyId": key, "SecretString": "login"})[0],
+            service._get_secret_value({"SecretId": "token"})[0],
+            service._put_secret_value({"SecretId": "token", "SecretString": "another"})[0],
+        ]
+    finally:
+        evaluator._verified_key.reset(caller)
+    assert statuses == [200, 200, 200]
 
 
 @needs_patch("cloudformation")
@@ -389,6 +444,12 @@ def test_upstream_still_deletes_a_role_with_a_policy_that_was_attached_by_hand(m
     assert "by-hand" not in ministack.services.iam._roles
 
 
+@needs_patch("instance_profiles")
+def test_upstream_still_returns_the_arn_as_ref_of_an_instance_profile(handlers: Any) -> None:
+    ref, attributes = handlers["AWS::IAM::InstanceProfile"]["create"]("Profile", {}, "stack")
+    assert ref == attributes["Arn"]
+
+
 @needs_patch("stack_pace")
 def test_upstream_still_changes_most_resources_without_serving_a_request() -> None:
     from ministack.services.cloudformation.stacks import _runs_on_worker_thread
@@ -496,6 +557,55 @@ def test_upstream_still_runs_a_scheduled_function_without_retries(
     assert started == ["once"]
 
 
+@needs_patch("lambda_concurrency")
+def test_upstream_still_drops_a_throttled_event_of_a_custom_resource(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lambda_svc = ministack.services.lambda_svc
+    slots = iter([(None, "account")])  # A second attempt would raise StopIteration.
+    monkeypatch.setattr(lambda_svc, "_acquire_execution_slot", lambda *_: next(slots))
+    assert lambda_svc._execute_function({"config": FUNCTION}, {"ResponseURL": "https://localhost"})["throttle"]
+
+
+@needs_patch("stack_parallelism")
+def test_upstream_still_creates_one_custom_resource_after_another(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ministack.services import cloudformation
+    from ministack.services.cloudformation import stacks
+
+    log: list[str] = []
+
+    async def create(_: Any, kind: str, logical_id: str, *rest: Any) -> Any:
+        log.append(f"start {logical_id}")
+        await asyncio.sleep(0.01)
+        log.append(f"end {logical_id}")
+        return (logical_id, {}), ""
+
+    monkeypatch.setattr(stacks, "run_reentrant", create)
+    stack_id = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/parallel/1"
+    cloudformation._stacks["parallel"] = {"StackId": stack_id, "StackStatus": "CREATE_IN_PROGRESS"}
+    template = {"Resources": {name: {"Type": "Custom::Resource", "Properties": {}} for name in ("One", "Other")}}
+    asyncio.run(stacks._deploy_stack_async("parallel", stack_id, template, {}, False, []))
+    cloudformation.reset()
+    assert log == ["start One", "end One", "start Other", "end Other"]
+
+
+@needs_patch("lambda_versions")
+def test_upstream_still_publishes_a_version_after_an_update_of_the_tags(ministack: Any, handlers: Any) -> None:
+    properties = {"FunctionName": "f", "Runtime": "python3.13", "Handler": "index.handle"}
+    function = handlers["AWS::Lambda::Function"]
+    function["create"]("Function", properties, "stack")
+    version = handlers["AWS::Lambda::Version"]["create"]
+    version("First", {"FunctionName": "f"}, "stack")
+    function["update"](
+        "f", properties, {**properties, "Tags": [{"Key": "team", "Value": "analytics"}]}, "stack", "Function"
+    )
+    version("Second", {"FunctionName": "f"}, "stack")
+    assert set(ministack.services.lambda_svc._functions["f"]["versions"]) == {"1", "2"}
+    ministack.services.lambda_svc._functions.clear()
+
+
 @needs_patch("clock")
 def test_upstream_still_uses_the_computers_clock(ministack: Any) -> None:
     scheduler = ministack.services.scheduler
@@ -596,6 +706,15 @@ def test_upstream_still_does_not_count_messages(ministack: Any) -> None:
     assert not [key for key in ministack.services.cloudwatch._metrics if key[0] == "AWS/SQS"]
 
 
+@needs_patch("stack_conditions")
+def test_upstream_still_does_not_evaluate_join_in_a_condition() -> None:
+    from ministack.services.cloudformation import engine
+
+    is_empty = {"Fn::Equals": ["", {"Fn::Join": ["", {"Ref": "Names"}]}]}
+    evaluated = engine._evaluate_conditions({"Conditions": {"IsEmpty": is_empty}}, {"Names": {"Value": ""}})
+    assert evaluated == {"IsEmpty": False}
+
+
 @needs_patch("stack_resources")
 def test_upstream_still_cannot_find_the_stack_of_a_resource() -> None:
     from ministack.services.cloudformation import handlers
@@ -603,3 +722,32 @@ def test_upstream_still_cannot_find_the_stack_of_a_resource() -> None:
     status, _, body = handlers._ACTION_HANDLERS["DescribeStackResources"]({"PhysicalResourceId": ["images"]})
     assert status == 400
     assert b"Stack [] does not exist" in (body if isinstance(body, bytes) else body.encode())
+
+
+@needs_patch("stack_role")
+def test_upstream_still_accepts_a_role_that_does_not_exist() -> None:
+    from ministack.services.cloudformation import _stacks, handlers
+
+    async def create() -> Any:
+        topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+        role = "arn:aws:iam::123456789012:role/absent"
+        request = {"StackName": ["absent"], "TemplateBody": [json.dumps(topic)], "RoleARN": [role]}
+        return handlers._ACTION_HANDLERS["CreateStack"](request)
+
+    try:
+        assert asyncio.run(create())[0] == 200
+    finally:
+        _stacks.clear()
+
+
+@needs_patch("stack_rollback")
+def test_upstream_still_cannot_continue_a_rollback_with_an_empty_list() -> None:
+    from ministack.services.cloudformation import _stacks, handlers
+
+    stack_id = "arn:aws:cloudformation:us-east-1:123456789012:stack/failed/1"
+    _stacks["failed"] = {"StackName": "failed", "StackId": stack_id, "StackStatus": "UPDATE_ROLLBACK_FAILED"}
+    try:
+        answer = handlers._ACTION_HANDLERS["ContinueUpdateRollback"]({"StackName": ["failed"], "ResourcesToSkip": [""]})
+        assert "cannot be skipped" in str(answer[2])
+    finally:
+        _stacks.clear()
