@@ -215,12 +215,18 @@ def _logs(account: Account, environment: Environment) -> dict[str, Target]:
         **{f"log of the task {name}": f"{task.path}/Log" for name, task in environment.tasks.items()},
     }
     found = {}
-    for name, path in {**paths, "another log": ""}.items():
-        # Fn::GetAtt returns a log group's ARN with :* at the end. That ARN also matches the group's log streams.
-        group = account.arns[path].removesuffix("*") if path else environment.arn("logs", "log-group:other:")
+    # Fn::GetAtt returns a log group's ARN with :* at the end. That ARN also matches the group's log streams.
+    groups = {name: account.arns[path].removesuffix("*") for name, path in paths.items()}
+    others = {
+        "another log": "other",
+        "log of another function": "/aws/lambda/other",
+        "log of another task": "/ecs/other",
+    }
+    groups |= {name: environment.arn("logs", f"log-group:{group}:") for name, group in others.items()}
+    for name, group in groups.items():
         found[name] = Target(f"{group}log-stream:stream", "log-stream")
         found[f"{name}, the group"] = Target(group, "log-group")
-        if path:
+        if name in paths:
             found |= _similar(name, "log-stream", found[name].arn, group.split(":")[-2])
     return found
 
@@ -257,17 +263,15 @@ def _tasks(account: Account, environment: Environment) -> dict[str, Target]:
             context = {**HTTPS, **clusters[cluster][1]}
             found[f"{what}, in {cluster}"] = Target(target.arn, target.resource_type, target.policy, context)
     # A request can order another size than the task definition has, or ECS Exec.
-    most = {
-        "ecs:enable-execute-command": "false",
-        "ecs:task-cpu": str(max(task.cpu_units for task in environment.tasks.values())),
-        "ecs:task-memory": str(max(task.memory_mib for task in environment.tasks.values())),
-    }
+    cpu = max(task.cpu_units for task in environment.tasks.values())
+    memory = max(task.memory_mib for task in environment.tasks.values())
+    most = {"ecs:enable-execute-command": "false", "ecs:task-cpu": str(cpu), "ecs:task-memory": str(memory)}
     for what, keys in (
         ("with the smallest size", most | {"ecs:task-cpu": "256", "ecs:task-memory": "512"}),
         ("with the size of the largest task", most),
         ("with ECS Exec", most | {"ecs:enable-execute-command": "true"}),
-        ("with more CPU", most | {"ecs:task-cpu": "16384"}),
-        ("with more memory", most | {"ecs:task-memory": "122880"}),
+        ("with more CPU", most | {"ecs:task-cpu": str(cpu + 1)}),
+        ("with more memory", most | {"ecs:task-memory": str(memory + 1)}),
     ):
         context = {**HTTPS, "ecs:cluster": ours, **keys}
         for repository, task in environment.tasks.items():
