@@ -1,5 +1,6 @@
 """The callers that try to assume each role: their ARNs and the context keys of their requests."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -104,6 +105,8 @@ def _analysts(account: str, name: str) -> Iterator[tuple[str, Caller]]:
     yield f"{name}, with a suffix that is too long", _role(arn(f"{own}0"))
     yield f"{name}, with more before the name of its role", _role(arn(f"x-{own}"))
     yield f"My{name}", _role(arn(f"AWSReservedSSO_My{name}_{suffix}"))
+    if other := re.sub("[^A-Za-z0-9]", "x", name).removeprefix(name):
+        yield f"{name}, with other special characters", _role(arn(own.replace(name, other)))
     yield f"{name} in the default path", _role(arn(own, ""))
     for similar in ("x-aws-reserved/sso.amazonaws.com/", "aws-reserved-x/sso.amazonaws.com/", "x/y/"):
         yield f"{name} in the path {similar}", _role(arn(own, similar))

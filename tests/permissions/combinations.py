@@ -8,10 +8,10 @@ VALUES: dict[str, tuple[str, ...]] = {
     "role_path": ("/", "/data/"),
     "boundary": ("none", "one"),
     "secret_key": ("aws", "customer"),
-    "break_glass": ("none", "two"),
-    "workers": ("created", "two"),
+    "break_glass": ("none", "several"),
+    "workers": ("created", "several"),
     "pull_directly": ("no", "yes"),
-    "fargate": ("none", "two"),
+    "fargate": ("none", "several"),
     "alerts": ("emails", "topic", "off"),
     "tags": ("immutable", "mutable"),
     "clean_up": ("no", "yes"),
@@ -19,24 +19,26 @@ VALUES: dict[str, tuple[str, ...]] = {
     "connections": ("one", "two"),
     "region": ("eu-west-1", "us-east-1"),
 }
+# A name with every character that IAM accepts in addition to letters and digits.
+SPECIAL = "a.b+c=d,e@f_g-h"
 # A line for each environment, with a value for each setting in the order above. A search by program found the lines.
 LINES = """
-/data/ none customer two  two     yes none topic  immutable yes one   one eu-west-1
-/      one  aws      none two     no  two  off    mutable   no  three two us-east-1
-/data/ one  customer none created yes none emails mutable   no  one   one us-east-1
-/      none aws      two  created no  none emails immutable yes three two eu-west-1
-/data/ none customer two  two     yes two  off    immutable yes one   two us-east-1
-/      one  aws      two  two     yes two  topic  mutable   no  three one eu-west-1
-/      none customer none created no  none off    immutable no  one   one eu-west-1
-/data/ one  aws      none created no  none topic  immutable yes one   two us-east-1
-/data/ none customer two  two     no  two  emails mutable   yes three two us-east-1
+/data/ none customer several several yes none    topic  immutable yes one   one eu-west-1
+/      one  aws      none    several no  several off    mutable   no  three two us-east-1
+/data/ one  customer none    created yes none    emails mutable   no  one   one us-east-1
+/      none aws      several created no  none    emails immutable yes three two eu-west-1
+/data/ none customer several several yes several off    immutable yes one   two us-east-1
+/      one  aws      several several yes several topic  mutable   no  three one eu-west-1
+/      none customer none    created no  none    off    immutable no  one   one eu-west-1
+/data/ one  aws      none    created no  none    topic  immutable yes one   two us-east-1
+/data/ none customer several several no  several emails mutable   yes three two us-east-1
 """
 COMBINATIONS = [dict(zip(VALUES, line.split(), strict=True)) for line in LINES.strip().splitlines()]
 
 
 def is_possible(values: dict[str, str]) -> bool:
     """Return whether the settings accept these values. Tasks on Fargate need existing roles of the workers."""
-    return not (values.get("workers") == "created" and values.get("fargate") == "two")
+    return not (values.get("workers") == "created" and values.get("fargate") == "several")
 
 
 def missing_pairs() -> list[dict[str, str]]:
@@ -53,11 +55,12 @@ def _settings(number: int, values: dict[str, str]) -> str:
     """Return a settings file with these values, for an account of its own."""
     account = f"{200000000000 + number}"
     iam, foreign_role = f"arn:aws:iam::{account}", f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/second"
+    foreign_user = f"arn:aws:iam::{FOREIGN_ACCOUNT}:user/eve"
     teams = {
-        "red": f'push.role_arns = ["{iam}:role/ci/first", "{foreign_role}"]\n'
-        f'push.user_arns = ["{iam}:user/a", "{iam}:user/b"]',
-        "green": f'push.user_arns = ["{iam}:user/c", "{iam}:user/d"]\npush.require_mfa = true',
-        "blue": 'push.permission_sets = ["Blue", "Navy"]',
+        "red": f'push.role_arns = ["{iam}:role/ci/first", "{foreign_role}", "{iam}:role/{SPECIAL}"]\n'
+        f'push.user_arns = ["{iam}:user/a", "{iam}:user/b", "{iam}:user/{SPECIAL}-3"]',
+        "green": f'push.user_arns = ["{iam}:user/c", "{iam}:user/d", "{foreign_user}"]\npush.require_mfa = true',
+        "blue": f'push.permission_sets = ["Blue", "Navy", "{SPECIAL}"]',
     }
     if values["teams"] == "one":
         teams = {"red": f'{teams["red"]}\npush.permission_sets = ["Red"]'}
@@ -71,28 +74,42 @@ def _settings(number: int, values: dict[str, str]) -> str:
     ]
     if values["boundary"] == "one":
         tables.append(f'permissions_boundary_arn = "{iam}:policy/org/Boundary"')
-    if values["break_glass"] == "two":
-        tables.append(f'break_glass_role_arns = ["{iam}:role/BreakGlass", "{iam}:role/ops/OnCall"]')
+    if values["break_glass"] == "several":
+        tables.append(
+            f'break_glass_role_arns = ["{iam}:role/BreakGlass", "{iam}:role/ops/OnCall", "{iam}:role/{SPECIAL}-2"]'
+        )
     for team, pushers in teams.items():
         tables.append(f'[teams.{team}]\nrepositories = ["app", "jobs/etl"]\n{pushers}')
         if values["tags"] == "mutable":
-            tables.append('repository_defaults.mutable_tags = ["latest", "dev-*"]')
-    tables += [f"[connections.{name}]\nteams = {of}".replace("'", '"') for name, of in connections.items()]
+            tables.append('repository_defaults.mutable_tags = ["latest", "dev-*", "v1"]')
+            tables.append(f"repository_defaults.keep_images = {number}")
+    for name, of in connections.items():
+        tables.append(f"[connections.{name}]\nteams = {of}".replace("'", '"'))
+        if name == "docker_default":
+            tables.append(f"refresh_every_minutes = {9 + number}")
     tables.append(f"[workers]\npull_directly = {'true' if values['pull_directly'] == 'yes' else 'false'}")
-    if values["workers"] == "two":
-        tables.append(f'role_arns = ["{iam}:role/airflow-worker", "{iam}:role/airflow/gpu-worker"]')
+    if values["workers"] == "several":
+        tables.append(
+            f'role_arns = ["{iam}:role/airflow-worker", "{iam}:role/airflow/gpu-worker", "{iam}:role/{SPECIAL}-1"]'
+        )
     if values["clean_up"] == "yes":
         tables.append('[workers.clean_up]\ntag_key = "role"\ntag_value = "airflow-worker"')
-    if values["fargate"] == "two":
+        tables.append('schedule = "cron(30 2 ? * SUN *)"')
+        tables.append(f"containers_older_than_hours = {number}\nimages_older_than_hours = {100 + number}")
+    if values["fargate"] == "several":
         tables += [f'[ecs.tasks."red/{name}"]\nimage_tag = "1"' for name in ("app", "jobs/etl")]
     alerts = {
-        "emails": 'emails = ["ops@example.com", "data@example.com"]',
+        "emails": 'emails = ["ops@example.com", "data@example.com", "third@example.com"]\n'
+        'runbook = "https://git.example.com/runbook.md"',
         "topic": f'topic_arn = "arn:aws:sns:{values["region"]}:{account}:on-call"',
         "off": 'off_because = "a test"',
     }
     return "\n".join([*tables, f"[alerts]\n{alerts[values['alerts']]}"])
 
 
+# Names that environments often have. The stacks must not treat an environment differently because of its name.
+NAMES = ("prod", "dev", "test", "staging", "live", "sandbox", "production", "local", "main")
 ENVIRONMENTS = [
-    Environment(f"pairs-{number}", _settings(number, values)) for number, values in enumerate(COMBINATIONS, start=1)
+    Environment(name, _settings(number, values))
+    for number, (name, values) in enumerate(zip(NAMES, COMBINATIONS, strict=True), start=1)
 ]

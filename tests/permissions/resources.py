@@ -153,6 +153,59 @@ PROPERTIES = {
     "Custom::Trigger": {"ExecuteOnHandlerChange", "HandlerArn", "InvocationType", "Rights", "ServiceToken", "Timeout"},
 }
 
+# The values that every resource of a type has.
+FIXED: dict[str, dict[str, Any]] = {
+    "AWS::ECR::Repository": {"ImageScanningConfiguration.ScanOnPush": True},
+    "AWS::IAM::ManagedPolicy": {"Path": "/"},
+    "AWS::KMS::Key": {"EnableKeyRotation": True, "PendingWindowInDays": 7},
+    "AWS::Lambda::EventInvokeConfig": {
+        "MaximumEventAgeInSeconds": 900,
+        "MaximumRetryAttempts": 2,
+        "Qualifier": "$LATEST",
+    },
+    "AWS::Logs::LogGroup": {"RetentionInDays": 90},
+    "AWS::SNS::Subscription": {"Protocol": "email"},
+    "AWS::SQS::Queue": {"MessageRetentionPeriod": 14 * 24 * 3600, "SqsManagedSseEnabled": True},
+    "AWS::SSM::Association": {
+        "ApplyOnlyAtCronInterval": True,
+        "MaxConcurrency": "25%",
+        "MaxErrors": "100%",
+        "Name": "AWS-RunShellScript",
+        "Parameters.executionTimeout": ["1800"],
+    },
+    "AWS::Scheduler::Schedule": {
+        "FlexibleTimeWindow": {"MaximumWindowInMinutes": 5, "Mode": "FLEXIBLE"},
+        "ScheduleExpressionTimezone": "Etc/UTC",
+        "State": "ENABLED",
+        "Target.RetryPolicy": {"MaximumEventAgeInSeconds": 900, "MaximumRetryAttempts": 3},
+    },
+    "AWS::SecretsManager::ResourcePolicy": {"BlockPublicPolicy": True},
+    # A deployment waits for the first refresh, and a change of the function runs it again.
+    "Custom::Trigger": {"ExecuteOnHandlerChange": True, "InvocationType": "RequestResponse", "Timeout": "180000"},
+}
+# The properties that no row below compares with a value. In addition to WHOLE, other tests compare them, or they are
+# texts for people and names that CDK generates.
+NOT_COMPARED = {
+    "AWS::CloudWatch::Alarm": PROPERTIES["AWS::CloudWatch::Alarm"] - {"AlarmActions", "OKActions"},
+    "AWS::IAM::ManagedPolicy": {"Description"},
+    "AWS::IAM::Policy": {"PolicyName"},
+    "AWS::IAM::Role": {"Description"},
+    "AWS::KMS::Key": {"Description"},
+    "AWS::Lambda::Function": {"Code.S3Key", "Description"},
+    "AWS::SecretsManager::Secret": {"Description"},
+    "AWS::Scheduler::Schedule": {"Description"},
+}
+# DeletionPolicy and UpdateReplacePolicy. The other types have neither: CloudFormation then deletes the resource.
+_DELETED = ("Delete", "Delete")
+DELETION = {
+    "AWS::ECR::Repository": ("RetainExceptOnCreate", "Retain"),
+    "AWS::KMS::Key": _DELETED,
+    "AWS::Logs::LogGroup": _DELETED,
+    "AWS::SQS::Queue": _DELETED,
+    "AWS::SecretsManager::Secret": _DELETED,
+    "Custom::Trigger": _DELETED,
+}
+
 Values = dict[str, Any]  # property to value; a reference has the path of the construct in angle brackets
 
 
@@ -162,7 +215,7 @@ def resources_of(environment: Environment) -> dict[str, tuple[str, Values]]:
     for part in (_registry, _access, _docker_login, _alarms, _upkeep, _fargate):
         for path, resource_type, values in part(environment):
             assert path not in found
-            found[path] = (resource_type, values)
+            found[path] = (resource_type, {**FIXED.get(resource_type, {}), **values})
     return found
 
 
@@ -185,7 +238,9 @@ def _registry(environment: Environment) -> Rows:
     for team, names in environment.teams.items():
         for name in names:
             path = f"{environment.name}/Registry/Repositories/{pascal_case(team)}/{pascal_case(name)}"
-            tags = environment.settings["teams"][team].get("repository_defaults", {}).get("mutable_tags", [])
+            defaults = environment.settings["teams"][team].get("repository_defaults", {})
+            tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images", 50)
+            selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{keep}}}'
             values = {
                 "RepositoryName": f"{team}/{name}",
                 "Tags": [{"Key": "team", "Value": team}],
@@ -198,6 +253,8 @@ def _registry(environment: Environment) -> Rows:
                     for tag in tags
                 ]
                 or None,
+                "LifecyclePolicy.LifecyclePolicyText": '{"rules":[{"rulePriority":1,'
+                f'"description":"Keep the newest images","selection":{selection},"action":{{"type":"expire"}}}}]}}',
             }
             yield path, "AWS::ECR::Repository", values
 
@@ -216,8 +273,8 @@ def _docker_login(environment: Environment) -> Rows:
         profile = {"Roles": [f"<{stack}/Workers/Role>"]}
         yield f"{stack}/Workers/InstanceProfile", "AWS::IAM::InstanceProfile", profile
     if environment.has_key:
-        yield f"{stack}/Key", "AWS::KMS::Key", {"EnableKeyRotation": True}
-    yield f"{stack}/Failures", "AWS::SQS::Queue", {"SqsManagedSseEnabled": True}
+        yield f"{stack}/Key", "AWS::KMS::Key", {}
+    yield f"{stack}/Failures", "AWS::SQS::Queue", {}
     yield f"{stack}/Failures/Policy", "AWS::SQS::QueuePolicy", {"Queues": [f"<{stack}/Failures>"]}
     yield f"{stack}/WorkerPolicy", "AWS::IAM::ManagedPolicy", {"Roles": workers}
     yield f"{stack}/Dashboard", "AWS::CloudWatch::Dashboard", {}
@@ -229,8 +286,14 @@ def _docker_login(environment: Environment) -> Rows:
         "AWS::Lambda::Function",
         {
             **_code(environment, f"{provider}/Role", f"{stack}/FirstRefreshLog"),
+            # CDK chooses these values.
+            "Architectures": None,
             "Handler": "__entrypoint__.handler",
             "Environment": None,
+            "LoggingConfig.LogFormat": None,
+            "MemorySize": 128,
+            "Runtime": "nodejs24.x",
+            "Timeout": 900,
         },
     )
     for connection in environment.connections:
@@ -250,22 +313,28 @@ def _connection(environment: Environment, connection: str) -> Rows:
         "KmsKeyId": f"<{stack}/Key>" if environment.has_key else None,
     }
     yield f"{path}/Secret", "AWS::SecretsManager::Secret", secret
-    policy = {"SecretId": f"<{path}/Secret>", "BlockPublicPolicy": True}
+    policy = {"SecretId": f"<{path}/Secret>"}
     yield f"{path}/SecretPolicy", "AWS::SecretsManager::ResourcePolicy", policy
     yield _role(environment, f"{path}/PullRole")
     yield f"{path}/PullPolicy", "AWS::IAM::Policy", {"Roles": [f"<{path}/PullRole>"]}
     yield f"{path}/Log", "AWS::Logs::LogGroup", {}
     host = f"{environment.account}.dkr.ecr.{environment.region}.amazonaws.com"
+    every_minutes = environment.settings["connections"][connection].get("refresh_every_minutes", 30)
     function = {
         **_code(environment, f"{path}/PullRole", f"{path}/Log"),
+        "Architectures": ["arm64"],
         "Handler": "refresh_docker_login.handler.handle",
+        "LoggingConfig.LogFormat": "JSON",
+        "MemorySize": 256,
+        "Runtime": "python3.13",
+        "Timeout": 120,
         # Another variable could send the login to another endpoint, or load other code.
         "Environment.Variables": {
             "CONNECTION_ID": connection,
             "NEW_RIGHTS_WAIT_SECONDS": "60",
             "REGISTRY_HOST": host,
             "SECRET_ARN": f"<{path}/Secret>",
-            "SHORTEST_INTERVAL_MINUTES": "25",
+            "SHORTEST_INTERVAL_MINUTES": str(min(max(every_minutes - 5, 10), 25)),
         },
     }
     yield f"{path}/Refresh", "AWS::Lambda::Function", function
@@ -279,7 +348,7 @@ def _connection(environment: Environment, connection: str) -> Rows:
     yield f"{path}/FirstRefresh/Default", "Custom::Trigger", trigger
     yield _role(environment, f"{path}/Schedule/Role")
     schedule = {
-        "State": "ENABLED",
+        "ScheduleExpression": f"rate({every_minutes} minutes)",
         "Target.Arn": refresh,
         "Target.RoleArn": f"<{path}/Schedule/Role>",
         "Target.DeadLetterConfig.Arn": failures,
@@ -306,23 +375,26 @@ def _alarms(environment: Environment) -> Rows:
         yield f"{path}/Topic", "AWS::SNS::Topic", {}
         yield f"{path}/Topic/Policy", "AWS::SNS::TopicPolicy", {"Topics": [topic]}
         for email in alerts["emails"]:
-            values = {"Endpoint": email, "Protocol": "email", "TopicArn": topic}
+            values = {"Endpoint": email, "TopicArn": topic}
             yield f"{path}/Topic/{email}", "AWS::SNS::Subscription", values
 
 
 def _upkeep(environment: Environment) -> Rows:
     clean_up = environment.settings.get("workers", {}).get("clean_up")
     if clean_up:
+        containers = clean_up.get("containers_older_than_hours", 24)
+        images = clean_up.get("images_older_than_hours", 168)
         # The commands run as root on the workers.
         commands = [
-            'output="$({ docker container prune -f --filter until=24h && '
-            'docker image prune -af --filter until=168h; } 2>&1)"; result=$?',
+            f'output="$({{ docker container prune -f --filter until={containers}h && '
+            f'docker image prune -af --filter until={images}h; }} 2>&1)"; result=$?',
             'echo "$output" | logger -t docker-clean-up',
             'echo "$output"; exit "$result"',
         ]
         values = {
-            "Name": "AWS-RunShellScript",
+            "AssociationName": f"{environment.name}-WorkerUpkeep-docker-clean-up",
             "Parameters.commands": commands,
+            "ScheduleExpression": clean_up.get("schedule", "cron(0 3 ? * * *)"),
             "Targets": [{"Key": f"tag:{clean_up['tag_key']}", "Values": [clean_up["tag_value"]]}],
         }
         yield f"{environment.name}/WorkerUpkeep/DockerCleanUp", "AWS::SSM::Association", values
@@ -355,6 +427,7 @@ def _fargate(environment: Environment) -> Rows:
             "ContainerDefinitions": [container],
             "Cpu": str(task.cpu_units),
             "ExecutionRoleArn": f"<{task.path}/ExecutionRole>",
+            "Family": task.family.rpartition("/")[2],
             "Memory": str(task.memory_mib),
             "NetworkMode": "awsvpc",
             "RequiresCompatibilities": ["FARGATE"],
@@ -364,6 +437,59 @@ def _fargate(environment: Environment) -> Rows:
         yield _role(environment, f"{task.path}/ExecutionRole")
         yield _role(environment, f"{task.path}/TaskRole", Policies=None)
         yield f"{task.path}/TaskDefinition", "AWS::ECS::TaskDefinition", definition
+
+
+def order_of(environment: Environment) -> dict[str, set[str]]:
+    """Return a dict of each resource with DependsOn to the resources that are created before it."""
+    stack = f"{environment.name}/DockerLogin"
+    provider = f"{stack}/FirstRefreshProvider"
+    found = {f"{provider}/Handler": {f"{provider}/Role"}}
+    for connection in environment.connections:
+        path = environment.connection(connection)
+        first_refresh = f"{path}/FirstRefresh/Default"
+        needs = {f"{path}/PullPolicy", f"{path}/Secret", f"{path}/SecretPolicy"}
+        found[f"{path}/Refresh"] = {f"{path}/PullRole"}
+        found[first_refresh] = needs | ({f"{stack}/Key"} if environment.has_key else set())
+        after_it = [f"{path}/Refresh/EventInvokeConfig", f"{path}/Schedule/Schedule"]
+        if "off_because" not in environment.settings["alerts"]:
+            alarm = f"{stack}/Alarms/{pascal_case(connection)}"
+            after_it += [f"{alarm}NotRefreshed", f"{alarm}LoginExpires"]
+        found |= {each: {first_refresh} for each in after_it}
+        if environment.has_key:
+            found[f"{path}/Secret"] = {f"{stack}/WorkerPolicy"}
+        else:
+            found.setdefault(f"{stack}/WorkerPolicy", set()).add(f"{path}/Secret")
+    return found
+
+
+def outputs_of(environment: Environment) -> Values:
+    """Return a dict of output to value. A reference is the attribute and the path of the construct."""
+    stack = f"{environment.name}/DockerLogin"
+    found = {
+        "RegistryHost": f"{environment.account}.dkr.ecr.{environment.region}.amazonaws.com",
+        "FailureQueueUrl": f"Ref of {stack}/Failures",
+        "DashboardName": f"Ref of {stack}/Dashboard",
+        "WorkerPolicyArn": f"Ref of {stack}/WorkerPolicy",
+    }
+    for team in environment.teams:
+        found[f"PushRoleArn{pascal_case(team)}"] = f"Arn of {environment.push_role(team)}"
+    for connection in environment.connections:
+        name, path = pascal_case(connection), environment.connection(connection)
+        found[f"SecretArn{name}"] = f"Ref of {path}/Secret"
+        found[f"SecretName{name}"] = environment.secret_name(connection)
+        found[f"RefreshFunctionName{name}"] = f"Ref of {path}/Refresh"
+        found[f"PullRoleArn{name}"] = f"Arn of {path}/PullRole"
+    if not environment.worker_arns:
+        found["WorkerRoleArn"] = f"Arn of {stack}/Workers/Role"
+        found["WorkerInstanceProfileName"] = f"Ref of {stack}/Workers/InstanceProfile"
+    if environment.tasks:
+        found["EcsClusterName"] = f"{environment.name}-airflow"
+    for repository, task in environment.tasks.items():
+        name = pascal_case(repository)
+        found[f"EcsTaskFamily{name}"] = task.family.rpartition("/")[2]
+        found[f"EcsTaskLogGroup{name}"] = f"Ref of {task.path}/Log"
+        found[f"EcsTaskRoleArn{name}"] = f"Arn of {task.path}/TaskRole"
+    return found
 
 
 def principals_of(environment: Environment) -> dict[str, set[str]]:
@@ -419,6 +545,21 @@ def with_paths(value: Any, template: Template) -> Any:
         case list():
             return [with_paths(item, template) for item in value]
     return value
+
+
+def references_in(value: Any, template: Template) -> Iterator[str]:
+    """Yield each reference in a value, as the attribute and the path of the construct."""
+    match value:
+        case {"Ref": name} if name in template["Resources"]:
+            yield f"Ref of {path_of(template['Resources'][name])}"
+        case {"Fn::GetAtt": [name, attribute]}:
+            yield f"{attribute} of {path_of(template['Resources'][name])}"
+        case dict():
+            for below in value.values():
+                yield from references_in(below, template)
+        case list():
+            for item in value:
+                yield from references_in(item, template)
 
 
 def value_at(properties: Values, name: str) -> Any:

@@ -1,25 +1,34 @@
 """Tests that the stacks have exactly the listed resources, properties, references and principals, for all settings."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.permissions.account import account_of, path_of
+from settings.names import pascal_case
+from tests.permissions.account import NOT_FROM_A_TEMPLATE, account_of, path_of
 from tests.permissions.combinations import ENVIRONMENTS
 from tests.permissions.environments import DIRECT, ENV, Environment
 from tests.permissions.mutants import listed
 from tests.permissions.resources import (
+    DELETION,
+    NOT_COMPARED,
     PROPERTIES,
     RESOURCE,
     TEMPLATE,
+    WHOLE,
+    order_of,
+    outputs_of,
     principals_of,
     property_names,
+    references_in,
     resources_of,
     value_at,
     with_paths,
 )
 from tests.templates import Template, Templates
+from tools import ROOT
 
 ALL = [ENV, DIRECT, *ENVIRONMENTS]
 each_environment = pytest.mark.parametrize("environment", ALL, ids=lambda environment: str(environment.name))
@@ -54,6 +63,33 @@ def test_a_resource_has_only_the_listed_properties(environment: Environment, tem
             assert set(resource) <= RESOURCE
             names = {name for name in property_names(resource.get("Properties", {})) if name}
             assert names <= PROPERTIES[resource["Type"]], path_of(resource)
+            deletion = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+            assert deletion == DELETION.get(resource["Type"], (None, None)), path_of(resource)
+
+
+def test_every_property_is_compared_with_a_value() -> None:
+    compared = {(kind, name) for each in ALL for kind, values in resources_of(each).values() for name in values}
+
+    for kind, names in PROPERTIES.items():
+        left = {n for n in names if not any((kind, n[:end]) in compared for end in range(len(n) + 1))}
+        assert left - WHOLE == NOT_COMPARED.get(kind, set()), kind
+
+
+def test_every_setting_has_another_value_than_its_default_in_an_environment() -> None:
+    schema = json.loads((ROOT / "settings" / "schema.json").read_text())
+    settings = [table["properties"] for table in (schema, *schema["$defs"].values())]
+    defaults = {(name, str(of.get("default"))) for table in settings for name, of in table.items() if name != "name"}
+    values = {(name, str(value)) for each in ALL for name, value in settings_in(each.settings)}
+
+    assert {name for name, _ in defaults} - {name for name, _ in values - defaults} == set()
+
+
+def settings_in(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the key and the value of each setting, also of the tables."""
+    for name, value in table.items():
+        yield name, value
+        if isinstance(value, dict):
+            yield from settings_in(value)
 
 
 @each_environment
@@ -64,6 +100,92 @@ def test_a_resource_refers_to_exactly_the_listed_resources(environment: Environm
             path, properties = path_of(resource), with_paths(resource.get("Properties", {}), template)
             expected = must[path][1]
             assert {name: value_at(properties, name) for name in expected} == expected, path
+
+
+@each_environment
+def test_resources_are_created_in_exactly_the_listed_order(environment: Environment, templates: Templates) -> None:
+    found = {}
+    for template in templates_of(environment, templates):
+        for resource in template["Resources"].values():
+            if before := listed(resource.get("DependsOn", [])):
+                found[path_of(resource)] = {path_of(template["Resources"][name]) for name in before}
+
+    assert found == order_of(environment)
+
+
+@each_environment
+def test_an_output_refers_to_exactly_the_listed_resource(environment: Environment, templates: Templates) -> None:
+    found = {
+        name: next(references_in(output["Value"], template), output["Value"])
+        for template in templates_of(environment, templates)
+        for name, output in template.get("Outputs", {}).items()
+    }
+
+    assert found == outputs_of(environment)
+
+
+@each_environment
+def test_the_first_refresh_runs_again_after_a_change_of_each_of_its_policies(
+    environment: Environment, templates: Templates
+) -> None:
+    template = templates[f"{environment.name}-DockerLogin"]
+    properties = {path_of(resource): resource.get("Properties", {}) for resource in template["Resources"].values()}
+
+    for connection in environment.connections:
+        path = environment.connection(connection)
+        permissions = dict(properties[f"{path}/FirstRefresh/Default"]["Rights"])
+        if environment.has_key:
+            of_key = properties[f"{environment.name}/DockerLogin/Key"]["KeyPolicy"]["Statement"]
+            own = [statement for statement in of_key if f"{path}/PullRole" in with_paths_in(statement, template)]
+            assert permissions.pop("KeyPolicy")["Statement"] == own
+        assert permissions == {
+            "PullPolicy": properties[f"{path}/PullPolicy"]["PolicyDocument"],
+            "SecretPolicy": properties[f"{path}/SecretPolicy"]["ResourcePolicy"],
+        }
+
+
+def with_paths_in(statement: Any, template: Template) -> set[str]:
+    """Return the paths of the resources to which a statement refers."""
+    return {reference.partition(" of ")[2] for reference in references_in(statement, template)}
+
+
+@each_environment
+def test_an_alarm_watches_the_function_of_its_connection(environment: Environment, templates: Templates) -> None:
+    template = templates[f"{environment.name}-DockerLogin"]
+    watched = {f"RefreshFailed: QueueName of {environment.name}/DockerLogin/Failures"} | {
+        f"{pascal_case(connection)}{kind}: Ref of {environment.connection(connection)}/Refresh"
+        for connection in environment.connections
+        for kind in ("NotRefreshed", "LoginExpires")
+    }
+
+    found = {
+        f"{path_of(resource).rpartition('/')[2]}: {reference}"
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+        for name in ("Dimensions", "Metrics")
+        for reference in references_in(resource["Properties"].get(name), template)
+    }
+    assert found == (set() if "off_because" in environment.settings["alerts"] else watched)
+
+
+@each_environment
+def test_the_dashboard_shows_every_connection_and_every_repository(
+    environment: Environment, templates: Templates
+) -> None:
+    stack, template = f"{environment.name}/DockerLogin", templates[f"{environment.name}-DockerLogin"]
+    [dashboard] = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::CloudWatch::Dashboard"]
+
+    shown = {f"QueueName of {stack}/Failures"}
+    for connection in environment.connections:
+        path = environment.connection(connection)
+        shown |= {f"Ref of {path}/Refresh", f"Ref of {path}/Log"}
+    alarms = [r for r in template["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    shown |= {f"Arn of {path_of(alarm)}" for alarm in alarms}
+    assert set(references_in(dashboard, template)) == shown
+    text = json.dumps(dashboard)
+    assert [
+        f"{team}/{name}" for team, names in environment.teams.items() for name in names if f"{team}/{name}" not in text
+    ] == []
 
 
 @each_environment
@@ -96,6 +218,17 @@ def named(principal: Any) -> list[str]:
     if isinstance(principal, str):
         return [principal]
     return [name for names in principal.values() for name in listed(names)]
+
+
+@each_environment
+def test_a_policy_allows_no_action_by_a_wildcard(environment: Environment, templates: Templates) -> None:
+    # The matrix has only the actions of today. A wildcard could also allow actions that AWS adds later.
+    for policy, (_, document) in account_of(templates, [environment]).policies.items():
+        if policy.startswith(NOT_FROM_A_TEMPLATE):
+            continue
+        for statement in document["Statement"]:
+            allowed = statement.get("Action", []) if statement["Effect"] == "Allow" else statement.get("NotAction", [])
+            assert [action for action in listed(allowed) if "*" in action or "?" in action] == [], policy
 
 
 @each_environment

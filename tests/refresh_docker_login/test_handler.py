@@ -74,12 +74,20 @@ def test_a_refresh_uses_only_the_clients_and_settings_that_it_gets(handler: Modu
     assert json.loads(written["SecretString"])["host"] == "another.example.com"
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"proxyEndpoint": "https://999999999999.dkr.ecr.us-east-1.amazonaws.com"}, "another registry"),
+        ({"expiresAt": datetime.now(UTC) - timedelta(seconds=1)}, "expired"),
+    ],
+    ids=["another registry", "expired"],
+)
 def test_an_unusable_answer_of_ecr_leaves_the_current_login(
-    handler: ModuleType, ecr_answers: Any, current_login: Any
+    handler: ModuleType, ecr_answers: Any, current_login: Any, changes: dict[str, Any], problem: str
 ) -> None:
-    ecr_answers({"proxyEndpoint": "https://999999999999.dkr.ecr.us-east-1.amazonaws.com"})
+    ecr_answers(changes)
 
-    with pytest.raises(handler.UnusableLogin, match="another registry"):
+    with pytest.raises(handler.UnusableLogin, match=problem):
         handler.handle({}, Context())
 
     assert current_login() == "old"
@@ -111,11 +119,14 @@ def test_the_error_contains_the_failure_of_ecr_and_the_current_login_stays(
     ("failure", "code"),
     [
         (denied("PutSecretValue"), "AccessDeniedException"),
+        # The secret has too many versions. Only ResourceExistsException means that another run has written a login.
+        (ClientError({"Error": {"Code": "LimitExceededException"}}, "PutSecretValue"), "LimitExceededException"),
+        (ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "PutSecretValue"), "ResourceNotFoundException"),
         # The message of botocore's ParamValidationError contains the invalid value.
         (ParamValidationError(report=f"Invalid value {PASSWORD}"), "ParamValidationError"),
         (ValueError(PASSWORD), "ValueError"),
     ],
-    ids=["denied", "a request that botocore refuses", "another exception"],
+    ids=["denied", "too many versions", "no secret", "a request that botocore refuses", "another exception"],
 )
 def test_the_error_contains_the_failure_of_a_write_but_not_the_token(
     handler: ModuleType,
@@ -152,8 +163,12 @@ def test_no_log_line_contains_the_token_even_at_debug_level(
     with caplog.at_level(logging.DEBUG):
         result = handler.handle({}, Context())
 
-    assert PASSWORD not in caplog.text
-    assert not [record for record in caplog.records if PASSWORD in str(record.__dict__)]
+    token = handler.CLIENTS.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    for secret in (PASSWORD, token):
+        # Parts of the token are not logged either.
+        parts = {secret[start : start + 8] for start in range(len(secret) - 7)}
+        assert not [part for part in parts if part in caplog.text]
+        assert not [r for r in caplog.records if any(part in str(r.__dict__) for part in parts)]
     [line] = [record for record in caplog.records if record.name == handler.logger.name]
     assert result.items() <= line.__dict__.items()
 
@@ -224,6 +239,13 @@ def test_the_clients_have_the_timeouts_of_the_module_timings(handler: ModuleType
         assert config.read_timeout == timings.READ_TIMEOUT_SECONDS
         assert config.retries == {"mode": "standard", "total_max_attempts": timings.ATTEMPTS_PER_CALL}
     assert handler.SECONDS_UNTIL_THE_LAST_PAGE == timings.CALL_SECONDS
+
+
+def test_the_clients_verify_the_certificates_of_aws(handler: ModuleType) -> None:
+    for client in handler.CLIENTS:
+        assert client.meta.endpoint_url.startswith("https://")
+        # True, or the path of the certificates. botocore has no public attribute for this setting.
+        assert client._endpoint.http_session._verify
 
 
 # Runs that keep the login
@@ -325,6 +347,16 @@ def test_a_run_that_cannot_list_the_versions_warns_once_and_writes(
     assert (warning["levelname"], warning["connection"]) == ("WARNING", "docker_default")
     assert (warning["operation"], warning["code"]) == ("ListSecretVersionIds", code)
     assert not [record for record in caplog.records if PASSWORD in str(record.__dict__)]
+
+
+def test_a_deployment_that_cannot_list_the_versions_writes_only_once_in_an_interval(
+    handler: ModuleType, ecr_answers: Any, secrets: Any, versions_are: Any
+) -> None:
+    versions_are(denied("ListSecretVersionIds"))
+
+    written = {handler.handle({}, Context(function_version))["version_id"] for function_version in ("$LATEST", "1")}
+
+    assert len(written) == 1
 
 
 def test_a_version_id_that_is_not_a_text_does_not_keep_a_deployment_from_writing(

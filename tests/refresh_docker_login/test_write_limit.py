@@ -41,6 +41,11 @@ def test_a_scheduled_run_keeps_a_login_that_is_younger_than_the_shortest_interva
     assert (plan([login, *marked(1, timedelta(0))]) is login) == keeps
 
 
+def test_a_login_with_more_labels_is_also_kept() -> None:
+    login = Version("current", NOW, labels=("mine", "AWSCURRENT"))
+    assert plan([login]) is login
+
+
 def test_a_run_writes_if_there_is_no_current_login() -> None:
     for versions in (None, [], [Version("previous", NOW, labels=())]):
         for deploy in (False, True):

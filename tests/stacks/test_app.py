@@ -102,6 +102,50 @@ def test_the_app_writes_the_same_templates_without_the_cdk_cli(without_cli: Synt
         assert essential(without_cli.template("rich", stack)) == essential(templates[f"rich-{stack}"])
 
 
+def test_every_stack_is_deployed_with_the_roles_of_the_bootstrap_and_reports_to_nobody(
+    without_cli: Synthesized,
+) -> None:
+    # The template of a stack does not contain these properties.
+    for stage in ("dev", "prod", "rich"):
+        artifacts = json.loads((without_cli.folder / "cdk.out" / f"assembly-{stage}" / "manifest.json").read_text())
+        stacks = [a for a in artifacts["artifacts"].values() if a["type"] == "aws:cloudformation:stack"]
+        assert len(stacks) >= 3
+        for stack in stacks:
+            account, region = stack["environment"].removeprefix("aws://").split("/")
+            properties = stack["properties"]
+            template = properties.pop("stackTemplateAssetObjectUrl")
+            assert template.startswith(f"s3://cdk-hnb659fds-assets-{account}-{region}/")
+            roles = {
+                kind: f"arn:${{AWS::Partition}}:iam::{account}:role/cdk-hnb659fds-{kind}-role-{account}-{region}"
+                for kind in ("deploy", "cfn-exec", "lookup")
+            }
+            version = {"bootstrapStackVersionSsmParameter": "/cdk-bootstrap/hnb659fds/version"}
+            assert properties == {
+                "additionalDependencies": properties["additionalDependencies"],
+                "assumeRoleArn": roles["deploy"],
+                "cloudFormationExecutionRoleArn": roles["cfn-exec"],
+                "lookupRole": {"arn": roles["lookup"], "requiresBootstrapStackVersion": 8, **version},
+                "requiresBootstrapStackVersion": 6,
+                "stackName": stack["displayName"].replace("/", "-"),
+                "templateFile": properties["templateFile"],
+                "terminationProtection": False,
+                "validateOnSynth": False,
+                **version,
+            }
+
+
+def test_every_arn_in_china_has_the_partition_of_china(tmp_path: Path) -> None:
+    china = PLAIN.replace("arn:aws:", "arn:aws-cn:").replace("eu-west-1", "cn-north-1")
+    china += "[workers]\npull_directly = true\n"
+    (tmp_path / "china.toml").write_text(china)
+
+    text = json.dumps(synthesize(tmp_path, tmp_path / "cdk.out"))
+
+    assert "arn:aws-cn:" in text
+    assert "arn:aws:" not in text
+    assert "111111111111.dkr.ecr.cn-north-1.amazonaws.com.cn" in text
+
+
 def test_the_function_is_uploaded_without_bytecode(without_cli: Synthesized, templates: Templates) -> None:
     [asset] = (without_cli.folder / "cdk.out").glob("asset.*/refresh_docker_login")
 
