@@ -105,8 +105,8 @@ def _analysts(account: str, name: str) -> Iterator[tuple[str, Caller]]:
     yield f"{name}, with a suffix that is too long", _role(arn(f"{own}0"))
     yield f"{name}, with more before the name of its role", _role(arn(f"x-{own}"))
     yield f"My{name}", _role(arn(f"AWSReservedSSO_My{name}_{suffix}"))
-    if other := re.sub("[^A-Za-z0-9]", "x", name).removeprefix(name):
-        yield f"{name}, with other special characters", _role(arn(own.replace(name, other)))
+    for special in sorted(set(re.findall("[^A-Za-z0-9]", name))):
+        yield f"{name} with x instead of {special}", _role(arn(own.replace(name, name.replace(special, "x"))))
     yield f"{name} in the default path", _role(arn(own, ""))
     for similar in ("x-aws-reserved/sso.amazonaws.com/", "aws-reserved-x/sso.amazonaws.com/", "x/y/"):
         yield f"{name} in the path {similar}", _role(arn(own, similar))
