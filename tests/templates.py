@@ -10,15 +10,16 @@ Template = dict[str, Any]
 Templates = dict[str, Template]  # by stack name
 
 
-def synthesize(settings: Path, output: Path) -> Templates:
+def synthesize(settings: Path, output: Path, context: dict[str, Any] | None = None) -> Templates:
     """Return the templates of a folder of settings files, with the constructs' paths, by stack name.
 
     Args:
         settings: The folder.
         output: The folder for the cloud assembly.
+        context: Additional context values of the CDK.
     """
     # One test runs CDK's built-in validation. It takes seconds.
-    app = create_app(output, {"aws:cdk:enable-path-metadata": True}, validate=False)
+    app = create_app(output, {"aws:cdk:enable-path-metadata": True, **(context or {})}, validate=False)
     for environment in load_environments(settings):
         add_stage(app, environment)
     stages = app.synth().nested_assemblies

@@ -107,9 +107,9 @@ def handle(_event: object, context: Any) -> dict[str, str]:
     seconds to apply new permissions everywhere. Therefore, a deployment's run retries a call that is denied for up to
     `new_permissions_wait_seconds`. A scheduled run does not retry a call that is denied, and fails immediately.
 
-    A scheduled run keeps a login that is younger than `shortest_interval`. A deployment's run writes in any case,
-    unless deployments wrote many versions on this day. If the versions of the secret cannot be listed, the run writes,
-    because a missing limit is better than an expired login.
+    A scheduled run keeps a login that is younger than `shortest_interval`. A deployment's run writes in any case. After
+    many deployments on a day, it only gets a token and checks the permission to write. If the versions of the secret
+    cannot be listed, the run writes, because a missing limit is better than an expired login.
 
     Args:
         _event: The event is ignored, so that a caller cannot change the login or the secret that is written.
@@ -117,8 +117,9 @@ def handle(_event: object, context: Any) -> dict[str, str]:
 
     Returns:
         The result of `refresh`. If the run keeps a young login, a dict with `connection`, the login's `version_id` and
-        the time when it was written, `written_at` (ISO 8601, UTC). If another run has written at the same time, a dict
-        with `connection` and the `version_id` of the other run. Only a run that writes returns `expires_at`.
+        the time when it was written, `written_at` (ISO 8601, UTC). If the version of the write exists, for example
+        because another run has written at the same time, a dict with `connection` and the existing `version_id`. Only a
+        run that writes returns `expires_at`.
 
     Raises:
         RefreshFailed: ECR or Secrets Manager refused the call or did not answer.
@@ -128,7 +129,7 @@ def handle(_event: object, context: Any) -> dict[str, str]:
     give_up_at = time.monotonic() + (SETTINGS.new_permissions_wait_seconds if is_deploy else 0)
     plan = plan_write(
         _list_versions(CLIENTS, SETTINGS, is_deploy=is_deploy),
-        is_deployment=is_deploy,
+        published_version=context.function_version if is_deploy else None,
         now=datetime.now(UTC),
         shortest_interval=SETTINGS.shortest_interval,
     )
@@ -146,7 +147,7 @@ def handle(_event: object, context: Any) -> dict[str, str]:
         except (RefreshFailed, UnusableLogin) as failure:
             if isinstance(failure, RefreshFailed) and failure.code == "ResourceExistsException":
                 written = {"connection": SETTINGS.connection_id, "version_id": plan}
-                logger.info("Another run has written a docker login, and this run keeps it", extra=written)
+                logger.info("The version of the secret exists, and this run keeps the docker login", extra=written)
                 return written
             is_denied = isinstance(failure, RefreshFailed) and failure.code == "AccessDeniedException"
             if not is_denied or time.monotonic() >= give_up_at:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration, FileSystem
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -14,6 +14,7 @@ from stacks.acknowledgements import ANY_FUNCTION, CDK_REPEATS_DEPENDENCY, acknow
 from stacks.docker_login import timings
 
 _LAMBDA_FOLDER = str(Path(__file__).parents[2] / "lambda")
+_EXCLUDED = ["**/__pycache__"]
 
 
 class RefreshFunction(lambda_.Function):
@@ -51,21 +52,18 @@ class RefreshFunction(lambda_.Function):
             log_group: The log group for its runs.
             failures: The queue for runs that failed after all retries.
         """
-        qualifier = Stack.of(scope).synthesizer.bootstrap_qualifier
         super().__init__(
             scope,
             construct_id,
             # The description contains the secret's name, so that CDK publishes a new version of the function if the
             # name changes. The first refresh of a deployment invokes the published version, and this version must have
-            # the ARN of the new secret. The description also contains the bootstrap's qualifier. Another qualifier is
-            # another bucket for the code, so CDK publishes a new version, and Lambda refuses a new version of an
-            # unchanged function.
-            description=f"Writes a fresh docker login into {secret_name} (bootstrap: {qualifier})",
+            # the ARN of the new secret.
+            description=f"Writes a fresh docker login into {secret_name}",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             memory_size=256,
             timeout=Duration.minutes(timings.FUNCTION_TIMEOUT_MINUTES),
-            code=lambda_.Code.from_asset(_LAMBDA_FOLDER, exclude=["**/__pycache__"]),
+            code=lambda_.Code.from_asset(_LAMBDA_FOLDER, exclude=_EXCLUDED),
             handler="refresh_docker_login.handler.handle",
             environment={
                 "CONNECTION_ID": connection_id,
@@ -83,6 +81,10 @@ class RefreshFunction(lambda_.Function):
             max_event_age=Duration.minutes(timings.FUNCTION_MAX_EVENT_AGE_MINUTES),
             on_failure=destinations.SqsDestination(failures),
         )
+        # CDK publishes a new version if the location of the code changes, for example after a bootstrap with another
+        # qualifier. Lambda refuses a new version if the code and the configuration are the same, so use the content.
+        lambda_.Function.classify_version_property("Code", False)
+        self.invalidate_version_based_on(FileSystem.fingerprint(_LAMBDA_FOLDER, exclude=_EXCLUDED))
         # A published version keeps its role. Another path replaces the role, and only a new version uses the new role.
         self.invalidate_version_based_on(role_path)
         acknowledge(

@@ -6,6 +6,7 @@ import traceback
 from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
@@ -229,21 +230,18 @@ def test_the_clients_have_the_timeouts_of_the_module_timings(handler: ModuleType
 # Runs that keep the login
 
 
-@pytest.mark.parametrize("function_version", ["$LATEST", "1"])
 def test_a_run_that_keeps_a_young_login_does_not_call_ecr_and_writes_nothing(
     handler: ModuleType,
     ecr_answers: Any,
     versions_are: Any,
     current_login: Any,
     caplog: pytest.LogCaptureFixture,
-    function_version: str,
 ) -> None:
     ecr_answers(ValueError("called"))
     young = version("young", minutes=10)
-    deployments = [version(f"deploy-{number}", minutes=600, labels=()) for number in range(20)]
-    versions_are([young, *deployments])
+    versions_are([young])
 
-    result = handler.handle({}, Context(function_version))
+    result = handler.handle({}, Context())
 
     assert result == {
         "connection": "docker_default",
@@ -263,17 +261,55 @@ def test_a_deployment_replaces_a_young_login_with_a_marked_version(
 
     result = handler.handle({}, Context("1"))
 
-    assert result["version_id"].startswith("deploy-")
+    assert result["version_id"].startswith("deploy-1-")
     assert json.loads(current_login())["password"] == PASSWORD
 
 
-def test_a_deployment_counts_the_versions_without_labels_on_all_pages(
-    handler: ModuleType, secrets: Any, versions_are: Any
+def test_after_many_deployments_a_deployment_checks_its_permissions_and_keeps_the_login(
+    handler: ModuleType,
+    ecr_answers: Any,
+    versions_are: Any,
+    secrets: Any,
+    current_login: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pages = [[version(f"deploy-{page}-{number}", minutes=600, labels=()) for number in range(10)] for page in range(2)]
-    requests = versions_are(*pages, [version("young", minutes=1)])
+    written = [version(f"deploy-1-{number}", minutes=600, labels=()) for number in range(20)]
+    versions_are([version("young", minutes=1), *written])
+    exists = ClientError({"Error": {"Code": "ResourceExistsException"}}, "PutSecretValue")
+    put = Mock(side_effect=exists)
+    monkeypatch.setattr(handler.CLIENTS.secrets_manager, "put_secret_value", put)
 
-    assert handler.handle({}, Context("1"))["version_id"] == "young"
+    result = handler.handle({}, Context("1"))
+
+    assert result == {"connection": "docker_default", "version_id": "deploy-1-0"}
+    assert put.call_args.kwargs["ClientRequestToken"] == "deploy-1-0"
+    assert current_login() == "old"
+
+    ecr_answers(denied("GetAuthorizationToken"))
+    monkeypatch.setattr(handler, "SETTINGS", handler.SETTINGS._replace(new_permissions_wait_seconds=0))
+    with pytest.raises(handler.RefreshFailed):
+        handler.handle({}, Context("1"))
+
+
+def test_a_new_version_of_the_function_writes_although_the_versions_cannot_be_listed(
+    handler: ModuleType, ecr_answers: Any, versions_are: Any, secrets: Any
+) -> None:
+    versions_are(denied("ListSecretVersionIds"))
+
+    results = [handler.handle({}, Context(function_version)) for function_version in ("1", "2")]
+
+    assert all("expires_at" in result for result in results)
+
+
+def test_a_deployment_counts_the_versions_without_labels_on_all_pages(
+    handler: ModuleType, ecr_answers: Any, secrets: Any, versions_are: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = [[version(f"deploy-1-{page}{number}", minutes=600, labels=()) for number in range(10)] for page in range(2)]
+    requests = versions_are(*pages, [version("young", minutes=1)])
+    exists = ClientError({"Error": {"Code": "ResourceExistsException"}}, "PutSecretValue")
+    monkeypatch.setattr(handler.CLIENTS.secrets_manager, "put_secret_value", Mock(side_effect=exists))
+
+    assert handler.handle({}, Context("1"))["version_id"] == "deploy-1-00"
 
     assert [request.get("NextToken") for request in requests] == [None, "1", "2"]
     assert all(request["IncludeDeprecated"] for request in requests)

@@ -15,11 +15,14 @@ def current(age: timedelta, version_id: str = "current") -> Version:
 
 
 def marked(count: int, age: timedelta) -> list[Version]:
-    return [Version(f"deploy-{number}-{age}", NOW - age, labels=()) for number in range(count)]
+    return [Version(f"deploy-1-{number}-{age}", NOW - age, labels=()) for number in range(count)]
 
 
-def plan(versions: list[Version] | None, *, deploy: bool = False, now: datetime = NOW) -> Version | str:
-    return plan_write(versions, is_deployment=deploy, now=now, shortest_interval=INTERVAL)
+def plan(
+    versions: list[Version] | None, *, deploy: bool = False, function_version: str = "1", now: datetime = NOW
+) -> Version | str:
+    published = function_version if deploy else None
+    return plan_write(versions, published_version=published, now=now, shortest_interval=INTERVAL)
 
 
 @pytest.mark.parametrize(
@@ -52,16 +55,25 @@ def test_a_deployment_writes_although_the_login_is_young() -> None:
         [current(timedelta(0)), *marked(19, timedelta(hours=1)), *marked(99, timedelta(hours=24))], deploy=True
     )
     assert isinstance(token, str)
-    assert token.startswith("deploy-")
+    assert token.startswith("deploy-1-")
 
 
-def test_a_deployment_keeps_a_young_login_after_20_deployments_in_24_hours() -> None:
+def test_a_deployment_adds_no_version_to_a_young_login_after_20_deployments_in_24_hours() -> None:
     deployments = marked(20, timedelta(hours=23, minutes=59))
     young, old = current(timedelta(0)), current(INTERVAL)
 
-    assert plan([young, *deployments], deploy=True) is young
+    # Secrets Manager refuses to change a version that exists, but only if the run has the permission to write.
+    assert plan([young, *deployments], deploy=True) in {version.version_id for version in deployments}
     # The write of an old login is not counted as a deployment. Scheduled runs have the same request token.
     assert plan([old, *deployments], deploy=True) == plan([old])
+
+
+def test_a_new_version_of_the_function_writes_after_any_number_of_deployments() -> None:
+    versions = [current(timedelta(0)), *marked(200, timedelta(hours=1))]
+    token = plan(versions, deploy=True, function_version="2")
+    assert isinstance(token, str)
+    assert token.startswith("deploy-2-")
+    assert plan([*versions, Version(token, NOW, labels=())], deploy=True, function_version="2") not in {token}
 
 
 def test_runs_at_the_same_time_have_the_same_request_token() -> None:
@@ -69,7 +81,8 @@ def test_runs_at_the_same_time_have_the_same_request_token() -> None:
     later = NOW + timedelta(seconds=20)
     for deploy in (False, True):
         assert plan(versions, deploy=deploy) == plan(versions[::-1], deploy=deploy, now=later)
-    assert plan(None) == plan(None, deploy=True) == plan(None, now=later)
+    assert plan(None) == plan(None, now=later)
+    assert plan(None, deploy=True) == plan(None, deploy=True, now=later)
 
 
 @pytest.mark.parametrize("deploy", [False, True], ids=["scheduled", "deployment"])
@@ -86,9 +99,15 @@ def test_the_next_write_has_another_request_token(deploy: bool) -> None:
 
 
 def test_without_a_list_of_versions_runs_write_once_in_each_interval() -> None:
-    tokens = [plan(None, deploy=minutes % 2 == 0, now=NOW + timedelta(minutes=minutes)) for minutes in range(24 * 60)]
+    tokens = [plan(None, now=NOW + timedelta(minutes=minutes)) for minutes in range(24 * 60)]
     assert all(isinstance(token, str) for token in tokens)
     assert 57 <= len(set(tokens)) <= 59
+
+
+def test_without_a_list_of_versions_each_published_version_writes_once() -> None:
+    times = [NOW + timedelta(minutes=minutes) for minutes in range(24 * 60)]
+    tokens = {plan(None, deploy=True, function_version=each, now=now) for now in times for each in ("1", "2")}
+    assert len(tokens) == 2
 
 
 def test_a_deployment_after_a_deployment_has_another_request_token_even_if_the_label_is_moved_back() -> None:
@@ -114,8 +133,7 @@ def test_a_loop_of_runs_of_all_versions_adds_at_most_78_versions_in_24_hours(sec
     while now < NOW + timedelta(hours=24):
         for deploy in (True, False):
             planned = plan(versions, deploy=deploy, now=now)
-            if isinstance(planned, str):
-                assert planned not in {version.version_id for version in versions}
+            if isinstance(planned, str) and planned not in {version.version_id for version in versions}:
                 old = [version._replace(labels=()) for version in versions]
                 versions = [*old, Version(planned, now, labels=("AWSCURRENT",))]
         now += timedelta(seconds=seconds_between_runs)

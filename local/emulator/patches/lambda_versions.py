@@ -4,7 +4,8 @@ AWS:
 - "Lambda doesn't publish a version if the function's configuration and code haven't changed since the last version"
   (API reference, PublishVersion). The answer is then the last version. CloudFormation fails with "A version for this
   Lambda function exists ( 1 ). Modify the function to create a new version." (serverless issues 6349 and 7822).
-- Tags and reserved concurrency are not part of a version.
+- "If $LATEST is identical to a previously published version, you won't be able to create a new version" (developer
+  guide, function versions). Tags, reserved concurrency and the location of the code are not part of a version.
 
 MiniStack:
 - Does the same, but recognizes a change by the RevisionId. Each update of a function in a template gives the function a

@@ -283,6 +283,23 @@ def test_another_path_of_the_roles_publishes_a_new_version_of_the_function(tmp_p
     assert len(versions) == 2
 
 
+def test_the_same_code_in_another_bucket_publishes_no_version_which_lambda_would_refuse(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text(
+        'account = "111111111111"\nregion = "eu-west-1"\nalerts.emails = ["ops@example.com"]\n'
+        '[teams.risk]\nrepositories = ["var"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+        '[connections.docker_default]\nteams = ["risk"]\n'
+    )
+    versions: set[str] = set()
+    buckets: set[str] = set()
+    for qualifier in ("first", "second"):
+        context = {"@aws-cdk/core:bootstrapQualifier": qualifier}
+        template = synthesize(tmp_path, tmp_path / qualifier, context)["one-DockerLogin"]
+        versions |= set(logical_ids(template, "AWS::Lambda::Version"))
+        buckets |= {str(function["Code"]["S3Bucket"]) for function in of_type(template, "AWS::Lambda::Function")}
+
+    assert (len(versions), len(buckets)) == (1, 2)
+
+
 def test_the_properties_of_the_first_refresh_contain_the_policies_so_that_a_change_runs_a_refresh(
     rich: dict[str, Any],
 ) -> None:
