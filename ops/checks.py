@@ -306,10 +306,12 @@ CHECKS: dict[str, Check] = {
 
 def _resources_of(clients: Clients, stack: str) -> dict[str, list[str]]:
     """Return the physical ids of the resources of a stack, by type. The result is empty if there is no such stack."""
-    pages = clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
-    found = _unless_missing(
-        lambda: [resource for page in pages for resource in page["StackResourceSummaries"]], "ValidationError"
-    )
+
+    def list_resources() -> list[Any]:
+        pages = clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
+        return [resource for page in pages for resource in page["StackResourceSummaries"]]
+
+    found = clients.ask_once(f"resources of {stack}", lambda: _unless_missing(list_resources, "ValidationError"))
     by_type: dict[str, list[str]] = {}
     for each in found or []:
         if _exists(each):

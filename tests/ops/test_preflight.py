@@ -63,7 +63,7 @@ POLICY = {
 
 @pytest.fixture
 def clients(aws: EmbeddedAws) -> Clients:
-    return Clients(**{service: aws.client(service) for service in Clients.__dataclass_fields__})
+    return Clients(aws.client)
 
 
 @pytest.fixture
@@ -360,6 +360,29 @@ def test_a_repository_that_leaves_the_settings_is_a_notice(clients: Clients, sta
 
 def test_all_checks_run_with_the_credentials_of_the_shell(shell: pytest.MonkeyPatch, secret: Any) -> None:
     findings, unanswered = ask(PLANNED)
+    assert unanswered == {}
+    assert SECRET in only(iter(findings)).problem
+
+
+def test_the_checks_read_the_resources_of_each_stack_once(
+    clients: Clients, stack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    clients.cloudformation.meta.events.register(
+        "provide-client-params.cloudformation.ListStackResources", lambda params, **_: read.append(params["StackName"])
+    )
+    monkeypatch.setattr("ops.preflight.make_clients", lambda *_: clients)
+    stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
+    assert ask(PLANNED) == ([], {})
+    assert sorted(read) == ["flight-Access", "flight-DockerLogin", "flight-Registry"]
+
+
+def test_a_request_that_aws_throttles_once_is_sent_again(
+    aws: EmbeddedAws, shell: pytest.MonkeyPatch, secret: Any
+) -> None:
+    throttled = {"status": 400, "body": {"__type": "ThrottlingException"}}
+    with aws.fault("DescribeSecret", times=1, **throttled):
+        findings, unanswered = ask(PLANNED)
     assert unanswered == {}
     assert SECRET in only(iter(findings)).problem
 
