@@ -1,30 +1,55 @@
 """The AWS clients of the commands. They use the credentials of the shell, and short timeouts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from typing import Any, NoReturn
+from threading import Lock
+from typing import Any, NoReturn, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
+T = TypeVar("T")
+
 CONNECT_SECONDS = 3
 READ_SECONDS = 5
+ATTEMPTS = 2
+"""AWS throttles single requests if many clients send requests. The time limit of all checks is in `ops.preflight`."""
 
 
 class NoAnswer(Exception):
     """AWS did not answer a request, for example because a permission is missing. The error message is one line."""
 
 
-@dataclass(frozen=True)
 class Clients:
-    """One client per service, for one account and Region."""
+    """One client per service, for one account and Region. They also keep answers that several checks need.
 
-    cloudformation: Any
-    ecr: Any
-    iam: Any
-    secretsmanager: Any
+    Args:
+        create: Returns the client of a service.
+    """
+
+    def __init__(self, create: Callable[[str], Any]) -> None:
+        self.cloudformation = create("cloudformation")
+        self.ecr = create("ecr")
+        self.iam = create("iam")
+        self.secretsmanager = create("secretsmanager")
+        self._answers: dict[str, Any] = {}
+        self._locks: dict[str, Lock] = {}
+
+    def ask_once(self, key: str, request: Callable[[], T]) -> T:
+        """Return the answer to a request. If other threads need the same answer, only the first one sends the request.
+
+        A request that fails is sent again by the next thread.
+
+        Args:
+            key: The name of the answer.
+            request: Sends the request.
+        """
+        with self._locks.setdefault(key, Lock()):
+            if key not in self._answers:
+                self._answers[key] = request()
+            answer: T = self._answers[key]
+            return answer
 
 
 def make_clients(account: str, region: str, profile: str | None, qualifier: str) -> Clients:
@@ -47,7 +72,7 @@ def make_clients(account: str, region: str, profile: str | None, qualifier: str)
         Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
-            retries={"total_max_attempts": 1},
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             max_pool_connections=20,
         )
     )
@@ -64,8 +89,7 @@ def make_clients(account: str, region: str, profile: str | None, qualifier: str)
             except ClientError as error:
                 raise NoAnswer(f"the credentials are of the account {caller['Account']}, not {account}") from error
             session.set_credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
-        services = [field.name for field in fields(Clients)]
-        return Clients(**{service: session.create_client(service) for service in services})
+        return Clients(session.create_client)
 
 
 @contextmanager

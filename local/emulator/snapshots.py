@@ -21,11 +21,12 @@ from ministack.services import lambda_svc
 
 from local.emulator.patches import clock
 
-# State that is not in a store of MiniStack's classes AccountScopedDict and AccountRegionScopedDict.
+# State that is not in a store of a MiniStack service, of the classes AccountScopedDict and AccountRegionScopedDict.
 _OTHER_STORES = (
     ("ministack.services.eventbridge", "_rule_last_fired"),
     ("ministack.services.scheduler", "_schedule_last_fired"),
     ("ministack.services.sts", "_sessions"),
+    ("local.emulator.patches.associations", "_associations"),
     ("local.emulator.patches.cloudwatch", "_counted_messages"),
     ("local.emulator.patches.registry", "_tokens"),
 )

@@ -72,7 +72,7 @@ class Deployer:
     @property
     def clients(self) -> Clients:
         """The clients that the checks before a deployment use."""
-        return Clients(**{service: self.aws.client(service) for service in Clients.__dataclass_fields__})
+        return Clients(self.aws.client)
 
     def planned(self, name: str, settings: Settings) -> Planned:
         """Return a deployment, as the checks before a deployment get it."""

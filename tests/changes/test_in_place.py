@@ -69,6 +69,7 @@ SECOND = changed(
             "role_arns": [WORKER_ROLE_ARN, OTHER_WORKER_ROLE_ARN],
             "pull_directly": True,
             "clean_up": {
+                "tag_key": "purpose",
                 "tag_value": "other",
                 "schedule": "cron(30 2 ? * SUN *)",
                 "containers_older_than_hours": 48,
@@ -166,7 +167,9 @@ def played(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factor
 
 def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[str, Any]:
     """Return what the principals can do now, and the properties that the settings change."""
-    cloudwatch, ecr, ecs, iam, sns = (aws.client(each) for each in ("cloudwatch", "ecr", "ecs", "iam", "sns"))
+    cloudwatch, ecr, ecs, iam, sns, ssm = (
+        aws.client(each) for each in ("cloudwatch", "ecr", "ecs", "iam", "sns", "ssm")
+    )
     pushers = {
         "analyst": account.analyst,
         "permission set": assume(aws, PERMISSION_SET_ROLE_ARN, account.operator),
@@ -178,6 +181,7 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
     can_read = {who for who, client in clients.items() if is_allowed(read, client, SECRET)}
     a_worker = "worker" if "worker" in can_read else "other"
     [repository] = ecr.describe_repositories(repositoryNames=["red/one"])["repositories"]
+    alarms = cloudwatch.describe_alarms(AlarmNamePrefix="kept-")["MetricAlarms"]
     lifecycle = json.loads(ecr.get_lifecycle_policy(repositoryName="red/one")["lifecyclePolicyText"])
     [schedule] = deployment.of("AWS::Scheduler::Schedule").values()
     return {
@@ -197,11 +201,10 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
         "login pulls": {image for image in ("red/one:1", "blue/one:1") if pulls(aws, clients[a_worker], SECRET, image)},
         "pulls directly": login_pulls(docker_login, aws, sessions[a_worker], image="red/one:1"),
         "mutability": repository["imageTagMutability"],
+        "mutable tags": [each["filter"] for each in repository.get("imageTagMutabilityExclusionFilters", [])],
         "kept images": lifecycle["rules"][0]["selection"]["countNumber"],
-        "alarms": {
-            alarm["AlarmName"]: (alarm["AlarmActions"], alarm["AlarmDescription"])
-            for alarm in cloudwatch.describe_alarms(AlarmNamePrefix="kept-")["MetricAlarms"]
-        },
+        "alarms": {alarm["AlarmName"]: (alarm["AlarmActions"], alarm["AlarmDescription"]) for alarm in alarms},
+        "alarm minutes": {alarm["EvaluationPeriods"] for alarm in alarms if "LoginExpires" not in alarm["AlarmName"]},
         "mails": {
             each["Endpoint"]: each["SubscriptionArn"]
             for topic in deployment.of("AWS::SNS::Topic").values()
@@ -212,6 +215,10 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
             family: ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
             for output, family in deployment.outputs.items()
             if output.startswith("EcsTaskFamily")
+        },
+        "clean-up": {
+            association: ssm.describe_association(AssociationId=association)["AssociationDescription"]
+            for association in deployment.of("AWS::SSM::Association").values()
         },
         "policies": policies_of(aws, roles[a_worker]),
     }
@@ -297,6 +304,7 @@ def test_the_mutable_tags_of_a_repository_change_in_place(played: Played) -> Non
     immutable = "IMMUTABLE"
     changes = [immutable, "IMMUTABLE_WITH_EXCLUSION", immutable, immutable]
     assert [each["mutability"] for each in played.observed] == changes
+    assert [each["mutable tags"] for each in played.observed] == [[], ["latest"], [], []]
     assert all_kept(played, "AWS::ECR::Repository")
 
 
@@ -315,6 +323,8 @@ def test_the_login_pulls_the_images_of_the_teams_after_each_deployment(played: P
 def test_the_interval_changes_in_place(played: Played) -> None:
     rates = ["rate(30 minutes)", "rate(1 hour)", "rate(30 minutes)", "rate(30 minutes)"]
     assert [each["rate"] for each in played.observed] == rates
+    # The alarm fires after two intervals and 30 minutes.
+    assert [max(each["alarm minutes"]) for each in played.observed[:3]] == [90, 150, 90]
     assert all_kept(played, "AWS::Scheduler::Schedule")
 
 
@@ -359,9 +369,15 @@ def test_a_worker_pulls_directly_only_if_the_setting_is_true(played: Played) -> 
     "workers.clean_up.images_older_than_hours",
 )
 def test_the_clean_up_changes_in_place(played: Played) -> None:
-    first, second = (each.of("AWS::SSM::Association") for each in played.deployments[:2])
-    assert first == second
-    assert len(first) == 1
+    first, second = (each["clean-up"] for each in played.observed[:2])
+    [(association, before)] = first.items()
+    assert before["Targets"] == [{"Key": "tag:role", "Values": ["kept"]}]
+    after = second[association]
+    assert after["Targets"] == [{"Key": "tag:purpose", "Values": ["other"]}]
+    assert after["ScheduleExpression"] == "cron(30 2 ? * SUN *)"
+    commands = after["Parameters"]["commands"][0]
+    assert "docker container prune -f --filter until=48h" in commands
+    assert "docker image prune -af --filter until=96h" in commands
 
 
 @plays(
@@ -374,7 +390,7 @@ def test_another_image_or_size_is_a_new_revision_of_the_same_family(played: Play
     assert set(first) == {"kept-red-one"}
     assert set(second) == {"kept-red-one", "kept-blue-one"}
     assert [tasks["kept-red-one"]["revision"] for tasks in (first, second)] == [1, 2]
-    assert second["kept-red-one"]["cpu"] == "512"
+    assert (second["kept-red-one"]["cpu"], second["kept-red-one"]["memory"]) == ("512", "1024")
     assert second["kept-red-one"]["containerDefinitions"][0]["image"].endswith("/red/one:2")
 
 

@@ -80,7 +80,7 @@ def _settings(number: int, values: dict[str, str]) -> str:
         )
     for team, pushers in teams.items():
         tables.append(f'[teams.{team}]\nrepositories = ["app", "jobs/etl"]\n{pushers}')
-        if values["tags"] == "mutable":
+        if values["tags"] == "mutable" and team != "blue":
             tables.append('repository_defaults.mutable_tags = ["latest", "dev-*", "v1"]')
             tables.append(f"repository_defaults.keep_images = {number}")
     for name, of in connections.items():

@@ -2,6 +2,10 @@
 
 `version-0.1.0/` contains the cloud assembly of version 0.1.0 for `settings/upgrade.toml`. The metadata and the
 construct tree are removed from the assembly, because a deployment does not read them.
+
+The tests change the key policy of version 0.1.0 before its deployment (`_allow_the_key_test`). They therefore do not
+show that version 0.1.0 can be deployed with `secret_key = "customer"`. They also do not show the upgrade of a
+deployment with the original key policy. All other resources of version 0.1.0 are unchanged.
 """
 
 import re
@@ -94,6 +98,12 @@ def _allow_the_key_test(assembly: Path) -> None:
 
     Before Secrets Manager sets a key on a secret, it tests the key. Sources disagree on the encryption context of this
     test. The emulator requires the permission in both forms, and version 0.1.0 allows only one of them.
+
+    The change adds the value RequestToValidateKeyAccess to the SecretARN condition of the deploy role's statement. A
+    deployment of version 0.1.0 on AWS has the policy without this value. The tests therefore do not show:
+
+    - whether AWS accepts the original policy when version 0.1.0 creates its secrets,
+    - the upgrade from the original policy, including a rollback to this policy.
     """
     [file] = assembly.glob("*/upgradeDockerLogin*.template.json")
     prefix = '"arn:aws:secretsmanager:us-east-1:123456789012:secret:upgrade/connections/*"'

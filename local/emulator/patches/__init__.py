@@ -6,6 +6,7 @@ tests/local/emulator/patches/test_upstream.py fails when MiniStack no longer nee
 """
 
 from local.emulator.patches import (
+    associations,
     clock,
     cloudformation,
     cloudwatch,
@@ -33,6 +34,7 @@ def apply() -> None:
         secrets_manager,
         registry,
         cloudformation,
+        associations,
         stack_conditions,
         stack_descriptions,
         stack_pace,

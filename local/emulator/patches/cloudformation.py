@@ -1,4 +1,4 @@
-"""CloudFormation: secrets, secret policies, repositories and Systems Manager associations.
+"""CloudFormation: secrets, secret policies and repositories.
 
 AWS (template reference of each resource type):
 - `Ref` of AWS::SecretsManager::Secret is the secret's ARN. With neither SecretString nor GenerateSecretString, the
@@ -12,21 +12,18 @@ AWS (template reference of each resource type):
   it. Each update of a repository applies the whole template: tags, policies, lifecycle and mutability (the resource
   type's public handler, and users' reports of 2026).
 - AWS::ECR::Repository has ImageTagMutabilityExclusionFilters.
-- AWS::SSM::Association exists. Its `Ref` is the association's id.
 
 MiniStack:
 - `Ref` of a secret is its name, and a secret without a value has the value ''.
-- Refuses AWS::SecretsManager::ResourcePolicy and AWS::SSM::Association.
+- Refuses AWS::SecretsManager::ResourcePolicy.
 - Replaces an existing secret and overwrites an existing repository. It cannot import repositories. An update of a
   repository keeps tags that are not in the template.
 - Drops the exclusion filters.
 
-The patch:
-- Does what AWS does, except that an association has no effect: there are no instances.
+The patch does what AWS does.
 """
 
 import json
-import uuid
 from contextvars import ContextVar
 from typing import Any
 
@@ -181,19 +178,6 @@ def _set_exclusion_filters(name: str, properties: Properties) -> None:
     ]
 
 
-def create_association(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
-    association_id = str(uuid.uuid4())
-    return association_id, {"AssociationId": association_id}
-
-
-def update_association(association_id: str, old: Properties, new: Properties, stack_name: str) -> Provisioned:
-    return association_id, {"AssociationId": association_id}
-
-
-def delete_association(association_id: str, properties: Properties) -> None:
-    pass  # Nothing was created.
-
-
 def _repository_import_problem(name: str) -> Any:
     if name in ecr._repositories:
         return None
@@ -221,11 +205,6 @@ def apply() -> None:
                 "create": create_secret_policy,
                 "update": update_secret_policy,
                 "delete": delete_secret_policy,
-            },
-            "AWS::SSM::Association": {
-                "create": create_association,
-                "update": update_association,
-                "delete": delete_association,
             },
             "AWS::ECR::Repository": {
                 "create": create_repository,

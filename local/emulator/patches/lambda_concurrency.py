@@ -13,7 +13,8 @@ MiniStack:
 
 The patch:
 - Lets local/emulator/control.py set the limit.
-- Tries again until a run of a schedule or of a custom resource is not throttled.
+- Tries again while a run of a schedule or of a custom resource is throttled, until the maximum age of the event. For a
+  function without an EventInvokeConfig, the maximum age is 15 minutes instead of 6 hours.
 """
 
 import time
@@ -22,8 +23,10 @@ from typing import Any
 from ministack.services import lambda_svc
 
 _RETRY_SECONDS = 0.2
-# The key in a record of a function for an invocation that Lambda keeps in a queue.
-_QUEUED = "LocalQueued"
+_DEFAULT_MAX_AGE_SECONDS = 15 * 60
+# The key in a record of a function for an invocation that Lambda keeps in a queue. The value is the time of the
+# monotonic clock at which Lambda gives up.
+_DEADLINE = "LocalDeadline"
 
 _default_limit = lambda_svc._ACCOUNT_CONCURRENCY_CAP
 _execute_function = lambda_svc._execute_function
@@ -40,14 +43,19 @@ def set_limit(executions: int | None) -> None:
 
 
 def queued(function: dict[str, Any]) -> dict[str, Any]:
-    """Return the record of a function for an asynchronous invocation."""
-    return {**function, _QUEUED: True}
+    """Return the record of a function for an asynchronous invocation that starts now."""
+    configs = function.get("event_invoke_configs") or {}  # by qualifier
+    config = configs.get("") or configs.get("$LATEST") or {}
+    max_age = int(config.get("MaximumEventAgeInSeconds", _DEFAULT_MAX_AGE_SECONDS))
+    return {**function, _DEADLINE: time.monotonic() + max_age}
 
 
 def execute_function(function: dict[str, Any], event: Any) -> Any:
-    is_of_a_custom_resource = isinstance(event, dict) and "ResponseURL" in event
+    """Run a function. An asynchronous run that is throttled is tried again until its deadline."""
+    if isinstance(event, dict) and "ResponseURL" in event:  # an event of a custom resource
+        function = queued(function)
     result = _execute_function(function, event)
-    while result.get("throttle") and (function.get(_QUEUED) or is_of_a_custom_resource):
+    while result.get("throttle") and time.monotonic() < function.get(_DEADLINE, 0):
         time.sleep(_RETRY_SECONDS)
         result = _execute_function(function, event)
     return result

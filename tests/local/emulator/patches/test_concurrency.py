@@ -2,6 +2,8 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -115,6 +117,27 @@ def test_a_synchronous_invocation_above_the_limit_is_refused(aws: EmbeddedAws) -
         assert json.loads(running.result()["Payload"].read()) == 2
     assert refusal.startswith("TooManyRequestsException: Rate Exceeded")
     assert json.loads(invoke()["Payload"].read()) == 3
+
+
+@pytest.mark.parametrize(
+    ("configs", "seconds"), [({}, 900), ({"$LATEST": {"MaximumEventAgeInSeconds": 60}}, 60)], ids=["default", "set"]
+)
+@pytest.mark.parametrize("event", [{"ResponseURL": "https://localhost"}, {}], ids=["custom resource", "schedule"])
+def test_a_run_that_stays_throttled_ends_at_the_maximum_age_of_its_event(
+    configs: dict[str, Any], seconds: int, event: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STATE_DIR", str(tmp_path))  # MiniStack reads it when it is imported.
+    from local.emulator.patches import lambda_concurrency
+
+    slept: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: 1000 + sum(slept), sleep=slept.append)
+    monkeypatch.setattr(lambda_concurrency, "time", clock)
+    monkeypatch.setattr(lambda_concurrency, "_execute_function", lambda *_: {"throttle": True})
+    function: dict[str, Any] = {"event_invoke_configs": configs}
+
+    record = function if event else lambda_concurrency.queued(function)
+    assert lambda_concurrency.execute_function(record, event) == {"throttle": True}
+    assert sum(slept) == pytest.approx(seconds, abs=1)
 
 
 @pytest.mark.parametrize("limit", ["", "0", "-1", "ten"])

@@ -103,6 +103,7 @@ def handlers() -> Any:
                 *("_RESOURCE_HANDLERS", "_ecr_cfn_to_api"),
             ],
         ),
+        ("associations", "services.ssm", ["handle_request"]),
         ("cloudformation", "services.cloudformation.stacks", ["_with_stack_tags"]),
         ("cloudformation", "services.cloudformation.changesets", ["_IMPORT_LOOKUPS"]),
         (
@@ -296,7 +297,7 @@ def test_upstream_still_lacks_secret_policies_in_templates(handlers: Any) -> Non
     assert "AWS::SecretsManager::ResourcePolicy" not in handlers
 
 
-@needs_patch("cloudformation")
+@needs_patch("associations")
 def test_upstream_still_lacks_associations_in_templates(handlers: Any) -> None:
     assert "AWS::SSM::Association" not in handlers
 
