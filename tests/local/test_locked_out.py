@@ -74,10 +74,6 @@ class Lab:
         self.account = account
         self.worker = aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))
         self.folders = folders
-        # MiniStack gives the execution role no policy, because it evaluates a condition of the bootstrap template
-        # wrongly.
-        administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
-        aws.client("iam").attach_role_policy(RoleName=execution_role(), PolicyArn=administrator)
 
     def assembly(self, name: str, more: str = "", *, qualifier: str | None = None, workers: str = OUR_WORKERS) -> Path:
         """Synthesize an environment, and return the cloud assembly.
