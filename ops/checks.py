@@ -19,7 +19,11 @@ from settings.regions import PARTITIONS
 
 T = TypeVar("T")
 
-OPTIONAL_STACKS = ("EcsTasks", "WorkerUpkeep")
+# The stacks that the settings can remove, and how to delete them.
+OPTIONAL_STACKS = {
+    "EcsTasks": '"Remove Fargate tasks" in docs/changes.md',
+    "WorkerUpkeep": '"Remove the clean-up" in docs/changes.md',
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ def find_taken_secrets(clients: Clients, planned: Planned) -> Iterator[Finding]:
         if "DeletedDate" in secret:
             problem = f"The secret {name} is scheduled for deletion, which blocks its name."
             if is_ours:
-                return Finding(problem, f"Run: aws secretsmanager restore-secret --secret-id {name}")
+                who = " with a break-glass role" if planned.environment.break_glass_role_arns else ""
+                return Finding(problem, f"Run{who}: aws secretsmanager restore-secret --secret-id {name}")
             return Finding(
                 f"{problem} CloudFormation would answer: already scheduled for deletion.",
                 f"To delete it now, with its value, run: aws secretsmanager restore-secret --secret-id {name} && "
@@ -156,7 +161,7 @@ def find_push_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Fin
         where = f"belongs to the stack {owner}" if owner else f"is not part of the stack {stack}"
         return Finding(
             f"The role {name} exists, and it {where}. CloudFormation cannot create it.",
-            f"Delete the role, or rename the settings file {environment.name}.toml, whose name starts the role's name. "
+            f"Delete the role, or choose another name for the team {team} in the settings. "
             f'If {environment.name} is deployed in another Region, see "Change region" in docs/changes.md.',
         )
 
@@ -172,17 +177,20 @@ def find_push_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Fin
 def find_missing_principals(clients: Clients, planned: Planned) -> Iterator[Finding]:
     """Find roles, users and the boundary policy that the settings name and that do not exist in the account."""
     environment = planned.environment
-    answer = {
-        "push": "CloudFormation would answer: Invalid principal in policy.",
-        "workers": "CloudFormation would answer: NoSuchEntity.",
-        "boundary": "CloudFormation would answer: NoSuchEntity.",
-        "break-glass": "",
-    }
-    named = {arn: "push" for team in environment.teams.values() for arn in (*team.push.role_arns, *team.push.user_arns)}
-    named |= dict.fromkeys(environment.workers.role_arns, "workers")
-    named |= dict.fromkeys(environment.break_glass_role_arns, "break-glass")
+    named: dict[str, str] = {}  # the setting that names an ARN
+    for name, team in environment.teams.items():
+        named |= dict.fromkeys(team.push.role_arns, f"teams.{name}.push.role_arns")
+        named |= dict.fromkeys(team.push.user_arns, f"teams.{name}.push.user_arns")
+    named |= dict.fromkeys(environment.workers.role_arns, "workers.role_arns")
+    named |= dict.fromkeys(environment.break_glass_role_arns, "break_glass_role_arns")
     if environment.permissions_boundary_arn:
-        named[environment.permissions_boundary_arn] = "boundary"
+        named[environment.permissions_boundary_arn] = "permissions_boundary_arn"
+
+    def consequence(setting: str) -> str:
+        if setting == "break_glass_role_arns":
+            return "In an emergency, nobody can use it."
+        refusal = "Invalid principal in policy" if ".push." in setting else "NoSuchEntity"
+        return f"CloudFormation would answer: {refusal}."
 
     def look_at(arn: str) -> Finding | None:
         _, _, _, _, account, what = arn.split(":", 5)
@@ -195,13 +203,14 @@ def find_missing_principals(clients: Clients, planned: Planned) -> Iterator[Find
             found = _unless_missing(lambda: clients.iam.get_user(UserName=name)["User"], "NoSuchEntity")
         else:
             found = _get_role(clients, name)
-        stops = named[arn] != "break-glass"
+        setting = named[arn]
+        stops = setting != "break_glass_role_arns"
         if not found:
-            problem = f"The {kind} {arn} does not exist. {answer[named[arn]]}".rstrip()
-            return Finding(problem, f"Create the {kind}, or correct the ARN in the settings.", stops)
+            problem = f"The {kind} {arn} does not exist. {consequence(setting)}"
+            return Finding(problem, f"Create the {kind}, or correct the ARN in {setting}.", stops)
         if found["Arn"] != arn:
             problem = f"The ARN of the {kind} {name} is {found['Arn']}, and the settings have {arn}."
-            return Finding(problem, "Correct the path in the settings.", stops)
+            return Finding(problem, f"Correct the path in {setting}.", stops)
         return None
 
     yield from filter(None, _in_parallel(look_at, list(named)))
@@ -256,7 +265,7 @@ def find_stacks(clients: Clients, planned: Planned) -> Iterator[Finding]:
             name = planned.stack(stack_id)
             yield Finding(
                 f"The settings no longer contain the stack {name}. The deployment does not delete it.",
-                f"To delete the stack, run: aws cloudformation delete-stack --stack-name {name}",
+                f"To delete the stack, see {OPTIONAL_STACKS[stack_id]}.",
                 stops=False,
             )
 

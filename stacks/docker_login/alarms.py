@@ -1,5 +1,6 @@
 """The alarms for docker logins that are not refreshed. docs/runbook.md has a section for each kind of alarm."""
 
+import math
 from collections.abc import Sequence
 
 from aws_cdk import Duration, Stack
@@ -96,12 +97,12 @@ class Alarms(Construct):
         ):
             # The last success can be a run that kept a young login.
             oldest_minutes = minutes + timings.shortest_interval_minutes(refresh_every_minutes)
-            hours_left = (timings.LOGIN_MINUTES - oldest_minutes) / 60
+            hours_left = math.floor((timings.LOGIN_MINUTES - oldest_minutes) / 6) / 10
             alarm = cloudwatch.Alarm(
                 self,
                 f"{pascal_case(connection_id)}{kind}",
                 alarm_description=f"The docker login of {connection_id} was not refreshed for {minutes} minutes. "
-                f"The login that Airflow reads works for at least {hours_left:.1f} more hours. "
+                f"The login that Airflow reads works for at least {hours_left} more hours. "
                 + self._what_to_do(heading),
                 # If data is missing, CloudWatch evaluates data that is older than the evaluation periods. A success in
                 # the older data would keep the alarm from firing. FILL replaces missing data with 0.

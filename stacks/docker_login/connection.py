@@ -60,7 +60,8 @@ class DockerLogin(Construct):
             failures: The queue for refreshes that failed after all retries, and for invocations that EventBridge
                 Scheduler did not deliver.
             reader_arns: The ARNs of the Airflow workers' roles.
-            break_glass_role_arns: The ARNs of the roles that may read the login and roll it back to an earlier version.
+            break_glass_role_arns: The ARNs of the roles that may read the login, roll it back to an earlier version,
+                cancel the deletion of the secret, and change the secret's policy.
             deploy_role_arn: The ARN of the role that CloudFormation assumes for a deployment.
         """
         super().__init__(scope, construct_id)

@@ -33,8 +33,8 @@ The alarms count successes, so they can fire later by up to this time.
 def shortest_interval_minutes(refresh_every_minutes: int) -> int:
     """Return how old a login must be, in minutes, before a run replaces it.
 
-    Two scheduled runs are at least this time apart if the interval is 15 to 30 minutes, so a scheduled run writes.
-    Below 15 minutes, a scheduled run can find a login that is too young, and the next scheduled run writes.
+    If the interval is 15 to 30 minutes, scheduled runs start at least this time apart. A scheduled run can still find a
+    login that is too young, for example after a retry. This run keeps the login, and the next scheduled run writes.
     """
     apart = refresh_every_minutes - SCHEDULE_WINDOW_MINUTES
     return min(max(apart, MIN_WRITE_INTERVAL_MINUTES), MAX_WRITE_INTERVAL_MINUTES)

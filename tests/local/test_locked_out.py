@@ -368,7 +368,7 @@ def test_a_deployment_with_the_default_role_follows_one_with_another_role(lab: L
     ):
         cdk._run_on_stacks(lab.aws, assembly, "deploy", ("other/*",), *with_the_role)
     assert lab.status("other") == "ROLLBACK_FAILED"
-    after_success, *after_failure = commands(LOCKED_OUT, "After a deployment with --role-arn")
+    after_success, *after_failure = commands(LOCKED_OUT, "After a deployment with `--role-arn`")
     lab.shell("other", assembly).run(*after_failure)
     assert lab.has_login("other")
 

@@ -290,7 +290,14 @@ def test_a_principal_that_does_not_exist_is_found(clients: Clients) -> None:
         f"The user {start}:user/nobody does not exist. CloudFormation would answer: Invalid principal in policy.": True,
         f"The role {start}:role/no-worker does not exist. CloudFormation would answer: NoSuchEntity.": True,
         f"The policy {start}:policy/no-boundary does not exist. CloudFormation would answer: NoSuchEntity.": True,
-        f"The role {start}:role/no-break-glass does not exist.": False,
+        f"The role {start}:role/no-break-glass does not exist. In an emergency, nobody can use it.": False,
+    }
+    assert {finding.fix.rpartition(" in ")[2] for finding in findings} == {
+        "teams.pilots.push.role_arns.",
+        "teams.pilots.push.user_arns.",
+        "workers.role_arns.",
+        "permissions_boundary_arn.",
+        "break_glass_role_arns.",
     }
 
 
@@ -298,14 +305,14 @@ def test_a_wrong_path_in_an_arn_is_found(clients: Clients) -> None:
     planned = _planned(workers={"role_arns": [f"arn:aws:iam::{ACCOUNT}:role/path/airflow-worker"]})
     finding = only(find_missing_principals(clients, planned))
     assert f"is arn:aws:iam::{ACCOUNT}:role/airflow-worker, and the settings have" in finding.problem
-    assert finding.fix == "Correct the path in the settings."
+    assert finding.fix == "Correct the path in workers.role_arns."
 
 
 def test_a_stack_that_the_settings_no_longer_contain_is_a_notice(clients: Clients, stack: Any) -> None:
     stack("flight-EcsTasks", "AWS::ECR::Repository", RepositoryName="pilots/other")
     finding = only(find_stacks(clients, PLANNED))
     assert not finding.stops
-    assert finding.fix.endswith("aws cloudformation delete-stack --stack-name flight-EcsTasks")
+    assert "Remove Fargate tasks" in finding.fix
 
     tasks = _planned(
         ecs={"tasks": {"pilots/map": {"image_tag": "1"}}}, workers={"role_arns": [f"arn:aws:iam::{ACCOUNT}:role/w"]}
@@ -513,7 +520,7 @@ def test_a_notice_is_printed_and_does_not_stop_the_deployment(
     assert finished.stderr.splitlines()[1:] == [
         "Notices, which do not stop the deployment:",
         "  • The settings no longer contain the stack flight-WorkerUpkeep. The deployment does not delete it.",
-        "    To delete the stack, run: aws cloudformation delete-stack --stack-name flight-WorkerUpkeep",
+        '    To delete the stack, see "Remove the clean-up" in docs/changes.md.',
     ]
 
 

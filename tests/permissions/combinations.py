@@ -75,7 +75,7 @@ def _settings(number: int, values: dict[str, str]) -> str:
         tables.append(f'break_glass_role_arns = ["{iam}:role/BreakGlass", "{iam}:role/ops/OnCall"]')
     for team, pushers in teams.items():
         tables.append(f'[teams.{team}]\nrepositories = ["app", "jobs/etl"]\n{pushers}')
-        if values["tags"] == "mutable":
+        if values["tags"] == "mutable" and team != "blue":
             tables.append('repository_defaults.mutable_tags = ["latest", "dev-*"]')
     tables += [f"[connections.{name}]\nteams = {of}".replace("'", '"') for name, of in connections.items()]
     tables.append(f"[workers]\npull_directly = {'true' if values['pull_directly'] == 'yes' else 'false'}")

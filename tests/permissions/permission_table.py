@@ -46,7 +46,8 @@ ROLES = {
 # Parts of the names of targets that only the matrix needs. The table omits these targets.
 PROBES = re.compile(
     "transport unknown|over http|without its policy|created again|open key|like that of|with a similar value|its name|"
-    "through no service|in another Region|/below|with the |not-in-the-settings|tagged|/[xy]-|-[xy]|_x|jobs|other-app"
+    "through no service|in another Region|/below|with the |not-in-the-settings|tagged|"
+    "/[xy]-|-[xyz]|_[xz]|jobs|other-app"
 )
 # The names that docs/security.md explains above the table.
 SHORT = {
