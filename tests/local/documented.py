@@ -11,16 +11,31 @@ from local.embedded_aws import EmbeddedAws
 from tests.test_docs import blocks
 from tools import ROOT
 
-# `make` runs the CDK CLI only, because the settings of the tests are not in environments/. The CDK CLI reads the cloud
-# assembly from CDK_APP. Nobody can answer its questions.
+# `make` runs what the Makefile runs, except the set-up. The settings of the tests are beside the cloud assembly instead
+# of in environments/. The file .cdk.json beside the assembly is the user's ~/.cdk.json, in which the checks find the
+# qualifier. The CDK CLI reads the assembly from CDK_APP. Nobody can answer its questions.
+_PREFLIGHT = """
+import os, pathlib
+from ops import preflight
+preflight.ENVIRONMENTS = pathlib.Path(os.environ["HOME"])
+preflight.main()
+"""
 _PROGRAMS = {
     "bin/make": f"""
+set -e
+options=${{3#CDK_OPTIONS=}}
+check() {{
+  HOME=$(dirname "$CDK_APP") PYTHONPATH={shlex.quote(str(ROOT))} {shlex.quote(sys.executable)} "$@"
+}}
+check -m tools.cdk_options "$1" $options
 case $1 in
-  deploy) options='--require-approval never --import-existing-resources' ;;
-  destroy) options=--force ;;
-  *) options= ;;
+  deploy)
+    check -c {shlex.quote(_PREFLIGHT)} "${{2#ENV=}}" $options
+    unattended='--require-approval never --import-existing-resources' ;;
+  destroy) unattended=--force ;;
+  *) unattended= ;;
 esac
-exec {shlex.quote(str(ROOT / "node_modules/.bin/cdk"))} "$1" $options ${{3#CDK_OPTIONS=}} "${{2#ENV=}}/*"
+exec {shlex.quote(str(ROOT / "node_modules/.bin/cdk"))} "$1" $unattended $options "${{2#ENV=}}/*"
 """,
     "bin/aws": f"""
 PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m tests.local.aws_cli "$@"
@@ -74,7 +89,8 @@ class Shell:
         """Run blocks in one shell, and return what they print.
 
         Raises:
-            AssertionError: a command failed. The message contains the output.
+            AssertionError: a command failed, or a check before a deployment was skipped. The message contains the
+                output.
         """
         script = "\n".join(blocks)
         for placeholder, value in self.names.items():
@@ -93,4 +109,5 @@ class Shell:
             text=True,
         )
         assert ended.returncode == 0, ended.stdout
+        assert "Not checked before the deployment" not in ended.stdout, ended.stdout
         return ended.stdout

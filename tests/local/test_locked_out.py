@@ -74,10 +74,6 @@ class Lab:
         self.account = account
         self.worker = aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))
         self.folders = folders
-        # MiniStack gives the execution role no policy, because it evaluates a condition of the bootstrap template
-        # wrongly.
-        administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
-        aws.client("iam").attach_role_policy(RoleName=execution_role(), PolicyArn=administrator)
 
     def assembly(self, name: str, more: str = "", *, qualifier: str | None = None, workers: str = OUR_WORKERS) -> Path:
         """Synthesize an environment, and return the cloud assembly.
@@ -92,6 +88,7 @@ class Lab:
         text = SETTINGS.replace("NAME", name).replace("MORE", more).replace("WORKERS", workers)
         (folder / f"{name}.toml").write_text(text)
         context = {"@aws-cdk/core:bootstrapQualifier": qualifier} if qualifier else {}
+        (folder / ".cdk.json").write_text(json.dumps({"context": context}))  # for tests/local/documented.py
         app = create_app(folder / "cdk.out", context, validate=False)
         for environment in load_environments(folder):
             add_stage(app, environment)
@@ -269,6 +266,8 @@ def test_a_break_glass_role_writes_the_role_of_another_qualifier_into_the_policy
     repair, deploy = commands(LOCKED_OUT, "Write the new role into the policy")
     with pytest.raises(AssertionError, match="AccessDenied"):
         lab.shell("moved", **names).run(repair)
+    with pytest.raises(AssertionError, match="denies the role of this deployment"):
+        lab.shell("moved", after, **names).run(deploy)
     lab.shell("moved", by=lab.break_glass(), **names).run(repair)
     lab.shell("moved", after, **names).run(deploy)
 
