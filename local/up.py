@@ -27,15 +27,15 @@ from tools import ROOT
 
 STATE = ROOT / ".local" / "up"
 ENVIRONMENTS = cdk.ENVIRONMENTS
-# Older versions ignore AWS_ENDPOINT_URL and would send requests to the real AWS.
-CLI_VERSIONS = "version 2.13 or later, or 1.29 or later of version 1"
-
+# Older versions ignore AWS_ENDPOINT_URL and would send requests to the real AWS. Version 1 ignores it for `aws sqs`:
+# https://github.com/aws/aws-cli/issues/8737
+CLI_VERSIONS = "version 2.13 or later"
 
 CLI_CHECK = """\
 if command -v aws >/dev/null; then
   case "$(aws --version 2>&1)" in
-    aws-cli/1.[0-9].* | aws-cli/1.1[0-9].* | aws-cli/1.2[0-8].* | aws-cli/2.[0-9].* | aws-cli/2.1[0-2].*)
-      echo "Warning: this AWS CLI ignores AWS_ENDPOINT_URL and asks the real AWS. Install 2.13 or later." >&2 ;;
+    aws-cli/1.* | aws-cli/2.[0-9].* | aws-cli/2.1[0-2].*)
+      echo "Warning: this AWS CLI can send commands to the real AWS. Install version 2.13 or later." >&2 ;;
   esac
 fi
 """
@@ -141,8 +141,8 @@ Choose who you are with --profile:
 
 Read the docker login as an Airflow worker, and refresh it:
   aws secretsmanager get-secret-value --profile {reader} --secret-id {environment.secret_name(connection)}
-  aws lambda invoke --function-name {deployed["RefreshFunctionName" + pascal_case(connection)]} /tmp/refresh.json
-  cat /tmp/refresh.json
+  aws lambda invoke --function-name {deployed["RefreshFunctionName" + pascal_case(connection)]} /tmp/refresh.json \\
+    && cat /tmp/refresh.json
 
 Move the clock forward by 30 minutes, so that the schedule starts the function:
   curl --cacert "$AWS_CA_BUNDLE" -X POST "$AWS_ENDPOINT_URL/_local/advance?minutes=30"

@@ -206,8 +206,8 @@ def test_an_environment_that_cannot_be_rehearsed_is_refused_in_one_line(
         ("aws-cli/2.31.1 Python/3.13.7", False),
         ("aws-cli/1.22.34 Python/3.10.6", True),
         ("aws-cli/1.28.85 Python/3.10.6", True),
-        ("aws-cli/1.29.0 Python/3.10.6", False),
-        ("aws-cli/1.45.11 Python/3.11.7", False),
+        ("aws-cli/1.29.0 Python/3.10.6", True),
+        ("aws-cli/1.45.11 Python/3.11.7", True),
         (None, False),
     ],
 )
