@@ -48,8 +48,9 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]  # Mini
     """A worker for awslambdaric, which uses the Runtime API as the provided runtimes do."""
 
     def _drain_stderr_bounded(self, **_: float) -> str:
-        # MiniStack waits 5 ms for further lines. On a busy machine, a late line would go to the log of the next run.
-        drained: str = super()._drain_stderr_bounded(first_line_wait=0.1, idle_confirm=0.05, hard_cap=1.0)
+        # MiniStack waits 50 ms for the first line, and 5 ms for further lines. On a busy machine, a late line would go
+        # to the log of the next run. Almost every run writes a line, so a long wait for the first line costs little.
+        drained: str = super()._drain_stderr_bounded(first_line_wait=1.0, idle_confirm=0.05, hard_cap=2.0)
         return drained
 
 
