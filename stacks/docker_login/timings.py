@@ -19,7 +19,7 @@ SCHEDULE_RETRIES = 3
 SCHEDULE_MAX_EVENT_AGE_MINUTES = 15
 """How long Scheduler tries to deliver an invocation before it reports a failure."""
 
-# The bound on writes
+# The limit on writes
 
 MIN_WRITE_INTERVAL_MINUTES = 10
 """Secrets Manager recommends at most one write every 10 minutes (AWS Secrets Manager User Guide, quotas)."""

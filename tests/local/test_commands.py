@@ -144,6 +144,10 @@ def test_up_deploys_a_real_file_in_its_own_account_and_region(tmp_path: Path) ->
         profiles = profiles_in(state)
         aws = EmbeddedAws.running(state)
         assert aws is not None
+        # The AWS CLI keeps role sessions in a cache, and a session of an earlier start is not valid. Each start has
+        # another process id.
+        session_names = set(re.findall("^role_session_name = (.+)$", (state / "profiles").read_text(), re.MULTILINE))
+        assert session_names == {f"local-{aws.pid}"}
         deployed = outputs(aws, "prod")
         docker_login(aws, profiles["push-analytics"][1]).push("analytics/web-scraper:1", {"marker": "prod"})
         worker = aws.client("secretsmanager", profiles["worker"][1])
