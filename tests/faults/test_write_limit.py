@@ -1,4 +1,4 @@
-"""Tests of the bound on writes: runs in a loop, or at the same time, add few versions, and the next refresh writes."""
+"""Tests of the limit on writes: runs in a loop, or at the same time, add few versions, and the next refresh writes."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
