@@ -81,6 +81,13 @@ def test_a_new_version_of_the_function_writes_after_any_number_of_deployments() 
     assert plan([*versions, Version(token, NOW, labels=())], deploy=True, function_version="2") not in {token}
 
 
+def test_a_version_of_the_function_whose_number_begins_alike_counts_as_another_version() -> None:
+    written = [Version(f"deploy-12-{number}", NOW - timedelta(hours=1), labels=()) for number in range(20)]
+    token = plan([current(timedelta(0)), *written], deploy=True, function_version="1")
+    assert isinstance(token, str)
+    assert token.startswith("deploy-1-")
+
+
 def test_runs_at_the_same_time_have_the_same_request_token() -> None:
     versions = [current(INTERVAL), *marked(3, timedelta(hours=1))]
     later = NOW + timedelta(seconds=20)

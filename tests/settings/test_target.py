@@ -18,6 +18,15 @@ def test_the_target_is_the_account_and_region_of_the_environment(tmp_path: Path)
     assert run(tmp_path, "dev").stdout == "aws://111111111111/eu-west-1\n"
 
 
+def test_an_environment_whose_name_begins_alike_is_another_target(tmp_path: Path) -> None:
+    (tmp_path / "environments").mkdir()
+    text = (ROOT / "examples" / "dev.toml").read_text()
+    (tmp_path / "environments" / "dev.toml").write_text(text)
+    (tmp_path / "environments" / "dev-eu.toml").write_text(text.replace("eu-west-1", "eu-central-1"))
+
+    assert run(tmp_path, "dev").stdout == "aws://111111111111/eu-west-1\n"
+
+
 def test_a_mistake_in_a_settings_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "environments").mkdir()
     settings = (ROOT / "examples" / "dev.toml").read_text().replace('region = "eu-west-1"', "region = eu-west-1")

@@ -43,6 +43,14 @@ def test_an_arn_of_another_account_gets_a_warning_in_one_line(tmp_path: Path, co
     assert warnings(tmp_path, dev=content) == [f"dev.toml: {expected}"]
 
 
+def test_every_principal_of_another_account_gets_a_warning(tmp_path: Path) -> None:
+    second = AWAY.replace("role/", "role/second-")
+
+    found = warnings(tmp_path, dev=pushers(ROLES, f'{AWAY}", "{second}'))
+
+    assert [line.split("'")[1] for line in found] == [AWAY, second]
+
+
 def test_a_copied_example_gets_a_warning_for_each_principal_of_the_old_account(
     tmp_path: Path,
 ) -> None:

@@ -357,3 +357,30 @@ def test_the_outputs_have_the_names_of_the_public_interface(rich: dict[str, Any]
         "WorkerPolicyArn",
     }
     assert rich["Outputs"]["SecretNameDockerRisk"]["Value"] == "airflow/connections/docker_risk"
+
+
+def test_unusual_values_of_settings_reach_the_template(tmp_path: Path) -> None:
+    account = 'account = "111111111111"\nregion = "eu-west-1"\n'
+    team = '[teams.risk]\nrepositories = ["var"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+    emails = [f"ops{number}@example.com" for number in range(10)]
+    (tmp_path / "many.toml").write_text(
+        f'{account}permissions_boundary_arn = "arn:aws:iam::aws:policy/PowerUserAccess"\nalerts.emails = {emails}\n{team}'
+        '[connections.docker_slow]\nteams = ["risk"]\nrefresh_every_minutes = 180\n'
+        '[workers]\nrole_arns = ["arn:aws:iam::111111111111:role/data/airflow/worker"]\n'
+    )
+    (tmp_path / "single.toml").write_text(
+        f'{account}connections_prefix = "single"\nalerts.emails = ["ops@example.com"]\n{team.replace("risk", "single")}'
+        '[connections.docker_default]\nteams = ["single"]\n'
+    )
+
+    templates = synthesize(tmp_path, tmp_path / "cdk.out")
+    many, single = templates["many-DockerLogin"], templates["single-DockerLogin"]
+
+    assert the_one(many, "AWS::IAM::ManagedPolicy")["Roles"] == ["worker"]
+    roles = of_type(many, "AWS::IAM::Role")
+    assert {role["PermissionsBoundary"] for role in roles} == {"arn:aws:iam::aws:policy/PowerUserAccess"}
+    assert {subscription["Endpoint"] for subscription in of_type(many, "AWS::SNS::Subscription")} == set(emails)
+    assert the_one(many, "AWS::Scheduler::Schedule")["FlexibleTimeWindow"]["MaximumWindowInMinutes"] == 5
+    for template in (many, single):
+        topic = the_one(template, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+        assert [s["Effect"] for s in topic if "aws:SecureTransport" in str(s)] == ["Deny"]
