@@ -46,7 +46,7 @@ def test_an_arn_of_another_account_gets_a_warning_in_one_line(tmp_path: Path, co
 def test_every_principal_of_another_account_gets_a_warning(tmp_path: Path) -> None:
     second = AWAY.replace("role/", "role/second-")
 
-    found = warnings(tmp_path, dev=pushers(ROLES, f'{AWAY}", "{second}'))
+    found = warnings(tmp_path, dev=pushers(ROLES, AWAY, second))
 
     assert [line.split("'")[1] for line in found] == [AWAY, second]
 

@@ -364,7 +364,8 @@ def test_unusual_values_of_settings_reach_the_template(tmp_path: Path) -> None:
     team = '[teams.risk]\nrepositories = ["var"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
     emails = [f"ops{number}@example.com" for number in range(10)]
     (tmp_path / "many.toml").write_text(
-        f'{account}permissions_boundary_arn = "arn:aws:iam::aws:policy/PowerUserAccess"\nalerts.emails = {emails}\n{team}'
+        f'{account}permissions_boundary_arn = "arn:aws:iam::aws:policy/PowerUserAccess"\n'
+        f"alerts.emails = {emails}\n{team}"
         '[connections.docker_slow]\nteams = ["risk"]\nrefresh_every_minutes = 180\n'
         '[workers]\nrole_arns = ["arn:aws:iam::111111111111:role/data/airflow/worker"]\n'
     )
