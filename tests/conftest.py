@@ -53,15 +53,20 @@ REHEARSALS = (
     "tests/local/test_adoption.py",
     "tests/local/test_new_account.py",
     "tests/local/test_locked_out.py",
+    "tests/local/test_rollback.py",
+    "tests/local/test_drift.py",
     "tests/faults/test_soak.py",
-    "tests/faults/test_write_limit.py::test_a_loop_of_200_runs",
+    "tests/faults/test_write_limit.py",
+    "tests/permissions/test_combinations.py",
     "tests/permissions/test_quotas.py",
     "tests/stacks/test_app.py::test_all_files_of_the_repository_pass_cdks_own_validation",
     "tests/stacks/test_app.py::test_no_physical_names_of_two_environments_of_an_account_meet",
     "tests/stacks/test_app.py::test_the_largest_number_of_connections_fits_into_a_template",
     "tests/stacks/test_plain_cdk.py::test_list_shows_the_stacks_of_all_environments",
     "tests/stacks/test_plain_cdk.py::test_diff_compares",
+    "tests/tools/test_cdk_options.py::test_every_option_that_breaks_the_promise_in_the_cli_is_refused",
     "tests/tools/test_cdk_options.py::test_nothing_that_the_cli_would_obey_passes",
+    "tests/tools/test_cdk_options.py::test_the_cli_agrees_with_every_example",
 )
 NEEDS_THE_EMULATOR = ("tests/local/", "tests/faults/")
 

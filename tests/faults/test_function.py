@@ -14,6 +14,7 @@ import pytest
 
 from local.account import assume
 from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
+from tests.faults.aws_answers import error
 from tests.faults.refresh import Refresh, expect_success
 from tests.local.emulator.patches.support import eventually
 from tests.refresh_docker_login.conftest import Context
@@ -61,7 +62,8 @@ def test_a_run_that_is_out_of_memory_keeps_the_login(aws: EmbeddedAws, refresh: 
     before = refresh.login()
     # After a change of a setting, Lambda starts a new process. No other process of the function runs then.
     with refresh.configured(Timeout=60), ThreadPoolExecutor() as threads:
-        with aws.fault("PutSecretValue", **HANGS) as hits:
+        # The request fails at the end of the delay. Otherwise, the emulator could perform it after the process has ended.
+        with aws.fault("PutSecretValue", **HANGS, **error("InternalServiceError", status=500)) as hits:
             running = threads.submit(refresh.run)
             eventually(lambda: hits() == 1)
             [process] = refresh.processes()
