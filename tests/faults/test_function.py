@@ -62,7 +62,7 @@ def test_a_run_that_is_out_of_memory_keeps_the_login(aws: EmbeddedAws, refresh: 
     before = refresh.login()
     # After a change of a setting, Lambda starts a new process. No other process of the function runs then.
     with refresh.configured(Timeout=60), ThreadPoolExecutor() as threads:
-        # The request fails at the end of the delay. Otherwise, the emulator could perform it after the process has ended.
+        # The request fails at the end of the delay. Otherwise, the emulator could perform it after the process ended.
         with aws.fault("PutSecretValue", **HANGS, **error("InternalServiceError", status=500)) as hits:
             running = threads.submit(refresh.run)
             eventually(lambda: hits() == 1)
