@@ -108,10 +108,8 @@ class WorkerPolicy(iam.ManagedPolicy):
             roles=list(roles),
             statements=statements,
         )
-        reasons = {f"AwsSolutions-IAM5[Resource::{arn}]": "Secrets Manager adds six characters" for arn in secret_arns}
-        acknowledge(
-            self, {**reasons, **image_permissions.wildcard_reasons(stack, pull_teams)} if pull_teams else reasons
-        )
+        if pull_teams:
+            acknowledge(self, image_permissions.wildcard_reasons(stack, pull_teams))
 
 
 def _secret_arn(stack: Stack, name: str) -> str:
