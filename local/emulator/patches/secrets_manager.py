@@ -140,7 +140,7 @@ def _remove_outdated_versions(secret: Secret) -> None:
     def written_at(version_id: str) -> float:
         return float(secret["Versions"][version_id]["CreatedDate"])
 
-    newest_first = sorted(reversed(list(secret["Versions"])), key=written_at, reverse=True)
+    newest_first = sorted(secret["Versions"], key=written_at)[::-1]
     for version_id in newest_first[KEPT_VERSIONS:]:
         is_old = time.time() - written_at(version_id) >= VERSION_IS_KEPT_SECONDS
         if is_old and not secret["Versions"][version_id]["Stages"]:
