@@ -139,8 +139,9 @@ The rest of this page needs these variables in the shell.
 Choose who you are with --profile:
 {profiles}
 
-Read the docker login as an Airflow worker, and refresh it:
-  aws secretsmanager get-secret-value --profile {reader} --secret-id {environment.secret_name(connection)}
+Read the docker login as an Airflow worker, without printing its password, and refresh it:
+  aws secretsmanager get-secret-value --profile {reader} --query VersionId \\
+    --secret-id {environment.secret_name(connection)}
   aws lambda invoke --function-name {deployed["RefreshFunctionName" + pascal_case(connection)]} /tmp/refresh.json \\
     && cat /tmp/refresh.json
 

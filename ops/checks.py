@@ -122,8 +122,9 @@ def find_taken_repositories(clients: Clients, planned: Planned) -> Iterator[Find
     foreign = sorted((planned.repositories & existing) - _ids(_resources_of(clients, stack)))
 
     def policy_of(name: str) -> Any:
-        ask = lambda: clients.ecr.get_repository_policy(repositoryName=name)  # noqa: E731
-        return _unless_missing(ask, "RepositoryPolicyNotFoundException")
+        return _unless_missing(
+            "RepositoryPolicyNotFoundException", clients.ecr.get_repository_policy, repositoryName=name
+        )
 
     def look_at(name: str) -> Finding | None:
         if owner := _stack_with(clients, name, "AWS::ECR::Repository"):
@@ -198,9 +199,9 @@ def find_missing_principals(clients: Clients, planned: Planned) -> Iterator[Find
             return None
         kind, name = what.split("/", 1)[0], what.rsplit("/", 1)[-1]
         if kind == "policy":
-            found = _unless_missing(lambda: clients.iam.get_policy(PolicyArn=arn)["Policy"], "NoSuchEntity")
+            found = (_unless_missing("NoSuchEntity", clients.iam.get_policy, PolicyArn=arn) or {}).get("Policy")
         elif kind == "user":
-            found = _unless_missing(lambda: clients.iam.get_user(UserName=name)["User"], "NoSuchEntity")
+            found = (_unless_missing("NoSuchEntity", clients.iam.get_user, UserName=name) or {}).get("User")
         else:
             found = _get_role(clients, name)
         setting = named[arn]
@@ -221,9 +222,7 @@ def find_denied_deploy_role(clients: Clients, planned: Planned) -> Iterator[Find
     secrets = _resources_of(clients, planned.stack("DockerLogin")).get("AWS::SecretsManager::Secret", [])
 
     def policy_of(arn: str) -> str:
-        answer = _unless_missing(
-            lambda: clients.secretsmanager.get_resource_policy(SecretId=arn), "ResourceNotFoundException"
-        )
+        answer = _unless_missing("ResourceNotFoundException", clients.secretsmanager.get_resource_policy, SecretId=arn)
         return str((answer or {}).get("ResourcePolicy") or "")
 
     policies = dict(zip(secrets, _in_parallel(policy_of, secrets), strict=True))
@@ -249,8 +248,8 @@ def find_stacks(clients: Clients, planned: Planned) -> Iterator[Finding]:
     removed = [stack_id for stack_id in OPTIONAL_STACKS if stack_id not in wanted]
 
     def status_of(stack_id: str) -> str | None:
-        ask = lambda: clients.cloudformation.describe_stacks(StackName=planned.stack(stack_id))  # noqa: E731
-        answer = _unless_missing(ask, "ValidationError")
+        name = planned.stack(stack_id)
+        answer = _unless_missing("ValidationError", clients.cloudformation.describe_stacks, StackName=name)
         return answer["Stacks"][0]["StackStatus"] if answer else None
 
     statuses = dict(zip(wanted + removed, _in_parallel(status_of, wanted + removed), strict=True))
@@ -320,7 +319,7 @@ def _resources_of(clients: Clients, stack: str) -> dict[str, list[str]]:
         pages = clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
         return [resource for page in pages for resource in page["StackResourceSummaries"]]
 
-    found = clients.ask_once(f"resources of {stack}", lambda: _unless_missing(list_resources, "ValidationError"))
+    found = clients.ask_once(f"resources of {stack}", lambda: _unless_missing("ValidationError", list_resources))
     by_type: dict[str, list[str]] = {}
     for each in found or []:
         if _exists(each):
@@ -335,7 +334,7 @@ def _ids(resources: dict[str, list[str]]) -> set[str]:
 def _stack_with(clients: Clients, physical_id: str, kind: str) -> str | None:
     """Return the name of the stack that has a resource, or None."""
     found = _unless_missing(
-        lambda: clients.cloudformation.describe_stack_resources(PhysicalResourceId=physical_id), "ValidationError"
+        "ValidationError", clients.cloudformation.describe_stack_resources, PhysicalResourceId=physical_id
     )
     for each in (found or {}).get("StackResources", []):
         if each.get("PhysicalResourceId") == physical_id and each["ResourceType"] == kind and _exists(each):
@@ -349,13 +348,11 @@ def _exists(resource: Any) -> bool:
 
 
 def _describe_secret(clients: Clients, secret_id: str) -> Any:
-    return _unless_missing(
-        lambda: clients.secretsmanager.describe_secret(SecretId=secret_id), "ResourceNotFoundException"
-    )
+    return _unless_missing("ResourceNotFoundException", clients.secretsmanager.describe_secret, SecretId=secret_id)
 
 
 def _get_role(clients: Clients, name: str) -> Any:
-    return _unless_missing(lambda: clients.iam.get_role(RoleName=name)["Role"], "NoSuchEntity")
+    return (_unless_missing("NoSuchEntity", clients.iam.get_role, RoleName=name) or {}).get("Role")
 
 
 def _name_of_secret(arn: str) -> str:
@@ -374,15 +371,15 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
 
 
-def _unless_missing(request: Callable[[], T], missing: str) -> T | None:
-    """Return the answer to a request, or None if AWS answers with this error code.
+def _unless_missing(missing: str, request: Callable[..., T], **parameters: str) -> T | None:
+    """Return the answer to a request, or None if AWS answers with the error code `missing`.
 
     Raises:
         NoAnswer: AWS answers with another error, or does not answer.
     """
     with answers():
         try:
-            return request()
+            return request(**parameters)
         except ClientError as error:
             if error.response["Error"]["Code"] != missing:
                 raise

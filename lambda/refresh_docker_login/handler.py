@@ -109,7 +109,7 @@ def handle(_event: object, context: Any) -> dict[str, str]:
 
     A scheduled run keeps a login that is younger than `shortest_interval`. A deployment's run writes in any case. After
     many deployments on a day, it only gets a token and checks the permission to write. If the versions of the secret
-    cannot be listed, the run writes, because a missing limit is better than an expired login.
+    cannot be listed, the run writes. Otherwise, the login could expire.
 
     Args:
         _event: The event is ignored, so that a caller cannot change the login or the secret that is written.
@@ -166,14 +166,16 @@ def _list_versions(clients: Clients, settings: Settings, *, is_deploy: bool) -> 
     give_up_at = time.monotonic() + SECONDS_UNTIL_THE_LAST_PAGE
 
     def read_all_pages() -> list[Version]:
-        page = clients.secrets_manager.list_secret_version_ids(**request)
-        versions = list(parse_versions(page))
-        while page.get("NextToken"):
+        versions: list[Version] = []
+        next_page: dict[str, str] = {}
+        while True:
+            page = clients.secrets_manager.list_secret_version_ids(**request, **next_page)
+            versions += parse_versions(page)
+            if not page.get("NextToken"):
+                return versions
             if time.monotonic() >= give_up_at:
                 raise TimeoutError
-            page = clients.secrets_manager.list_secret_version_ids(**request, NextToken=page["NextToken"])
-            versions += parse_versions(page)
-        return versions
+            next_page = {"NextToken": page["NextToken"]}
 
     try:
         versions: list[Version] = _call("ListSecretVersionIds", read_all_pages)

@@ -60,8 +60,8 @@ def run_in_turn(first_refreshes: Sequence[FirstRefresh]) -> None:
     Each first refresh takes two concurrent executions of the account's quota: CDK's function, and the refresh function.
     The quota of a new account can be 10, and the schedules of other connections need executions at the same time.
     """
-    for number, first_refresh in enumerate(first_refreshes[timings.FIRST_REFRESHES_AT_ONCE :]):
-        first_refresh.node.add_dependency(first_refreshes[number])
+    for earlier, later in zip(first_refreshes, first_refreshes[timings.FIRST_REFRESHES_AT_ONCE :], strict=False):
+        later.node.add_dependency(earlier)
 
 
 def restrict_provider(stack: Stack, *, role_path: str) -> None:

@@ -21,8 +21,6 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from ministack.core import iam_evaluator
-from ministack.core.responses import get_account_id, get_region
 from ministack.services import iam, secretsmanager
 from ministack.services.cloudformation import changesets, handlers
 
@@ -50,20 +48,10 @@ def check(action: str, secret_id: str) -> None:
     _, secret = secretsmanager._resolve(secret_id)
     if role_arn is None or secret is None:
         return
-    account, name = get_account_id(), role_arn.rsplit("/", 1)[-1]
-    request = iam_evaluator.EvalContext(
-        principal_arn=f"arn:aws:sts::{account}:assumed-role/{name}/AWSCloudFormation",
-        principal_type="AssumedRole",
-        principal_account=account,
-        action=f"secretsmanager:{action}",
-        resource_arn=secret["ARN"],
-        region=get_region(),
-        secure_transport=True,
-    )
-    policy, _ = iam_evaluator._resource_policy("secretsmanager", secret["ARN"]) or (None, None)
-    if iam_evaluator.evaluate_resource_policy(policy, request).decision == "Deny":
+    principal = authorization.principal_of(credential())
+    if authorization.decide(principal, f"secretsmanager:{action}", secret["ARN"]).decision == "Deny":
         raise ValueError(
-            f"User: {request.principal_arn} is not authorized to perform: {request.action} on resource: "
+            f"User: {principal.arn} is not authorized to perform: secretsmanager:{action} on resource: "
             f"{secret['ARN']} with an explicit deny in a resource-based policy "
             "(Service: SecretsManager, Status Code: 400)"
         )
