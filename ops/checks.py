@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -141,6 +142,25 @@ def find_taken_repositories(clients: Clients, planned: Planned) -> Iterator[Find
         return None
 
     yield from filter(None, _in_parallel(look_at, foreign))
+
+
+def find_missing_repositories(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find existing repositories in the settings that do not exist."""
+
+    def is_missing(name: str) -> bool:
+        describe = partial(clients.ecr.describe_repositories, repositoryNames=[name])
+        return not _unless_missing("RepositoryNotFoundException", describe)
+
+    for team, own in planned.environment.teams.items():
+        names = list(own.existing_repositories)
+        missing = [name for name, gone in zip(names, _in_parallel(is_missing, names), strict=True) if gone]
+        if missing:
+            yield Finding(
+                f"These existing repositories of the team {team} do not exist: {_listed(missing)}. "
+                "The deployment does not create them.",
+                f"Create them, or correct teams.{team}.existing_repositories.",
+                stops=False,
+            )
 
 
 def find_push_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Finding]:
@@ -302,6 +322,7 @@ Check = Callable[[Clients, Planned], Iterable[Finding]]
 CHECKS: dict[str, Check] = {
     "secrets": find_taken_secrets,
     "repositories": find_taken_repositories,
+    "existing repositories": find_missing_repositories,
     "push roles": find_push_role_conflicts,
     "principals": find_missing_principals,
     "deploy role": find_denied_deploy_role,

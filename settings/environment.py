@@ -5,6 +5,7 @@ is the setting's description there.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 import pydantic
@@ -20,6 +21,7 @@ from settings.value_types import (
     ConnectionsPrefix,
     EmailAddress,
     EnvironmentName,
+    ExistingRepositoryName,
     ImageCount,
     ImageTag,
     ImageTagPattern,
@@ -135,9 +137,20 @@ class Team(Table):
     In one account and Region, a team belongs to one environment.
     """
 
-    repositories: UniqueList[RepositoryName] = Field(min_length=1, examples=[["web-scraper"]])
-    """The team's repositories.
+    model_config = pydantic.ConfigDict(
+        json_schema_extra={"anyOf": [_is_filled(key) for key in ("repositories", "existing_repositories")]}
+    )
+
+    repositories: UniqueList[RepositoryName] = Field(default=(), examples=[["web-scraper"]])
+    """The team's repositories, which the deployment creates or adopts.
     Write each name without the team: `web-scraper` of the team `analytics` becomes `analytics/web-scraper` in ECR.
+    """
+
+    existing_repositories: UniqueList[ExistingRepositoryName] = Field(default=(), examples=[["web_scraper"]])
+    """Repositories that exist and that the deployment does not change.
+    Write the full names as they are in ECR.
+    The push role can push to them, and the connections with this team can pull from them.
+    The deployment sets no tag rules, lifecycle rules, policies or tags on them.
     """
 
     push: Push = Field(
@@ -150,7 +163,13 @@ class Team(Table):
     """The principals that may push to the team's repositories."""
 
     repository_defaults: RepositoryDefaults = RepositoryDefaults()
-    """The settings of all repositories of the team."""
+    """The settings of all repositories in `repositories`."""
+
+    @pydantic.model_validator(mode="after")
+    def _has_a_repository(self) -> Self:
+        if not (self.repositories or self.existing_repositories):
+            raise ValueError('has no repository; add repositories = ["<name>"] or existing_repositories = ["<name>"]')
+        return self
 
 
 class Connection(Table):
@@ -222,7 +241,7 @@ class EcsTask(Table):
     """A task definition on Fargate for one repository.
 
     Airflow runs the task instead of a container on the worker.
-    Replace `<team>/<name>` with the full name of a repository.
+    Replace `<team>/<name>` with the full name of a repository, or with a name in `existing_repositories`.
     """
 
     image_tag: ImageTag = Field(examples=["1"])
@@ -384,6 +403,13 @@ class Environment(Table):
         """Return the name of a connection's secret. Airflow's secrets backend looks up this name."""
         return f"{self.connections_prefix}/{connection_id}"
 
+    def existing_repositories(self, teams: Iterable[str]) -> list[str]:
+        """Return the full names of the repositories of these teams that are not managed here.
+
+        Unknown teams have none. Another check reports them.
+        """
+        return [name for team in teams if team in self.teams for name in self.teams[team].existing_repositories]
+
     def push_role_name(self, team: str) -> str:
         """Return the name of a team's push role."""
         return f"{self.name}-ecr-push-{team}"
@@ -392,6 +418,6 @@ class Environment(Table):
         """Return the family of the task definition for a repository.
 
         Args:
-            repository: The full name of the repository, `<team>/<name>`.
+            repository: The full name of the repository.
         """
         return f"{self.name}-{re.sub('[^a-z0-9]+', '-', repository)}"

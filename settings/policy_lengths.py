@@ -16,7 +16,7 @@ MANAGED_POLICY_QUOTA = 6_144
 TRUST_POLICY_QUOTA = 2_048
 
 # The part of each quota that may grow with the settings.
-ROOM_FOR_TEAMS = 8_000  # of INLINE_POLICIES_QUOTA, in a pull role
+ROOM_FOR_TEAMS = 8_000  # of INLINE_POLICIES_QUOTA, in a pull role; also for existing repositories in a push role
 ROOM_FOR_WORKERS = 5_000  # of MANAGED_POLICY_QUOTA, in each policy of the workers
 ROOM_FOR_PRINCIPALS = 1_600  # of TRUST_POLICY_QUOTA, in a push role
 
@@ -24,6 +24,7 @@ ROOM_FOR_PRINCIPALS = 1_600  # of TRUST_POLICY_QUOTA, in a push role
 _PRINCIPAL = 8
 _PERMISSION_SET = 100  # the ARN pattern of the role that IAM Identity Center creates
 _TEAM = 75  # the name is in the ARN of the team's repositories and in the value of the tag
+_EXISTING_REPOSITORY = 60
 _SECRET = 70
 _ECS_TASK = 390  # the ARNs of two roles, of the family with and without a revision, and of a log group
 
@@ -31,6 +32,7 @@ _ECS_TASK = 390  # the ARNs of two roles, of the family with and without a revis
 def problems(environment: Environment) -> Iterator[Problem]:
     """Return a problem for each setting that would make a policy longer than IAM accepts."""
     yield from _trust_policies(environment)
+    yield from _push_policies(environment)
     yield from _pull_policies(environment)
     yield from _worker_policy(environment)
     yield from _ecs_policy(environment)
@@ -49,12 +51,25 @@ def _trust_policies(environment: Environment) -> Iterator[Problem]:
             )
 
 
+def _push_policies(environment: Environment) -> Iterator[Problem]:
+    for name in environment.teams:
+        if _length_of_existing(environment, [name]) > ROOM_FOR_TEAMS:
+            yield Problem(
+                f"teams.{name}.existing_repositories",
+                f"has too many names for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
+                "split the repositories between two teams",
+            )
+
+
 def _pull_policies(environment: Environment) -> Iterator[Problem]:
     for name, connection in environment.connections.items():
-        if _length_of_teams(connection.teams) > ROOM_FOR_TEAMS:
+        length = _length_of_teams(connection.teams) + _length_of_existing(environment, connection.teams)
+        if length > ROOM_FOR_TEAMS:
+            existing = environment.existing_repositories(connection.teams)
+            has = "teams, or too many existing repositories," if existing else "teams"
             yield Problem(
                 f"connections.{name}.teams",
-                f"has too many teams for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
+                f"has too many {has} for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
                 "split the teams between two connections",
             )
 
@@ -62,7 +77,8 @@ def _pull_policies(environment: Environment) -> Iterator[Problem]:
 def _worker_policy(environment: Environment) -> Iterator[Problem]:
     length = sum(len(environment.secret_name(name)) + _SECRET for name in environment.connections)
     if environment.workers.pull_directly:
-        length += _length_of_teams({team for c in environment.connections.values() for team in c.teams})
+        teams = {team for c in environment.connections.values() for team in c.teams}
+        length += _length_of_teams(teams) + _length_of_existing(environment, teams)
     if length > ROOM_FOR_WORKERS:
         fix = "split the file into two environments, or shorten connections_prefix and the connections' IDs"
         yield Problem("connections", f"need {_TOO_LONG}; {fix}")
@@ -83,3 +99,7 @@ _TOO_LONG = f"a longer policy for the workers than the {MANAGED_POLICY_QUOTA} ch
 
 def _length_of_teams(teams: Iterable[str]) -> int:
     return sum(2 * len(team) + _TEAM for team in teams)
+
+
+def _length_of_existing(environment: Environment, teams: Iterable[str]) -> int:
+    return sum(len(name) + _EXISTING_REPOSITORY for name in environment.existing_repositories(teams))

@@ -1,5 +1,6 @@
 """The settings of the matrix, and the facts in them that the tests need, read without the code under test."""
 
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,8 +13,8 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 FOREIGN_ACCOUNT = "999999999999"
 
 # There are at least two of everything, so that the matrix notices code that treats only the first one. No connection of
-# `env` has all teams. The names of two teams start with the same word. The three teams cover every way to push that
-# the settings offer. Some roles have a path.
+# `env` has all teams. The names of two teams start with the same word, and so do the names of existing repositories of
+# two teams. The three teams cover every way to push that the settings offer. Some roles have a path.
 SETTINGS = f"""
 account = "{ACCOUNT}"
 region = "{REGION}"
@@ -21,10 +22,12 @@ secret_key = "customer"
 break_glass_role_arns = ["arn:aws:iam::{ACCOUNT}:role/BreakGlass", "arn:aws:iam::{ACCOUNT}:role/ops/OnCall"]
 [teams.analytics]
 repositories = ["app", "jobs/etl"]
+existing_repositories = ["web_scraper", "legacy/etl_job", "analytics/by-hand"]
 push.permission_sets = ["DataAnalyst", "DataEngineer"]
 push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/analytics-ci", "arn:aws:iam::{ACCOUNT}:role/ci/analytics-nightly"]
 [teams.analytics-x]
 repositories = ["app", "jobs/etl"]
+existing_repositories = ["web_scraper2", "legacy/etl_job2"]
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/ana", "arn:aws:iam::{ACCOUNT}:user/staff/ben"]
 push.require_mfa = true
 [teams.risk]
@@ -43,6 +46,8 @@ image_tag = "1"
 image_tag = "1"
 cpu_units = 1024
 memory_mib = 2048
+[ecs.tasks."web_scraper"]
+image_tag = "1"
 [ecs.tasks."analytics-x/app"]
 image_tag = "1"
 [ecs.tasks."analytics-x/jobs/etl"]
@@ -51,7 +56,7 @@ image_tag = "1"
 emails = ["ops@example.com", "data@example.com"]
 """
 # A second environment in the same account. Its workers also pull directly, and its stack creates the workers' role. No
-# connection has the team `direct-archive`.
+# connection has the team `direct-archive`. The team `direct-z` has only an existing repository.
 SETTINGS_DIRECT = f"""
 account = "{ACCOUNT}"
 region = "{REGION}"
@@ -60,15 +65,17 @@ secret_key = "customer"
 break_glass_role_arns = ["arn:aws:iam::{ACCOUNT}:role/DirectBreakGlass"]
 [teams.direct]
 repositories = ["app", "other-app"]
+existing_repositories = ["old_app", "old/app"]
 push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/direct-ci"]
 [teams.direct-x]
 repositories = ["app"]
 push.permission_sets = ["DirectAnalyst"]
 [teams.direct-z]
-repositories = ["app"]
+existing_repositories = ["old_app_z"]
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/zoe"]
 [teams.direct-archive]
 repositories = ["app"]
+existing_repositories = ["archive_app"]
 push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/direct-ci"]
 [connections.docker_direct]
 teams = ["direct", "direct-x"]
@@ -139,8 +146,20 @@ class Environment:
 
     @property
     def teams(self) -> dict[str, list[str]]:
-        """A dict of team to the team's repositories."""
-        return {team: list(settings["repositories"]) for team, settings in self.settings["teams"].items()}
+        """A dict of team to the team's managed repositories."""
+        return {team: list(settings.get("repositories", [])) for team, settings in self.settings["teams"].items()}
+
+    @property
+    def prefixed(self) -> dict[str, list[str]]:
+        """The managed repositories, and a repository `app` with the prefix of each team that has none."""
+        return {team: names or ["app"] for team, names in self.teams.items()}
+
+    @property
+    def existing(self) -> dict[str, list[str]]:
+        """A dict of team to the full names of the team's repositories that the deployment does not manage."""
+        return {
+            team: list(settings.get("existing_repositories", [])) for team, settings in self.settings["teams"].items()
+        }
 
     @property
     def connections(self) -> dict[str, list[str]]:
@@ -153,7 +172,7 @@ class Environment:
         return {
             repository: Task(
                 f"{self.name}/EcsTasks/{pascal_case(repository)}",
-                self.arn("ecs", f"task-definition/{self.name}-{repository.replace('/', '-')}"),
+                self.arn("ecs", f"task-definition/{self.name}-{re.sub('[/_]', '-', repository)}"),
                 task.get("cpu_units", 256),
                 task.get("memory_mib", 512),
             )

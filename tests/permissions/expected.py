@@ -21,6 +21,17 @@ PUSH = {
     "ecr:UploadLayerPart",
 }
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+# Reading the metadata of images and of the repository. A preview of the lifecycle policy deletes nothing.
+LOOK = {
+    "ecr:DescribeImageScanFindings",
+    "ecr:DescribeImages",
+    "ecr:DescribeRepositories",
+    "ecr:GetLifecyclePolicy",
+    "ecr:GetLifecyclePolicyPreview",
+    "ecr:ListImages",
+    "ecr:ListTagsForResource",
+    "ecr:StartLifecyclePolicyPreview",
+}
 LOG_IN = {"ecr:GetAuthorizationToken"}
 READ_SECRET = {"secretsmanager:GetSecretValue"}
 WRITE_SECRET = {"secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue"}
@@ -118,7 +129,7 @@ def images(environment: Environment, teams: Iterable[str]) -> list[str]:
     """Return the repositories of these teams, also the ones that are not in the settings."""
     found = []
     for team in teams:
-        for name in environment.teams[team]:
+        for name in environment.prefixed[team]:
             full = f"{team}/{name}"
             found += [*also_with_unknown_transport(full), f"{full}/below"]
             found += [f"{team}/{other}" for other in similar_names(name).values()]
@@ -127,7 +138,17 @@ def images(environment: Environment, teams: Iterable[str]) -> list[str]:
 
 
 def images_over_http(environment: Environment, teams: Iterable[str]) -> list[str]:
-    return [f"{team}/{name} over http" for team in teams for name in environment.teams[team]]
+    return [f"{team}/{name} over http" for team in teams for name in environment.prefixed[team]]
+
+
+def existing(environment: Environment, teams: Iterable[str]) -> list[str]:
+    """Return the existing repositories of these teams. The settings have their names, so their tags do not matter."""
+    return [
+        target
+        for team in teams
+        for name in environment.existing[team]
+        for target in (*also_with_unknown_transport(name), f"{name}, tagged {team}", f"{name}, tagged another-team")
+    ]
 
 
 def pulls(environment: Environment, teams: Iterable[str]) -> Permissions:
@@ -137,7 +158,9 @@ def pulls(environment: Environment, teams: Iterable[str]) -> Permissions:
     """
     teams = list(teams)
     tagged = [f"{team}/app, tagged {other}" for team in teams for other in teams if other != team]
-    return each(images(environment, teams) + images_over_http(environment, teams) + tagged, PULL)
+    over_http = [f"{name} over http" for team in teams for name in environment.existing[team]]
+    over_http += images_over_http(environment, teams)
+    return each(images(environment, teams) + existing(environment, teams) + over_http + tagged, PULL)
 
 
 def key_uses(environment: Environment, of: str, connections: Iterable[str]) -> list[str]:
@@ -202,8 +225,9 @@ def key_in_any_way(environment: Environment) -> list[str]:
 
 
 def push_role(environment: Environment, team: str) -> Permissions:
-    """Analysts push the images of their team, and only over HTTPS."""
-    return {"no specific resource": LOG_IN, **each(images(environment, [team]), PUSH)}
+    """Analysts push, pull and look at the images of their team, and only over HTTPS."""
+    own = images(environment, [team]) + existing(environment, [team])
+    return {"no specific resource": LOG_IN, **each(own, PUSH | PULL | LOOK)}
 
 
 def pull_role(environment: Environment, connection: str) -> Permissions:
@@ -291,7 +315,10 @@ def execution_role(environment: Environment, repository: str) -> Permissions:
     """The execution role of a Fargate task pulls the task's image and writes the task's log."""
     own = [*also_with_unknown_transport(repository), f"{repository} over http"]
     # The settings name the repository, so its tag does not matter.
-    team, name = repository.split("/", 1)
+    for team, names in environment.existing.items():
+        if repository in names:
+            own += [f"{repository}, tagged {team}", f"{repository}, tagged another-team"]
+    team, _, name = repository.partition("/")
     others = ["another-team", *similar_names(team).values(), *(other for other in environment.teams if other != team)]
     tags = ["untagged", *(f"tagged {other}" for other in others)]
     tagged = [f"{repository}, {tag}" for tag in tags if name == "app"]

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from tests.permissions import expected
 from tests.permissions.environments import DIRECT, ENV
-from tests.permissions.expected import ADMINISTER_KEY, EVERYTHING, READ_METADATA, Permissions
+from tests.permissions.expected import ADMINISTER_KEY, EVERYTHING, LOOK, READ_METADATA, Permissions
 from tools import ROOT
 
 PAGE = ROOT / "docs" / "security.md"
@@ -47,11 +47,12 @@ ROLES = {
 PROBES = re.compile(
     "transport unknown|over http|without its policy|created again|open key|like that of|with a similar value|its name|"
     "through no service|in another Region|/below|with the |not-in-the-settings|tagged|"
-    "/[xy]-|-[xyz]|_[xz]|jobs|other-app"
+    "/[xy]-|-[xyz]|_[xz]|jobs|other-app|legacy|by-hand|old/app|(of|task|definition) web_scraper"
 )
 # The names that docs/security.md explains above the table.
 SHORT = {
     frozenset(ADMINISTER_KEY): "change the key's settings",
+    frozenset(LOOK): "look at images",
     frozenset(READ_METADATA): "describe the secret",
 }
 

@@ -41,6 +41,7 @@ LONG_ID = f"docker_{'x' * 244}"
 
 # Keys
 REPOSITORIES = "teams.analytics.repositories"
+EXISTING = "teams.analytics.existing_repositories"
 PUSH = "teams.analytics.push"
 SETS, ROLES, USERS = f"{PUSH}.permission_sets", f"{PUSH}.role_arns", f"{PUSH}.user_arns"
 MUST_MFA = f"{PUSH}.require_mfa"
@@ -111,6 +112,10 @@ def teams(*names: str) -> str:
 
 def repositories(*names: str) -> str:
     return edited('["web-scraper", "churn-model"]', str([*names]))
+
+
+def existing(*names: str) -> str:
+    return beside(f"existing_repositories = {[*names]}")
 
 
 def push(text: str) -> str:

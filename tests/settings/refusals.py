@@ -12,6 +12,7 @@ from tests.settings.edits import (
     DEFAULTS,
     DOCKER,
     DOCKER_TABLE,
+    EXISTING,
     GLASS,
     IMAGES,
     LIMIT,
@@ -48,6 +49,7 @@ from tests.settings.edits import (
     edited,
     emails,
     end,
+    existing,
     long_family,
     many_tasks,
     misplaced,
@@ -134,7 +136,7 @@ KEYS: list[Refusal] = [
     ("no account", edited('account = "111111111111"', ""), "account", "is missing", 'add account = "123456789012"'),
     ("no region", edited('region = "eu-west-1"', ""), "region", "is missing", 'add region = "eu-west-1"'),
     ("no teams", edited(TEAM_TABLE, ""), "teams", "is missing", "add a table [teams.analytics]"),
-    ("no repositories", edited("repositories", "# "), REPOSITORIES, "is missing", 'add repositories = ["web-scraper"]'),
+    ("no repositories", edited("repositories", "# "), "teams.analytics", "has no repository", "add repositories = ["),
     ("no push", edited(PUSH_TABLE, ""), PUSH, "is missing", "permission_sets, role_arns or user_arns"),
     ("no connections", edited(DOCKER_TABLE, ""), "connections", "is missing", "a table [connections.docker_default]"),
     ("no teams of a connection", edited('teams = ["analytics"]', ""), f"{DOCKER}.teams", "is missing", "teams = ["),
@@ -143,7 +145,13 @@ KEYS: list[Refusal] = [
     ("no image tag", workers(ROLE) + f"[{TASK}]", f"{TASK}.image_tag", "is missing", 'add image_tag = "1"'),
     ("no alerts", edited(ALERTS_TABLE, ""), "alerts", "is missing", "emails, topic_arn or off_because"),
     ("an empty table of teams", edited(TEAM_TABLE, "[teams]\n"), "teams", "is empty", "at least one"),
-    ("an empty list of repositories", repositories(), REPOSITORIES, "is empty", "at least one"),
+    (
+        "an empty list of repositories",
+        repositories(),
+        "teams.analytics",
+        "has no repository",
+        "existing_repositories = [",
+    ),
     ("an empty table of connections", edited(DOCKER_TABLE, "[connections]\n"), "connections", "is empty", "one"),
     ("an empty list of teams", connected(), f"{DOCKER}.teams", "is empty", "at least one"),
     ("no way to alert", emails(), "alerts", "has none of emails, topic_arn and off_because", "add one"),
@@ -203,6 +211,8 @@ FORMS: list[Refusal] = [
         (f"{name} for a repository", repositories(name), REPOSITORIES, f"'{name}'", "with one of ._-/ between them")
         for name in ("a//b", "a..b", "a___b", "a._b", "a-_b", "-a", "a__", "a b")
     ),
+    ("an existing repository in upper case", existing("Web"), EXISTING, "'Web' is not the name", "lower-case"),
+    ("an existing repository of 257 characters", existing("r" * 257), EXISTING, "has 257 characters", "to 256"),
     ("a connection without docker_", edited("docker_default", "ecr"), "connections.ecr", "'ecr'", "write docker_"),
     (
         "a connection with a hyphen",
@@ -381,6 +391,33 @@ TOGETHER: list[Refusal] = [
         "split the teams",
     ),
     (
+        "too many existing repositories for the policy of a push role",
+        existing(*numbered("r" * 140, 41)).replace('teams = ["analytics"]', 'teams = ["other"]')
+        + teams("other").removeprefix(VALID),
+        EXISTING,
+        "has too many names for a role's policies",
+        "split the repositories",
+    ),
+    (
+        "too many existing repositories for the policies of a pull role",
+        "".join(
+            (VALID if team == "analytics" else teams(team).removeprefix(VALID)).replace(
+                f"[teams.{team}]\n", f"[teams.{team}]\nexisting_repositories = {numbered(team[0] * 150, 20)}\n"
+            )
+            for team in ("analytics", "risk")
+        ).replace('teams = ["analytics"]', 'teams = ["analytics", "risk"]'),
+        f"{DOCKER}.teams",
+        "too many teams, or too many existing repositories, for a role's policies",
+        "split the teams",
+    ),
+    (
+        "too many existing repositories for the workers' policy",
+        existing(*numbered("r" * 120, 30)) + "[workers]\npull_directly = true",
+        "connections",
+        "need a longer policy for the workers",
+        "split",
+    ),
+    (
         "too many connections for the workers' policy",
         prefix("x" * 200) + connections(*numbered("docker_", 20)).removeprefix(VALID),
         "connections",
@@ -441,6 +478,33 @@ TOGETHER: list[Refusal] = [
             "app:5",
             "/app/",
         )
+    ),
+    *(
+        (f"{text} for an existing repository", existing(text), EXISTING, f"'{text}' is not the name", "write 'old/app'")
+        for text in (f"{REGISTRY}/old/app:5", "old/app:5", "/old/app", f"https://{REGISTRY}/old/app")
+    ),
+    (
+        "an existing repository that is managed",
+        existing("old", "analytics/churn-model"),
+        EXISTING,
+        "'analytics/churn-model' is managed here, because 'churn-model' is in repositories",
+        "remove one of the two",
+    ),
+    (
+        "an existing repository with the name of another team",
+        teams("risk").replace("[teams.analytics]\n", '[teams.analytics]\nexisting_repositories = ["old", "risk/x"]\n'),
+        EXISTING,
+        "'risk/x' starts with the name of the team risk",
+        "move it to teams.risk.existing_repositories",
+    ),
+    (
+        "an existing repository of two teams",
+        (existing("old", "web") + teams("risk").removeprefix(VALID)).replace(
+            "[teams.risk]\n", '[teams.risk]\nexisting_repositories = ["older", "web"]\n'
+        ),
+        "teams.risk.existing_repositories",
+        "'web' is also in teams.analytics.existing_repositories",
+        "keep it in the team that pushes to the repository",
     ),
     ("an image of another team", repositories(f"{REGISTRY}/risk/app:5"), REPOSITORIES, "is not the name", "'risk/app'"),
     (

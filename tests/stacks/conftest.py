@@ -19,6 +19,7 @@ push.role_arns = ["arn:aws:iam::444455556666:role/analytics-ci"]
 repository_defaults.mutable_tags = ["latest"]
 [teams.risk]
 repositories = ["var", "reports/daily"]
+existing_repositories = ["var_old", "old/var"]
 push.user_arns = ["arn:aws:iam::444455556666:user/ana"]
 push.require_mfa = true
 [connections.docker_default]
