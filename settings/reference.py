@@ -169,7 +169,8 @@ def _sections(path: str, model: type[BaseModel], facts: list[str]) -> Iterator[_
         if table := model_of(field):
             inner = f"{path}.{key}".lstrip(".")
             if placeholder := NAMED_TABLES.get(key):
-                facts = [f"At least one `[{inner}.{placeholder}]` is required."]
+                required = f"At least one `[{inner}.{placeholder}]` is required."
+                facts = [required if field.is_required() else "This table is optional."]
                 if advice := _advice(field):
                     facts.append(f"For `{placeholder}`, {_code(advice)}.")
                 yield from _sections(f"{inner}.{placeholder}", table, facts)

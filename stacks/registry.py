@@ -1,6 +1,7 @@
 """The ECR repositories. They are in a separate stack, because they stay after the other stacks are deleted."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags, Token
 from aws_cdk import aws_ecr as ecr
@@ -9,6 +10,7 @@ from constructs import Construct
 from settings.environment import Environment
 from settings.names import TEAM_TAG, pascal_case, repository_name
 from stacks.acknowledgements import acknowledge
+from stacks.lifecycle import lifecycle_policy_text
 
 
 class RegistryStack(Stack):
@@ -29,7 +31,7 @@ class RegistryStack(Stack):
                     pascal_case(name),
                     repository_name=repository_name(team_name, name),
                     mutable_tags=team.repository_defaults.mutable_tags,
-                    keep_images=team.repository_defaults.keep_images,
+                    lifecycle_policy_text=lifecycle_policy_text(team.lifecycle_of(name)),
                 )
 
         # Outputs
@@ -42,7 +44,7 @@ class RegistryStack(Stack):
 
 
 class Repository(ecr.Repository):
-    """A repository that scans images and keeps the newest images. The repository stays when the stack is deleted."""
+    """A repository that scans images. The repository stays when the stack is deleted."""
 
     def __init__(
         self,
@@ -51,7 +53,7 @@ class Repository(ecr.Repository):
         *,
         repository_name: str,
         mutable_tags: Sequence[str],
-        keep_images: int,
+        lifecycle_policy_text: str | None,
     ) -> None:
         """
         Args:
@@ -59,7 +61,7 @@ class Repository(ecr.Repository):
             construct_id: The construct's id.
             repository_name: The full name, `<team>/<name>`.
             mutable_tags: Patterns of the tags that may move to another image. All other tags are immutable.
-            keep_images: The number of images that ECR keeps. ECR deletes older images.
+            lifecycle_policy_text: The lifecycle policy as JSON. With None, no image expires.
         """
         super().__init__(
             scope,
@@ -73,10 +75,14 @@ class Repository(ecr.Repository):
                 ecr.ImageTagMutabilityExclusionFilter.wildcard(pattern) for pattern in mutable_tags
             ]
             or None,
-            lifecycle_rules=[ecr.LifecycleRule(max_image_count=keep_images, description="Keep the newest images")],
             encryption=ecr.RepositoryEncryption.AES_256,
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
+        if lifecycle_policy_text:
+            resource = cast(ecr.CfnRepository, self.node.default_child)
+            resource.lifecycle_policy = ecr.CfnRepository.LifecyclePolicyProperty(
+                lifecycle_policy_text=lifecycle_policy_text
+            )
         reasons = {
             "CKV_AWS_136": "A customer managed key requires kms:CreateGrant, and another key replaces the repository"
         }
