@@ -125,6 +125,7 @@ A warning has the same form and does not stop a deployment.
 A warning names a principal or a topic of another account.
 The reason is that a copied file often contains an account number of the original file.
 Another warning names clean-ups of two environments that select the same instances.
+A warning also names `keep_images` without `protected_tags`, because ECR can then delete an image that a DAG runs.
 
 ## All settings
 
