@@ -10,7 +10,9 @@ from typing import Any
 from settings.names import pascal_case
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
-FOREIGN_ACCOUNT = "999999999999"
+FOREIGN_ACCOUNT, SECOND_FOREIGN_ACCOUNT = "999999999999", "777777777777"
+# The account of the matrix is in this organization too.
+ORGANIZATION = "o-abcd123456"
 
 # There are at least two of everything, so that the matrix notices code that treats only the first one. No connection of
 # `env` has all teams. The names of two teams start with the same word, and so do the names of existing repositories of
@@ -23,15 +25,20 @@ break_glass_role_arns = ["arn:aws:iam::{ACCOUNT}:role/BreakGlass", "arn:aws:iam:
 [teams.analytics]
 repositories = ["app", "jobs/etl"]
 existing_repositories = ["web_scraper", "legacy/etl_job", "analytics/by-hand"]
+pull_accounts = ["{FOREIGN_ACCOUNT}", "{SECOND_FOREIGN_ACCOUNT}"]
+lifecycle = {{ protected_tags = ["release-*", "v1"], keep_images = 30, expire_untagged_after_days = 14 }}
+repository.app.lifecycle.keep_images = 5
 push.permission_sets = ["DataAnalyst", "DataEngineer"]
 push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/analytics-ci", "arn:aws:iam::{ACCOUNT}:role/ci/analytics-nightly"]
 [teams.analytics-x]
 repositories = ["app", "jobs/etl"]
 existing_repositories = ["web_scraper2", "legacy/etl_job2"]
+pull_organization = "{ORGANIZATION}"
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/ana", "arn:aws:iam::{ACCOUNT}:user/staff/ben"]
 push.require_mfa = true
 [teams.risk]
 repositories = ["var"]
+others_may_push_because = "a backup tool pushes"
 push.role_arns = ["arn:aws:iam::{FOREIGN_ACCOUNT}:role/risk-ci"]
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/cem", "arn:aws:iam::{ACCOUNT}:user/dora"]
 [connections.docker_default]
@@ -70,12 +77,16 @@ push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/direct-ci"]
 [teams.direct-x]
 repositories = ["app"]
 push.permission_sets = ["DirectAnalyst"]
+pull_accounts = ["{SECOND_FOREIGN_ACCOUNT}", "{FOREIGN_ACCOUNT}"]
+pull_organization = "{ORGANIZATION}"
 [teams.direct-z]
 existing_repositories = ["old_app_z"]
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/zoe"]
 [teams.direct-archive]
 repositories = ["app"]
 existing_repositories = ["archive_app"]
+others_may_push_because = "a backup tool pushes"
+pull_accounts = ["{SECOND_FOREIGN_ACCOUNT}", "{FOREIGN_ACCOUNT}"]
 push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/direct-ci"]
 [connections.docker_direct]
 teams = ["direct", "direct-x"]
@@ -149,6 +160,14 @@ class Environment:
         """A dict of team to the team's managed repositories."""
         return {team: list(settings.get("repositories", [])) for team, settings in self.settings["teams"].items()}
 
+    def others_may_push(self, team: str) -> bool:
+        return "others_may_push_because" in self.settings["teams"][team]
+
+    def has_repository_policy(self, team: str) -> bool:
+        """Return whether the managed repositories of a team have a policy."""
+        readers = {"pull_accounts", "pull_organization"}
+        return not self.others_may_push(team) or bool(readers.intersection(self.settings["teams"][team]))
+
     @property
     def prefixed(self) -> dict[str, list[str]]:
         """The managed repositories, and a repository `app` with the prefix of each team that has none."""
@@ -193,6 +212,10 @@ class Environment:
     def push_role(self, team: str) -> str:
         """Return the construct path of a team's push role."""
         return f"{self.name}/Access/PushRoles/{pascal_case(team)}"
+
+    def repository(self, team: str, name: str) -> str:
+        """Return the construct path of a managed repository."""
+        return f"{self.name}/Registry/Repositories/{pascal_case(team)}/{pascal_case(name)}"
 
     def connection(self, connection: str) -> str:
         """Return the construct path of a connection."""

@@ -3,12 +3,18 @@
 A function returns the permissions of one kind of principal. The rules read the settings, but not the code under test.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from tests.permissions.account import ADMINISTRATOR as ADMINISTRATORS_POLICY
-from tests.permissions.account import WITH_EVERY_PERMISSION, Account, similar_names
+from tests.permissions.account import (
+    ORGANIZATION_OF,
+    OTHER_ADMINISTRATORS,
+    WITH_EVERY_PERMISSION,
+    Account,
+    similar_names,
+)
 from tests.permissions.callers import OF_EC2, OF_ECS, OF_LAMBDA, OF_SCHEDULER, role_callers, set_callers, user_callers
-from tests.permissions.environments import Environment
+from tests.permissions.environments import ORGANIZATION, Environment
 
 Permissions = dict[str, set[str]]  # target to actions; requests.py defines the names of the targets
 
@@ -33,6 +39,20 @@ LOOK = {
     "ecr:StartLifecyclePolicyPreview",
 }
 LOG_IN = {"ecr:GetAuthorizationToken"}
+# The actions that the policy of a repository denies to all but a few principals.
+WRITE_IMAGES = (PUSH - PULL) | {"ecr:BatchImportUpstreamImage"}
+CHANGE_REPOSITORY = {
+    "ecr:BatchDeleteImage",
+    "ecr:DeleteLifecyclePolicy",
+    "ecr:DeleteRepository",
+    "ecr:DeleteRepositoryPolicy",
+    "ecr:PutImageTagMutability",
+    "ecr:PutLifecyclePolicy",
+    "ecr:SetRepositoryPolicy",
+    "ecr:TagResource",
+    "ecr:UntagResource",
+    "ecr:UpdateImageStorageClass",
+}
 READ_SECRET = {"secretsmanager:GetSecretValue"}
 WRITE_SECRET = {"secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue"}
 ROLL_BACK = {"secretsmanager:UpdateSecretVersionStage"}
@@ -100,6 +120,12 @@ TOPIC_EXCEPT_PUBLISH = {
     "sns:UntagResource",
 }
 EVERYTHING = {"*"}  # every action that the service has for the resource's type, except NEVER
+
+
+def everything_except(actions: set[str]) -> set[str]:
+    return EVERYTHING | {f"not {action}" for action in actions}
+
+
 # No principal may copy a docker login to another Region or account.
 NEVER = {"secretsmanager:AssociateCrossAccountReplica", "secretsmanager:ReplicateSecretToRegions"}
 
@@ -135,6 +161,12 @@ def images(environment: Environment, teams: Iterable[str]) -> list[str]:
             found += [f"{team}/{other}" for other in similar_names(name).values()]
         found.append(f"{team}/not-in-the-settings")
     return found
+
+
+def repositories(environment: Environment, team: str) -> list[str]:
+    """Return the managed repositories of a team."""
+    names = [f"{team}/{name}" for name in environment.teams[team]]
+    return also_with_unknown_transport(*names) + [f"{name} over http" for name in names]
 
 
 def images_over_http(environment: Environment, teams: Iterable[str]) -> list[str]:
@@ -336,9 +368,20 @@ def administrator(environment: Environment) -> Permissions:
     """Administrators of the account can neither read nor write a secret value."""
     topic = f"alert topic of {environment.name}"
     topics = also_with_unknown_transport(topic) if environment.creates_topic else []
+    images: Permissions = {}
+    for team in environment.teams:
+        if not environment.has_repository_policy(team):
+            continue
+        denied = set() if environment.others_may_push(team) else WRITE_IMAGES | CHANGE_REPOSITORY
+        # Without break-glass roles, an administrator can change a repository.
+        images |= each(
+            repositories(environment, team),
+            everything_except(denied if environment.break_glass_arns else denied - CHANGE_REPOSITORY),
+        )
     # Without break-glass roles, an administrator can cancel the deletion of a secret.
     on_secrets = READ_METADATA if environment.break_glass_arns else READ_METADATA | RESTORE_SECRET
     return {
+        **images,
         **each(secrets(environment), on_secrets),
         **each(key_in_any_way(environment), ADMINISTER_KEY),
         **each(failures(environment) + topics, EVERYTHING),
@@ -359,8 +402,29 @@ def writer(environment: Environment, connection: str) -> Permissions:
     }
 
 
+def pusher(environment: Environment, team: str) -> Permissions:
+    """What the policies of the team's repositories allow to the push role in addition."""
+    return on_protected(environment, [team], WRITE_IMAGES)
+
+
+def on_protected(environment: Environment, teams: Iterable[str], actions: set[str]) -> Permissions:
+    """Return permissions on the repositories of the teams that protect their repositories."""
+    protected = [team for team in teams if not environment.others_may_push(team)]
+    return each([name for team in protected for name in repositories(environment, team)], actions)
+
+
+def another_account(environment: Environment, account: str, organization: str) -> Permissions:
+    """Administrators of other accounts can pull from the repositories whose policy names their account."""
+    found = []
+    for team, settings in environment.settings["teams"].items():
+        if account in settings.get("pull_accounts", []) or organization == settings.get("pull_organization"):
+            found += repositories(environment, team)
+    return each(found, PULL)
+
+
 def break_glass(environment: Environment) -> Permissions:
     return {
+        **on_protected(environment, environment.teams, CHANGE_REPOSITORY),
         **each(secrets(environment), READ_SECRET | ROLL_BACK | RESTORE_SECRET | CHANGE_SECRET_POLICY),
         **each(key_for_secrets(environment, "key"), DECRYPT),
     }
@@ -368,6 +432,7 @@ def break_glass(environment: Environment) -> Permissions:
 
 def deploy(environment: Environment) -> Permissions:
     return {
+        **on_protected(environment, environment.teams, WRITE_IMAGES | CHANGE_REPOSITORY),
         **each(secrets(environment), EVERYTHING),
         **each(key_for_secrets(environment, "key"), ENCRYPT | {"kms:Encrypt"}),
         **each(key_tests(environment), ENCRYPT),
@@ -375,7 +440,10 @@ def deploy(environment: Environment) -> Permissions:
 
 
 def root(environment: Environment) -> Permissions:
-    return each(secrets(environment), CHANGE_SECRET_POLICY | RESTORE_SECRET)
+    return {
+        **on_protected(environment, environment.teams, WRITE_IMAGES | CHANGE_REPOSITORY),
+        **each(secrets(environment), CHANGE_SECRET_POLICY | RESTORE_SECRET),
+    }
 
 
 def alarms(environment: Environment) -> Permissions:
@@ -397,10 +465,14 @@ def with_own_permissions(environment: Environment) -> Iterator[tuple[str, Permis
     for repository, task in environment.tasks.items():
         yield f"{task.path}/ExecutionRole", execution_role(environment, repository)
     yield "CloudWatch", alarms(environment)
+    for name, account in OTHER_ADMINISTRATORS.items():
+        yield name, another_account(environment, account, ORGANIZATION_OF.get(account, ORGANIZATION))
 
 
 def in_addition(environment: Environment) -> Iterator[tuple[str, Permissions]]:
     """Yield what administrators may do in addition, if they have the ARN of a principal that the policies name."""
+    for team in environment.teams:
+        yield environment.push_role(team) + WITH_EVERY_PERMISSION, pusher(environment, team)
     for name in environment.workers:
         yield name + WITH_EVERY_PERMISSION, reader(environment)
     for connection in environment.connections:
@@ -433,7 +505,21 @@ def both(first: Permissions, second: Permissions) -> Permissions:
 
 def _add(found: Permissions, more: Permissions) -> None:
     for target, actions in more.items():
-        found[target] = EVERYTHING if EVERYTHING in (found.get(target), actions) else found.get(target, set()) | actions
+        found[target] = _union(found.get(target, set()), actions)
+
+
+def _union(one: set[str], other: set[str]) -> set[str]:
+    both = one | other
+    if "*" not in both:
+        return both
+    # An exception of one set is no exception of the union if the other set has the action.
+    exceptions = {action.removeprefix("not ") for action in both if action.startswith("not ")}
+    return everything_except({action for action in exceptions if not (is_in(action, one) or is_in(action, other))})
+
+
+def is_in(action: str, allowed: Collection[str]) -> bool:
+    """Return whether an action is in a set of the table."""
+    return action in allowed or ("*" in allowed and f"not {action}" not in allowed)
 
 
 # The callers that may assume each role. callers.py defines their names. Their identity-based policies allow it.

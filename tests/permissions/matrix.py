@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tests.permissions import simulator
 from tests.permissions.account import Account
 from tests.permissions.callers import callers_of
-from tests.permissions.expected import EVERYTHING, NEVER, assumed_by, expected_in
+from tests.permissions.expected import NEVER, assumed_by, expected_in, is_in
 from tests.permissions.requests import Requests, Target
 from tests.permissions.simulator import Decisions
 
@@ -44,9 +44,7 @@ def are_expected(account: Account, requests: Iterable[Requests]) -> list[Decisio
 
 
 def _is_expected(allowed: frozenset[str], action: str) -> bool:
-    if action in allowed or action == NEEDS_NO_PERMISSION:
-        return action not in NEVER
-    return allowed == EVERYTHING and action not in NEVER
+    return (is_in(action, allowed) or action == NEEDS_NO_PERMISSION) and action not in NEVER
 
 
 def attempts_of(account: Account) -> list[Attempt]:

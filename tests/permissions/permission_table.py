@@ -4,8 +4,17 @@ import re
 from itertools import groupby
 
 from tests.permissions import expected
-from tests.permissions.environments import DIRECT, ENV
-from tests.permissions.expected import ADMINISTER_KEY, EVERYTHING, LOOK, READ_METADATA, Permissions
+from tests.permissions.environments import DIRECT, ENV, FOREIGN_ACCOUNT
+from tests.permissions.expected import (
+    ADMINISTER_KEY,
+    CHANGE_REPOSITORY,
+    EVERYTHING,
+    LOOK,
+    READ_METADATA,
+    WRITE_IMAGES,
+    Permissions,
+    everything_except,
+)
 from tools import ROOT
 
 PAGE = ROOT / "docs" / "security.md"
@@ -30,7 +39,8 @@ WHO: dict[str, Permissions] = {
         expected.administrator(ENV), expected.deploy(ENV)
     ),
     "root user of the account": expected.both(expected.administrator(ENV), expected.root(ENV)),
-    "administrator of another account": {},
+    "administrator of another account, which is in pull_accounts": expected.another_account(ENV, FOREIGN_ACCOUNT, ""),
+    "administrator of any other account": {},
     "CloudWatch, for an alarm of the account": expected.alarms(ENV),
 }
 ROLES = {
@@ -52,6 +62,9 @@ PROBES = re.compile(
 # The names that docs/security.md explains above the table.
 SHORT = {
     frozenset(ADMINISTER_KEY): "change the key's settings",
+    frozenset(everything_except(WRITE_IMAGES | CHANGE_REPOSITORY)): "all actions except push and change",
+    frozenset(everything_except(CHANGE_REPOSITORY)): "all actions except change",
+    frozenset(everything_except(WRITE_IMAGES)): "all actions except push",
     frozenset(LOOK): "look at images",
     frozenset(READ_METADATA): "describe the secret",
 }
@@ -88,6 +101,8 @@ def _caller(name: str) -> str:
 def _listed(actions: frozenset[str]) -> str:
     if actions == EVERYTHING:
         return "all actions"
+    if actions in SHORT:
+        return SHORT[actions]
     found = []
     for known, words in SHORT.items():
         if known <= actions:

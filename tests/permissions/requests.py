@@ -62,19 +62,20 @@ def _similar(name: str, resource_type: str, arn: str, text: str, context: dict[s
 def _repositories(account: Account, environment: Environment) -> dict[str, Target]:
     """Return each team's managed and existing repositories, and repositories with similar names or tags."""
 
-    def repository(name: str, team: str | None, context: dict[str, str] = HTTPS) -> Target:
+    def repository(name: str, team: str | None, context: dict[str, str] = HTTPS, policy: str | None = None) -> Target:
         tag = {"aws:ResourceTag/team": team} if team else {}
-        return Target(environment.arn("ecr", f"repository/{name}"), "repository", None, {**context, **tag})
+        return Target(environment.arn("ecr", f"repository/{name}"), "repository", policy, {**context, **tag})
 
     found: dict[str, Target] = {}
     for team, names in environment.prefixed.items():
         for name in names:
             full, own = f"{team}/{name}", repository(f"{team}/{name}", team)
+            policy = account.resource_policies.get(environment.repository(team, name))
             found |= {
-                full: own,
-                f"{full} over http": repository(full, team, HTTP),
+                full: repository(full, team, policy=policy),
+                f"{full} over http": repository(full, team, HTTP, policy),
                 # AWS does not document whether docker's requests with a token have the key aws:SecureTransport.
-                f"{full}, transport unknown": repository(full, team, {}),
+                f"{full}, transport unknown": repository(full, team, {}, policy),
                 f"{full}/below": repository(f"{full}/below", team),
                 **_similar(full, "repository", own.arn, team, own.context),
             }

@@ -21,6 +21,7 @@ WHOLE = {
     "DashboardBody",
     "KeyPolicy",
     "PolicyDocument",
+    "RepositoryPolicyText",
     "ResourcePolicy",
     "Rights",
     "Variables",
@@ -61,6 +62,7 @@ PROPERTIES = {
         "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterValue",
         "LifecyclePolicy.LifecyclePolicyText",
         "RepositoryName",
+        "RepositoryPolicyText",
         "Tags.Key",
         "Tags.Value",
     },
@@ -237,10 +239,7 @@ def _role(environment: Environment, path: str, **more: Any) -> tuple[str, str, V
 def _registry(environment: Environment) -> Rows:
     for team, names in environment.teams.items():
         for name in names:
-            path = f"{environment.name}/Registry/Repositories/{pascal_case(team)}/{pascal_case(name)}"
-            defaults = environment.settings["teams"][team].get("repository_defaults", {})
-            tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images", 50)
-            selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{keep}}}'
+            tags = environment.settings["teams"][team].get("repository_defaults", {}).get("mutable_tags", [])
             values = {
                 "RepositoryName": f"{team}/{name}",
                 "Tags": [{"Key": "team", "Value": team}],
@@ -253,10 +252,35 @@ def _registry(environment: Environment) -> Rows:
                     for tag in tags
                 ]
                 or None,
-                "LifecyclePolicy.LifecyclePolicyText": '{"rules":[{"rulePriority":1,'
-                f'"description":"Keep the newest images","selection":{selection},"action":{{"type":"expire"}}}}]}}',
+                "LifecyclePolicy.LifecyclePolicyText": _lifecycle(environment.settings["teams"][team], name),
             }
-            yield path, "AWS::ECR::Repository", values
+            yield environment.repository(team, name), "AWS::ECR::Repository", values
+
+
+def _lifecycle(team: dict[str, Any], name: str) -> str | None:
+    """Return the text of a repository's lifecycle policy, or None if nothing is deleted."""
+    of_team = {**team.get("repository_defaults", {}), **team.get("lifecycle", {})}
+    rules = team.get("repository", {}).get(name, {}).get("lifecycle", of_team)
+    keep, days = rules.get("keep_images"), rules.get("expire_untagged_after_days")
+    if not keep and not days:
+        return None
+    texts = [
+        f'"description":"Keep {tag}","selection":{{"tagStatus":"tagged","tagPatternList":["{tag}"],'
+        '"countType":"imageCountMoreThan","countNumber":100000}'
+        for tag in rules.get("protected_tags", [])
+    ]
+    if days:
+        texts.append(
+            f'"description":"Delete untagged images {days} days after the push","selection":{{"tagStatus":"untagged",'
+            f'"countType":"sinceImagePushed","countUnit":"days","countNumber":{days}}}'
+        )
+    if keep:
+        texts.append(
+            f'"description":"Keep the newest {keep} images","selection":{{"tagStatus":"any",'
+            f'"countType":"imageCountMoreThan","countNumber":{keep}}}'
+        )
+    numbered = (f'{{"rulePriority":{n},{text},"action":{{"type":"expire"}}}}' for n, text in enumerate(texts, 1))
+    return f'{{"rules":[{",".join(numbered)}]}}'
 
 
 def _access(environment: Environment) -> Rows:
@@ -503,6 +527,10 @@ def principals_of(environment: Environment) -> dict[str, set[str]]:
         push = settings["push"]
         named = {*push.get("role_arns", []), *push.get("user_arns", [])}
         found[environment.push_role(team)] = named | ({root} if push.get("permission_sets") else set())
+        readers = {f"arn:aws:iam::{account}:root" for account in settings.get("pull_accounts", [])}
+        readers |= {"*"} if "pull_organization" in settings else set()
+        for name in environment.teams[team] if environment.has_repository_policy(team) else ():
+            found[environment.repository(team, name)] = readers
     for connection in environment.connections:
         path = environment.connection(connection)
         found[f"{path}/PullRole"] = {"lambda.amazonaws.com"}

@@ -8,7 +8,7 @@ from tests.permissions import matrix
 from tests.permissions.account import Account, account_of
 from tests.permissions.combinations import ENVIRONMENTS, missing_pairs
 from tests.permissions.environments import Environment
-from tests.permissions.expected import EVERYTHING, NEVER, expected_in
+from tests.permissions.expected import EVERYTHING, NEVER, expected_in, is_in
 from tests.permissions.mutants import listed
 from tests.permissions.requests import number_of, requests_of, targets_of
 from tests.templates import Templates
@@ -35,7 +35,7 @@ def one_of_each_kind(account: Account, actions: dict[str, list[str]]) -> dict[st
             action.partition(":")[0],
             tuple(types),
             tuple(fnmatchcase(action, pattern) for pattern in patterns),
-            tuple(action in allowed for allowed in sets),
+            tuple(is_in(action, allowed) for allowed in sets),
         )
         kinds.setdefault(kind, action)
     return {action: actions[action] for action in kinds.values()}
