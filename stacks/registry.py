@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from typing import cast
 
-from aws_cdk import CfnOutput, DefaultStackSynthesizer, IResolvable, RemovalPolicies, RemovalPolicy, Stack, Tags, Token
+from aws_cdk import (
+    CfnOutput,
+    CfnWaitConditionHandle,
+    DefaultStackSynthesizer,
+    IResolvable,
+    RemovalPolicies,
+    RemovalPolicy,
+    Stack,
+    Tags,
+    Token,
+)
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
@@ -56,6 +66,10 @@ class RegistryStack(Stack):
                     lifecycle_policy_text=lifecycle_policy_text(team.lifecycle_of(name)),
                     policy=shared_policy,
                 )
+
+        if not any(team.repositories for team in environment.teams.values()):
+            # CloudFormation refuses a template without resources. This resource creates nothing.
+            CfnWaitConditionHandle(self, "NoRepositories")
 
         # Outputs
         CfnOutput(

@@ -28,6 +28,7 @@ WHOLE = {
 }
 _METRIC = "Metrics.MetricStat.Metric"
 PROPERTIES = {
+    "AWS::CloudFormation::WaitConditionHandle": set(),
     "AWS::CloudWatch::Alarm": {
         "AlarmActions",
         "AlarmDescription",
@@ -237,6 +238,8 @@ def _role(environment: Environment, path: str, **more: Any) -> tuple[str, str, V
 
 
 def _registry(environment: Environment) -> Rows:
+    if not any(environment.teams.values()):
+        yield f"{environment.name}/Registry/NoRepositories", "AWS::CloudFormation::WaitConditionHandle", {}
     for team, names in environment.teams.items():
         for name in names:
             tags = environment.settings["teams"][team].get("repository_defaults", {}).get("mutable_tags", [])

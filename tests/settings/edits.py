@@ -191,8 +191,8 @@ def task(text: str = "", repository: str = "analytics/web-scraper") -> str:
     return workers(ROLE) + f'[ecs.tasks."{repository}"]\n{tag}\n{text}\n'
 
 
-def many_tasks() -> str:
-    names = numbered("r", 20)
+def many_tasks(count: int = 20) -> str:
+    names = numbered("r", count)
     listed = "".join(f'[ecs.tasks."analytics/{name}"]\nimage_tag = "1"\n' for name in names)
     return repositories(*names) + f'[workers]\nrole_arns = ["{ROLE}"]\n' + listed
 

@@ -526,6 +526,13 @@ TOGETHER: list[Refusal] = [
         "name one role",
     ),
     ("too many tasks for a policy", many_tasks(), "ecs.tasks", "need a longer policy for the workers", "remove some"),
+    (
+        "too many tasks for a policy, because two ARNs of each task contain role_path",
+        f'role_path = "/{"p" * 48}/"\n{many_tasks(10)}',
+        "ecs.tasks",
+        "need a longer policy for the workers",
+        "shorten role_path",
+    ),
     ("a secret's name of 513 characters", prefix("p" * 498), DOCKER, "is longer than 512", "shorten the conn"),
     ("a push role of 65 characters", teams("t" * 52), f"teams.{'t' * 52}", "is longer than 64", "shorten the name"),
     ("a repository of 257 characters", repositories("r" * 247), REPOSITORIES, "is longer than 256", "by 1"),

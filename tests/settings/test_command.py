@@ -223,6 +223,17 @@ def test_the_command_prints_warnings_after_the_summary_and_succeeds(tmp_path: Pa
     assert line.startswith("dev.toml: teams.analytics.push.user_arns: warning: ")
 
 
+def test_the_command_prints_the_warnings_about_all_files(tmp_path: Path) -> None:
+    # A deployment checks all files, and a change of one file can cause a warning about another file.
+    (tmp_path / "dev.toml").write_text(VALID)
+    (tmp_path / "prod.toml").write_text(VALID.replace("111111111111", "333333333333", 1))
+
+    done = run("--folder", str(tmp_path), "dev")
+
+    assert done.returncode == 0
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == ["prod.toml"]
+
+
 def test_an_unknown_environment_is_reported_in_one_line() -> None:
     done = run("--folder", "examples", "prd")
 
