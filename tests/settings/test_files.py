@@ -160,9 +160,9 @@ def test_two_environments_of_an_account_and_region_cannot_have_a_team_of_the_sam
 
 def test_an_existing_repository_cannot_belong_to_another_environment_of_the_account_and_region(tmp_path: Path) -> None:
     def eu(*names: str) -> str:
-        return 'connections_prefix = "eu"\n' + existing(*names).replace("analytics", "eu-analytics").replace(
-            "'eu-analytics/", "'analytics/"
-        )
+        table = f"[teams.eu-analytics]\nexisting_repositories = {[*names]}\n"
+        other = VALID.replace("analytics", "eu-analytics").replace("[teams.eu-analytics]\n", table)
+        return f'connections_prefix = "eu"\n{other}'
 
     for name, what, fix in (
         (
