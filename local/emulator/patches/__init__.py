@@ -17,6 +17,7 @@ from local.emulator.patches import (
     lambda_runtime,
     lambda_versions,
     registry,
+    repository_policies,
     secrets_manager,
     stack_conditions,
     stack_descriptions,
@@ -33,6 +34,7 @@ def apply() -> None:
     for patch in (
         secrets_manager,
         registry,
+        repository_policies,
         cloudformation,
         associations,
         stack_conditions,
