@@ -50,6 +50,8 @@ def _push(environment: Environment) -> Iterator[str]:
         mutable = f", except {', '.join(defaults.mutable_tags)}" if defaults.mutable_tags else ""
         yield f"  team {name}"
         yield from _row("repositories", ", ".join(repository_name(name, each) for each in team.repositories))
+        if team.create_on_push:
+            yield from _row("created by push", f"{repository_name(name, '<name>')}, without scanning on push")
         yield from _row("image tags", f"are set once{mutable}")
         yield from _row("images kept", f"the newest {defaults.keep_images} of each repository")
         yield from _row("push role", environment.push_role_name(name))

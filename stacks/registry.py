@@ -9,6 +9,8 @@ from constructs import Construct
 from settings.environment import Environment
 from settings.names import TEAM_TAG, pascal_case, repository_name
 from stacks.acknowledgements import acknowledge
+from stacks.create_on_push import CreationRole, CreationTemplate
+from stacks.permissions_boundary import apply_permissions_boundary
 
 
 class RegistryStack(Stack):
@@ -31,6 +33,24 @@ class RegistryStack(Stack):
                     mutable_tags=team.repository_defaults.mutable_tags,
                     keep_images=team.repository_defaults.keep_images,
                 )
+        creation = Construct(self, "CreateOnPush")
+        for team_name, team in environment.teams.items():
+            if team.create_on_push:
+                scope_of_team = Construct(creation, pascal_case(team_name))
+                role = CreationRole(scope_of_team, "Role", team=team_name, role_path=environment.role_path)
+                CreationTemplate(
+                    scope_of_team,
+                    "Template",
+                    team=team_name,
+                    role=role,
+                    mutable_tags=team.repository_defaults.mutable_tags,
+                    lifecycle_policy_text=None,
+                    repository_policy_text=None,
+                    tags={TEAM_TAG: team_name},
+                )
+
+        # Permissions
+        apply_permissions_boundary(self, environment.permissions_boundary_arn)
 
         # Outputs
         CfnOutput(

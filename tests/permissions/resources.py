@@ -64,6 +64,19 @@ PROPERTIES = {
         "Tags.Key",
         "Tags.Value",
     },
+    "AWS::ECR::RepositoryCreationTemplate": {
+        "AppliedFor",
+        "CustomRoleArn",
+        "Description",
+        "EncryptionConfiguration.EncryptionType",
+        "ImageTagMutability",
+        "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterType",
+        "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterValue",
+        "LifecyclePolicy",
+        "Prefix",
+        "ResourceTags.Key",
+        "ResourceTags.Value",
+    },
     "AWS::ECS::Cluster": {"ClusterName"},
     "AWS::ECS::TaskDefinition": {
         "ContainerDefinitions.Essential",
@@ -187,6 +200,7 @@ FIXED: dict[str, dict[str, Any]] = {
 # texts for people and names that CDK generates.
 NOT_COMPARED = {
     "AWS::CloudWatch::Alarm": PROPERTIES["AWS::CloudWatch::Alarm"] - {"AlarmActions", "OKActions"},
+    "AWS::ECR::RepositoryCreationTemplate": {"Description"},
     "AWS::IAM::ManagedPolicy": {"Description"},
     "AWS::IAM::Policy": {"PolicyName"},
     "AWS::IAM::Role": {"Description"},
@@ -257,6 +271,25 @@ def _registry(environment: Environment) -> Rows:
                 f'"description":"Keep the newest images","selection":{selection},"action":{{"type":"expire"}}}}]}}',
             }
             yield path, "AWS::ECR::Repository", values
+    for team in environment.creating_teams:
+        yield _role(environment, environment.creation_role(team))
+        tags = environment.settings["teams"][team].get("repository_defaults", {}).get("mutable_tags", [])
+        template = {
+            "AppliedFor": ["CREATE_ON_PUSH"],
+            "CustomRoleArn": f"<{environment.creation_role(team)}>",
+            "EncryptionConfiguration": {"EncryptionType": "AES256"},
+            "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION" if tags else "IMMUTABLE",
+            "ImageTagMutabilityExclusionFilters": [
+                {"ImageTagMutabilityExclusionFilterType": "WILDCARD", "ImageTagMutabilityExclusionFilterValue": tag}
+                for tag in tags
+            ]
+            or None,
+            "LifecyclePolicy": None,
+            "Prefix": team,
+            "ResourceTags": [{"Key": "team", "Value": team}],
+        }
+        path = environment.creation_role(team).replace("/Role", "/Template")
+        yield path, "AWS::ECR::RepositoryCreationTemplate", template
 
 
 def _access(environment: Environment) -> Rows:
@@ -503,6 +536,8 @@ def principals_of(environment: Environment) -> dict[str, set[str]]:
         push = settings["push"]
         named = {*push.get("role_arns", []), *push.get("user_arns", [])}
         found[environment.push_role(team)] = named | ({root} if push.get("permission_sets") else set())
+    for team in environment.creating_teams:
+        found[environment.creation_role(team)] = {"ecr.amazonaws.com"}
     for connection in environment.connections:
         path = environment.connection(connection)
         found[f"{path}/PullRole"] = {"lambda.amazonaws.com"}

@@ -9,7 +9,19 @@ import pytest
 
 from settings.files import load_environments
 from settings.summary import in_full
-from tests.settings.edits import AWAY, ROLE, ROLES, TOPIC, USER, VALID, numbered, pushers, repositories, topic
+from tests.settings.edits import (
+    AWAY,
+    ROLE,
+    ROLES,
+    TOPIC,
+    USER,
+    VALID,
+    edited,
+    numbered,
+    pushers,
+    repositories,
+    topic,
+)
 from tools import ROOT
 
 EXAMPLES = {environment.name: environment for environment in load_environments(ROOT / "examples")}
@@ -42,6 +54,13 @@ def test_the_summary_shows_who_may_push_to_which_repositories() -> None:
     assert rows(text, "push role") == ["prod-ecr-push-analytics", "prod-ecr-push-risk"]
     assert rows(text, "assumed by") == ["permission set DataAnalyst\nrole analytics-ci", "user ana, with MFA"]
     assert rows(text, "image tags") == ["are set once, except latest", "are set once"]
+
+
+def test_the_summary_shows_that_a_push_creates_repositories(tmp_path: Path) -> None:
+    text = summary(tmp_path, edited("repositories =", "create_on_push = true #"))
+
+    assert rows(text, "repositories") == []
+    assert rows(text, "created by push") == ["analytics/<name>, without scanning on push"]
 
 
 def test_the_summary_shows_what_each_docker_login_pulls_and_who_reads_the_logins() -> None:

@@ -10,6 +10,7 @@ from local.emulator.patches import (
     clock,
     cloudformation,
     cloudwatch,
+    create_on_push,
     iam,
     iam_actions,
     instance_profiles,
@@ -33,6 +34,7 @@ def apply() -> None:
     for patch in (
         secrets_manager,
         registry,
+        create_on_push,
         cloudformation,
         associations,
         stack_conditions,
