@@ -41,7 +41,7 @@ class CreationRole(iam.Role):
             team: The team's name in the settings.
             role_path: The role's path in IAM.
         """
-        stack = Stack.of(scope)
+        repositories = image_permissions.repository_arns(Stack.of(scope), [team])
         super().__init__(
             scope,
             construct_id,
@@ -55,13 +55,14 @@ class CreationRole(iam.Role):
                             sid="CreateRepositories",
                             actions=CREATION_ACTIONS,
                             # A new repository has no tag yet, so the statement has no condition on the tag.
-                            resources=image_permissions.repository_arns(stack, [team]),
+                            resources=repositories,
                         )
                     ]
                 )
             },
         )
-        acknowledge(self, image_permissions.wildcard_reasons(stack, [team]))
+        reason = "The names of the repositories are not known before the push"
+        acknowledge(self, {f"AwsSolutions-IAM5[Resource::{arn}]": reason for arn in repositories})
 
 
 class CreationTemplate(ecr.CfnRepositoryCreationTemplate):

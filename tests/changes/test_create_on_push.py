@@ -13,6 +13,12 @@ from local.account import WORKER_ROLE_ARN, Account, assume, docker_login
 from local.demo import FILES, log_in, read
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
+from ops.checks import (
+    Finding,
+    find_removed_repositories,
+    find_taken_creation_templates,
+    find_taken_repositories,
+)
 from settings.names import pascal_case
 from tests.changes.deployments import Deployer, Deployment, Settings, changed
 from tests.changes.rows import plays
@@ -58,6 +64,7 @@ class Played:
         repositories: the repositories with their settings and tags, after each deployment.
         pulled: the images that a worker can pull after each deployment, with a docker login and directly.
         pushed_at_the_end: the same as `pushed`, after the last deployment.
+        findings: what the checks of the repositories and creation templates found before each deployment.
     """
 
     deployments: list[Deployment]
@@ -65,13 +72,17 @@ class Played:
     repositories: list[dict[str, Any]]
     pulled: list[list[set[str]]]
     pushed_at_the_end: dict[str, str]
+    findings: list[Finding]
 
 
 @pytest.fixture(scope="module")
 def played(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factory: pytest.TempPathFactory) -> Played:
     deployer = Deployer(aws, tmp_path_factory.mktemp("create-on-push"))
     deployments, repositories, pulled, pushed, pushed_at_the_end = [], [], [], {}, {}
+    findings: list[Finding] = []
     for settings in (FIRST, ADOPTING, OFF):
+        for check in (find_taken_repositories, find_taken_creation_templates, find_removed_repositories):
+            findings += check(deployer.clients, deployer.planned("pushed", settings))
         deployments.append(deployer.deploy("pushed", settings))
         teams = {
             team: docker_login(
@@ -94,7 +105,7 @@ def played(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factor
                 for each in (with_login, directly)
             ]
         )
-    return Played(deployments, pushed, repositories, pulled, pushed_at_the_end)
+    return Played(deployments, pushed, repositories, pulled, pushed_at_the_end, findings)
 
 
 def push(docker: RegistryClient, image: str) -> str:
@@ -170,6 +181,10 @@ def test_a_new_repository_has_the_tag_and_the_settings_of_its_team(played: Playe
 def test_workers_pull_from_a_new_repository_with_the_docker_login_and_directly(played: Played) -> None:
     images = {"own/app:1", "own/deep/er:1"}
     assert played.pulled == [[images, images]] * 3
+
+
+def test_no_check_before_a_deployment_has_a_finding(played: Played) -> None:
+    assert played.findings == []
 
 
 def test_a_deployment_adopts_a_new_repository_that_the_settings_list(played: Played) -> None:
