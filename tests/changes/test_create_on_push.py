@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.account import WORKER_ROLE_ARN, Account, assume, docker_login
+from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, assume, docker_login
 from local.demo import FILES, log_in, read
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
@@ -17,7 +17,6 @@ from ops.checks import (
     Finding,
     find_removed_repositories,
     find_taken_creation_templates,
-    find_taken_repositories,
 )
 from settings.names import pascal_case
 from tests.changes.deployments import Deployer, Deployment, Settings, changed
@@ -31,6 +30,8 @@ FIRST: Settings = {
     "account": ACCOUNT,
     "region": REGION,
     "connections_prefix": "pushed/connections",
+    # With a break-glass role, the repository policy denies changes to all roles that it does not name.
+    "break_glass_role_arns": [BREAK_GLASS_ROLE_ARN],
     "teams": {
         "own": {"create_on_push": True, "push": PUSH, "repository_defaults": {"mutable_tags": ["latest"]}},
         "own-x": {"create_on_push": True, "push": PUSH},
@@ -51,6 +52,8 @@ FIRST_PUSHES = [
     ("own", "other/app"),
     ("fixed", "fixed/other"),
     ("other admin", "fixed/other"),
+    ("other admin", "own/by-admin"),
+    ("other admin", "own/app"),
 ]
 
 
@@ -64,7 +67,7 @@ class Played:
         repositories: the repositories with their settings and tags, after each deployment.
         pulled: the images that a worker can pull after each deployment, with a docker login and directly.
         pushed_at_the_end: the same as `pushed`, after the last deployment.
-        findings: what the checks of the repositories and creation templates found before each deployment.
+        findings: what the checks of removed repositories and creation templates found before each deployment.
     """
 
     deployments: list[Deployment]
@@ -81,7 +84,7 @@ def played(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factor
     deployments, repositories, pulled, pushed, pushed_at_the_end = [], [], [], {}, {}
     findings: list[Finding] = []
     for settings in (FIRST, ADOPTING, OFF):
-        for check in (find_taken_repositories, find_taken_creation_templates, find_removed_repositories):
+        for check in (find_taken_creation_templates, find_removed_repositories):
             findings += check(deployer.clients, deployer.planned("pushed", settings))
         deployments.append(deployer.deploy("pushed", settings))
         teams = {
@@ -168,6 +171,12 @@ def test_a_push_that_creates_no_repository_fails_with_403_or_404(played: Played)
     assert played.pushed["other admin", "fixed/other"].startswith("404 repository name not known to registry")
 
 
+def test_the_policy_of_a_new_repository_denies_pushing_to_an_administrator(played: Played) -> None:
+    for name in ("own/by-admin", "own/app"):
+        assert "with an explicit deny in a resource-based policy" in played.pushed["other admin", name]
+    assert played.repositories[0]["own/app"]["images"] == 1
+
+
 def test_a_new_repository_has_the_tag_and_the_settings_of_its_team(played: Played) -> None:
     for name in ("own/app", "own/deep/er"):
         created = played.repositories[0][name]
@@ -176,6 +185,7 @@ def test_a_new_repository_has_the_tag_and_the_settings_of_its_team(played: Playe
         assert created["imageTagMutabilityExclusionFilters"] == [{"filterType": "WILDCARD", "filter": "latest"}]
         assert created["encryptionConfiguration"] == {"encryptionType": "AES256"}
         assert created["imageScanningConfiguration"] == {"scanOnPush": False}
+        assert created["lifecycle"] == played.repositories[0]["fixed/app"]["lifecycle"]
 
 
 def test_workers_pull_from_a_new_repository_with_the_docker_login_and_directly(played: Played) -> None:

@@ -21,6 +21,8 @@ WHOLE = {
     "DashboardBody",
     "KeyPolicy",
     "PolicyDocument",
+    "RepositoryPolicy",
+    "RepositoryPolicyText",
     "ResourcePolicy",
     "Rights",
     "Variables",
@@ -61,6 +63,7 @@ PROPERTIES = {
         "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterValue",
         "LifecyclePolicy.LifecyclePolicyText",
         "RepositoryName",
+        "RepositoryPolicyText",
         "Tags.Key",
         "Tags.Value",
     },
@@ -74,6 +77,7 @@ PROPERTIES = {
         "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterValue",
         "LifecyclePolicy",
         "Prefix",
+        "RepositoryPolicy",
         "ResourceTags.Key",
         "ResourceTags.Value",
     },
@@ -254,7 +258,6 @@ def _registry(environment: Environment) -> Rows:
             path = f"{environment.name}/Registry/Repositories/{pascal_case(team)}/{pascal_case(name)}"
             defaults = environment.settings["teams"][team].get("repository_defaults", {})
             tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images", 50)
-            selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{keep}}}'
             values = {
                 "RepositoryName": f"{team}/{name}",
                 "Tags": [{"Key": "team", "Value": team}],
@@ -267,13 +270,13 @@ def _registry(environment: Environment) -> Rows:
                     for tag in tags
                 ]
                 or None,
-                "LifecyclePolicy.LifecyclePolicyText": '{"rules":[{"rulePriority":1,'
-                f'"description":"Keep the newest images","selection":{selection},"action":{{"type":"expire"}}}}]}}',
+                "LifecyclePolicy.LifecyclePolicyText": _keep_newest(keep),
             }
             yield path, "AWS::ECR::Repository", values
     for team in environment.creating_teams:
         yield _role(environment, environment.creation_role(team))
-        tags = environment.settings["teams"][team].get("repository_defaults", {}).get("mutable_tags", [])
+        defaults = environment.settings["teams"][team].get("repository_defaults", {})
+        tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images", 50)
         template = {
             "AppliedFor": ["CREATE_ON_PUSH"],
             "CustomRoleArn": f"<{environment.creation_role(team)}>",
@@ -284,12 +287,18 @@ def _registry(environment: Environment) -> Rows:
                 for tag in tags
             ]
             or None,
-            "LifecyclePolicy": None,
+            "LifecyclePolicy": _keep_newest(keep),
             "Prefix": team,
             "ResourceTags": [{"Key": "team", "Value": team}],
         }
         path = environment.creation_role(team).replace("/Role", "/Template")
         yield path, "AWS::ECR::RepositoryCreationTemplate", template
+
+
+def _keep_newest(count: int) -> str:
+    selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{count}}}'
+    rule = f'{{"rulePriority":1,"description":"Keep the newest images","selection":{selection}'
+    return f'{{"rules":[{rule},"action":{{"type":"expire"}}}}]}}'
 
 
 def _access(environment: Environment) -> Rows:
