@@ -7,7 +7,7 @@ the estimate with real templates.
 
 from collections.abc import Iterable, Iterator
 
-from settings.environment import Environment, Team
+from settings.environment import Environment, Lifecycle, Team
 from settings.names import pascal_case, repository_name
 from settings.problem import Problem
 from settings.regions import PARTITIONS
@@ -18,7 +18,9 @@ TEMPLATE_QUOTA = 1_000_000  # bytes
 _TEMPLATE = 1_150
 _REPOSITORY = 480
 _LONGEST_READABLE_ID = 240  # The CDK cuts the readable part of a logical id, and adds a hash of 8 characters.
-_LIFECYCLE_POLICY = 260
+_LIFECYCLE_POLICY = 50  # without its rules
+_DELETING_RULE = 255
+_PROTECTED_TAG = 215  # without the pattern, which is in the rule twice
 _MUTABLE_TAGS = 185
 _MUTABLE_TAG = 115
 _POLICY = 70
@@ -28,7 +30,7 @@ _CHANGE_ACTIONS = 255
 _PULL = 170
 _PULL_ORGANIZATION = 125
 _ARN = 3  # the quotes and the comma
-_CREATION = 1_400  # the creation template and its role, with a lifecycle policy
+_CREATION = 1_200  # the creation template and its role
 _IN_A_STRING = 1.2  # The repository policy of a creation template is a string, so each quote has a backslash.
 _QUALIFIER = "q" * 10  # the longest qualifier of a bootstrap
 
@@ -52,13 +54,7 @@ def registry_template_bytes(environment: Environment) -> int:
 
 
 def _bytes_of_team(environment: Environment, name: str, team: Team) -> int:
-    each = (
-        _REPOSITORY
-        + 2 * len(name)
-        + len(environment.name)
-        + repository_policy_bytes(environment, name, team)
-        + _LIFECYCLE_POLICY
-    )
+    each = _REPOSITORY + 2 * len(name) + len(environment.name) + repository_policy_bytes(environment, name, team)
     if patterns := team.repository_defaults.mutable_tags:
         each += _MUTABLE_TAGS + sum(len(pattern) + _MUTABLE_TAG for pattern in patterns)
     total = 0
@@ -66,7 +62,7 @@ def _bytes_of_team(environment: Environment, name: str, team: Team) -> int:
         readable = pascal_case(name) + pascal_case(repository)
         # The construct's path and the logical id contain the readable name.
         names = len(readable) + min(len(readable), _LONGEST_READABLE_ID) + len(repository_name(name, repository))
-        total += each + names
+        total += each + names + _lifecycle_policy_bytes(team.lifecycle_of(repository))
     return total + (_bytes_of_creation(environment, name, team) if team.create_on_push else 0)
 
 
@@ -75,7 +71,17 @@ def _bytes_of_creation(environment: Environment, name: str, team: Team) -> int:
     policy = round(_IN_A_STRING * repository_policy_bytes(environment, name, team))
     tags = sum(len(pattern) + _MUTABLE_TAG for pattern in team.repository_defaults.mutable_tags)
     of_role = len(environment.role_path) + len(environment.permissions_boundary_arn or "")
-    return _CREATION + 10 * len(name) + 2 * len(environment.name) + policy + tags + of_role
+    names = 10 * len(name) + 2 * len(environment.name)
+    return _CREATION + names + policy + tags + of_role + _lifecycle_policy_bytes(team.default_lifecycle)
+
+
+def _lifecycle_policy_bytes(lifecycle: Lifecycle) -> int:
+    if not lifecycle.deletes:
+        return 0
+    deleting = sum(
+        _DELETING_RULE for setting in (lifecycle.keep_images, lifecycle.expire_untagged_after_days) if setting
+    )
+    return _LIFECYCLE_POLICY + deleting + sum(2 * len(tag) + _PROTECTED_TAG for tag in lifecycle.protected_tags)
 
 
 def repository_policy_bytes(environment: Environment, name: str, team: Team) -> int:

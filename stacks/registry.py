@@ -1,6 +1,5 @@
 """The ECR repositories. They are in a separate stack, because they stay after the other stacks are deleted."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from typing import cast
@@ -14,6 +13,7 @@ from settings.names import TEAM_TAG, pascal_case, repository_name
 from settings.regions import PARTITIONS
 from stacks.acknowledgements import acknowledge
 from stacks.create_on_push import CreationRole, CreationTemplate
+from stacks.lifecycle import lifecycle_policy_text
 from stacks.permissions_boundary import apply_permissions_boundary
 from stacks.repository_policy import repository_policy
 
@@ -59,7 +59,7 @@ class RegistryStack(Stack):
                     repository_name=repository_name(team_name, name),
                     mutable_tags=team.repository_defaults.mutable_tags,
                     scan_on_push=True,
-                    lifecycle_policy_text=_keep_newest(team.repository_defaults.keep_images),
+                    lifecycle_policy_text=lifecycle_policy_text(team.lifecycle_of(name)),
                     policy=shared_policy,
                 )
             if team.create_on_push:
@@ -74,7 +74,7 @@ class RegistryStack(Stack):
                     team=team_name,
                     role=role,
                     mutable_tags=team.repository_defaults.mutable_tags,
-                    lifecycle_policy_text=_keep_newest(team.repository_defaults.keep_images),
+                    lifecycle_policy_text=lifecycle_policy_text(team.default_lifecycle),
                     repository_policy_text=self.to_json_string(policy_of_new) if policy_of_new else None,
                     tags={TEAM_TAG: team_name},
                 )
@@ -146,14 +146,3 @@ class Repository(Construct):
         if mutable_tags:
             reasons["CKV_AWS_51"] = "All tags are immutable except those that the settings list"
         acknowledge(repository, reasons)
-
-
-def _keep_newest(count: int) -> str:
-    """Return a lifecycle policy that keeps the newest images."""
-    rule = {
-        "rulePriority": 1,
-        "description": "Keep the newest images",
-        "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": count},
-        "action": {"type": "expire"},
-    }
-    return json.dumps({"rules": [rule]}, separators=(",", ":"))

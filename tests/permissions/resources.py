@@ -257,7 +257,7 @@ def _registry(environment: Environment) -> Rows:
         for name in names:
             path = f"{environment.name}/Registry/Repositories/{pascal_case(team)}/{pascal_case(name)}"
             defaults = environment.settings["teams"][team].get("repository_defaults", {})
-            tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images", 50)
+            tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images")
             values = {
                 "RepositoryName": f"{team}/{name}",
                 "Tags": [{"Key": "team", "Value": team}],
@@ -276,7 +276,7 @@ def _registry(environment: Environment) -> Rows:
     for team in environment.creating_teams:
         yield _role(environment, environment.creation_role(team))
         defaults = environment.settings["teams"][team].get("repository_defaults", {})
-        tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images", 50)
+        tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images")
         template = {
             "AppliedFor": ["CREATE_ON_PUSH"],
             "CustomRoleArn": f"<{environment.creation_role(team)}>",
@@ -295,9 +295,11 @@ def _registry(environment: Environment) -> Rows:
         yield path, "AWS::ECR::RepositoryCreationTemplate", template
 
 
-def _keep_newest(count: int) -> str:
+def _keep_newest(count: int | None) -> str | None:
+    if not count:
+        return None
     selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{count}}}'
-    rule = f'{{"rulePriority":1,"description":"Keep the newest images","selection":{selection}'
+    rule = f'{{"rulePriority":1,"description":"Keep the newest {count} images","selection":{selection}'
     return f'{{"rules":[{rule},"action":{{"type":"expire"}}}}]}}'
 
 

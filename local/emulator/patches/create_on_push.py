@@ -29,6 +29,7 @@ The patch does what AWS does. Where the documentation has a gap, the patch does 
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ministack.core import iam_evaluator
@@ -54,8 +55,6 @@ Properties = dict[str, Any]
 Provisioned = tuple[str, dict[str, Any]]
 
 _templates = AccountRegionScopedDict()  # by prefix
-
-_handle_request = ecr.handle_request
 
 
 def create_repository(name: str) -> str | None:
@@ -185,11 +184,11 @@ _OPERATIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
-async def handle_request(method: str, path: str, headers: Any, body: bytes, query_params: Any) -> Any:
+async def handle_request(handle: Any, method: str, path: str, headers: Any, body: bytes, query_params: Any) -> Any:
     operation = _OPERATIONS.get(headers.get("x-amz-target", "").rpartition(".")[2])
     if operation:
         return operation(json.loads(body))
-    return await _handle_request(method, path, headers, body, query_params)
+    return await handle(method, path, headers, body, query_params)
 
 
 # CloudFormation
@@ -241,7 +240,8 @@ def _request(properties: Properties) -> dict[str, Any]:
 
 
 def apply() -> None:
-    ecr.handle_request = handle_request
+    # Other patches may have replaced MiniStack's function before.
+    ecr.handle_request = partial(handle_request, ecr.handle_request)
     provisioners._RESOURCE_HANDLERS["AWS::ECR::RepositoryCreationTemplate"] = {
         "create": create_resource,
         "update": update_resource,

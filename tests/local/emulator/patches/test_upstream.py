@@ -152,6 +152,7 @@ def handlers() -> Any:
         ),
         ("create_on_push", "core.iam_evaluator", ["EvalContext", "evaluate_trust_policy"]),
         ("create_on_push", "services.cloudformation.provisioners", ["_RESOURCE_HANDLERS", "_ecr_cfn_to_api"]),
+        ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
         ("registry", "services.tagging", ["_RESOURCE_TAG_COLLECTORS", "_collect_ecr"]),
         (
             "../authorization",
@@ -221,6 +222,14 @@ def test_upstream_still_has_the_names_that_a_patch_uses(patch: str, module: str,
 
 
 @needs_patch("cloudformation")
+@pytest.mark.parametrize("operation", ["StartLifecyclePolicyPreview", "GetLifecyclePolicyPreview"])
+def test_upstream_still_has_no_previews_of_lifecycle_policies(ministack: Any, operation: str) -> None:
+    headers = {"x-amz-target": f"AmazonEC2ContainerRegistry_V20150921.{operation}"}
+    answer = asyncio.run(ministack.services.ecr.handle_request("POST", "/", headers, b'{"repositoryName": "a"}', {}))
+    with needs_patch("lifecycle_previews"):
+        assert b"InvalidAction" in answer[2]
+
+
 def test_upstream_still_returns_the_name_as_ref_of_a_secret(handlers: Any) -> None:
     ref, _ = handlers["AWS::SecretsManager::Secret"]["create"]("Secret", {"Name": "token"}, "stack")
     assert ref == "token"
