@@ -9,7 +9,8 @@ from settings.problem import Problem
 def warnings_about(environments: Iterable[Environment]) -> list[str]:
     """Return the warnings, each as a line `<file>: <key>: warning: <what is wrong>; <how to fix it>`."""
     environments = [*environments]
-    warnings = [(each, warning) for each in environments for warning in _other_accounts(each)]
+    checks = (_other_accounts, _names_without_ids)
+    warnings = [(each, warning) for each in environments for check in checks for warning in check(each)]
     return [
         f"{environment.name}.toml: {warning.key}: warning: {warning.message}"
         for environment, warning in (*warnings, *_same_instances(environments))
@@ -36,6 +37,16 @@ def _other_accounts(environment: Environment) -> Iterator[Problem]:
     if topic and account_of(topic) != environment.account:
         what = f"{topic!r} gets the alarms in another account, {account_of(topic)}"
         yield Problem("alerts.topic_arn", f"{what}; change it if that account is not yours")
+
+
+def _names_without_ids(environment: Environment) -> Iterator[Problem]:
+    """Return a warning for each repository on GitHub that only its name identifies."""
+    for team, settings in environment.teams.items():
+        for workflow in settings.push.github:
+            if not workflow.repository_id:
+                what = f"only the name identifies {workflow.repository!r}, and another person can get a name later"
+                fix = "opt in to immutable subject claims on GitHub, and add owner_id and repository_id"
+                yield Problem(f"teams.{team}.push.github", f"{what}; {fix} (docs/push-from-ci.md)")
 
 
 def _same_instances(environments: Iterable[Environment]) -> Iterator[tuple[Environment, Problem]]:

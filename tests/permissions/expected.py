@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator
 
 from tests.permissions.account import ADMINISTRATOR as ADMINISTRATORS_POLICY
 from tests.permissions.account import WITH_EVERY_PERMISSION, Account, similar_names
-from tests.permissions.callers import OF_EC2, OF_ECS, OF_LAMBDA, OF_SCHEDULER, role_callers, set_callers, user_callers
+from tests.permissions.callers import (
+    OF_EC2,
+    OF_ECS,
+    OF_LAMBDA,
+    OF_SCHEDULER,
+    role_callers,
+    set_callers,
+    user_callers,
+    workflow_callers,
+)
 from tests.permissions.environments import Environment
 
 Permissions = dict[str, set[str]]  # target to actions; requests.py defines the names of the targets
@@ -409,6 +418,14 @@ def _add(found: Permissions, more: Permissions) -> None:
         found[target] = EVERYTHING if EVERYTHING in (found.get(target), actions) else found.get(target, set()) | actions
 
 
+def ways_to_assume(role: str, caller: str) -> set[str]:
+    """Return the actions with which a caller assumes a role that trusts the caller."""
+    if caller.startswith("a workflow with "):
+        return {"sts:AssumeRoleWithWebIdentity"}
+    # A client may pass session tags to a push role.
+    return {"sts:AssumeRole", "sts:TagSession"} if "/Access/PushRoles/" in role else {"sts:AssumeRole"}
+
+
 # The callers that may assume each role. callers.py defines their names. Their identity-based policies allow it.
 
 
@@ -421,6 +438,11 @@ def assumed_by(environment: Environment) -> dict[str, set[str]]:
             *(caller for arn in push.get("role_arns", []) for caller in role_callers(arn)),
             *(caller for arn in push.get("user_arns", []) for caller in user_callers(arn, mfa=mfa)),
             *(caller for name in push.get("permission_sets", []) for caller in set_callers(name)),
+            *(
+                caller
+                for workflow in (*push.get("github", []), *push.get("gitlab", []))
+                for caller in workflow_callers(workflow)
+            ),
         }
     for connection in environment.connections:
         found[f"{environment.connection(connection)}/PullRole"] = {OF_LAMBDA}

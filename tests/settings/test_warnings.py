@@ -6,7 +6,21 @@ import pytest
 
 from settings.files import load_environments
 from settings.warnings import warnings_about
-from tests.settings.edits import AWAY, ROLE, ROLES, TOPIC, USER, USERS, VALID, clean_up, prefix, pushers, topic
+from tests.settings.edits import (
+    AWAY,
+    GITHUB,
+    ROLE,
+    ROLES,
+    TOPIC,
+    USER,
+    USERS,
+    VALID,
+    clean_up,
+    github,
+    prefix,
+    pushers,
+    topic,
+)
 from tools import ROOT
 
 USER_AWAY = USER.replace("1111", "2222")
@@ -70,6 +84,15 @@ def test_a_copied_example_gets_a_warning_for_each_principal_of_the_old_account(
 def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:
     assert warnings(tmp_path, dev=VALID) == []
     assert warnings_about(load_environments(ROOT / "examples")) == []
+
+
+def test_a_repository_on_github_without_ids_gets_a_warning(tmp_path: Path) -> None:
+    (line,) = warnings(tmp_path, dev=github('branch = "main"'))
+
+    what = f"dev.toml: {GITHUB}: warning: only the name identifies 'acme/pipelines', and another person can get a name"
+    assert line.startswith(what)
+    assert "add owner_id and repository_id" in line
+    assert warnings(tmp_path, dev=github('branch = "main"\nowner_id = 12\nrepository_id = 34')) == []
 
 
 def test_clean_ups_of_two_environments_on_the_same_instances_get_a_warning(tmp_path: Path) -> None:
