@@ -22,6 +22,7 @@ from ops.checks import (
     Planned,
     find_cut_off_pushers,
     find_denied_deploy_role,
+    find_missing_oidc_providers,
     find_missing_principals,
     find_push_role_conflicts,
     find_removed_repositories,
@@ -45,7 +46,10 @@ ENVIRONMENT = Environment.model_validate(
         "teams": {
             "pilots": {
                 "repositories": ["map", "radio"],
-                "push": {"user_arns": [f"arn:aws:iam::{ACCOUNT}:user/analyst"]},
+                "push": {
+                    "user_arns": [f"arn:aws:iam::{ACCOUNT}:user/analyst"],
+                    "github": [{"repository": "acme/flights", "branch": "main"}],
+                },
             }
         },
         "connections": {"docker_default": {"teams": ["pilots"]}, "docker_risk": {"teams": ["pilots"]}},
@@ -499,6 +503,33 @@ def test_a_wrong_path_in_an_arn_is_found(clients: Clients) -> None:
     assert f"is arn:aws:iam::{ACCOUNT}:role/airflow-worker, and the settings have" in finding.problem
     assert finding.fix == "Correct the path in workers.role_arns."
     assert finding.stops
+
+
+def test_a_missing_oidc_provider_or_audience_is_a_notice_and_the_command_in_it_works(
+    shell: pytest.MonkeyPatch, clients: Clients
+) -> None:
+    jobs = [{"project": "acme/flights", "branch": "main", "url": "https://git.flight.example"}]
+    jobs += [{**jobs[0], "branch": "night", "audience": "https://git.flight.example"}]
+    planned = [
+        _planned(teams={"pilots": {"repositories": ["map"], "push": {"gitlab": some}}}) for some in (jobs[:1], jobs)
+    ]
+
+    missing = only(find_missing_oidc_providers(clients, planned[0]))
+    assert "has no OIDC provider for https://git.flight.example" in missing.problem
+    assert not missing.stops
+    run_aws_cli(missing.fix.removeprefix("Run: "))
+    assert list(find_missing_oidc_providers(clients, planned[0])) == []
+
+    lacking = only(find_missing_oidc_providers(clients, planned[1]))
+    assert "lacks the audience https://git.flight.example" in lacking.problem
+    run_aws_cli(lacking.fix.removeprefix("Run: "))
+    assert list(find_missing_oidc_providers(clients, planned[1])) == []
+
+
+def run_aws_cli(command: str) -> None:
+    program, *words = command.split()
+    assert program == "aws"
+    subprocess.run([sys.executable, "-m", "tests.local.aws_cli", *words], cwd=ROOT, check=True)
 
 
 def test_a_stack_that_the_settings_no_longer_contain_is_a_notice(clients: Clients, stack: Any) -> None:
