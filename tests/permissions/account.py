@@ -1,5 +1,6 @@
 """The principals, resources and policies of the templates, with CloudFormation's intrinsic functions resolved."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -191,7 +192,10 @@ def _copies(account: Account) -> Iterator[tuple[str, Principal]]:
     named = [
         name
         for name in roles
-        if name.startswith("worker") or name.endswith(("/PullRole", "/Workers/Role")) or "/PushRoles/" in name
+        if name.startswith("worker")
+        or name.endswith(("/PullRole", "/Workers/Role"))
+        or "/PushRoles/" in name
+        or "/CreateOnPush/" in name
     ]
     for name in roles:
         yield name + WITH_EVERY_PERMISSION, role(account.principals[name].arn, ADMINISTRATOR)
@@ -252,6 +256,10 @@ def _read(account: Account, environment: Environment, resources: dict[str, Any])
                 account.resource_policies[topic] = keep(path, "resource", properties["PolicyDocument"])
             case "AWS::ECR::Repository":
                 if document := properties.get("RepositoryPolicyText"):
+                    account.resource_policies[path] = keep(f"{path}/policy", "resource", document)
+            case "AWS::ECR::RepositoryCreationTemplate":
+                if text := properties.get("RepositoryPolicy"):
+                    document = json.loads(resolve(text, physical))
                     account.resource_policies[path] = keep(f"{path}/policy", "resource", document)
             case kind:
                 # The custom resource of the first refresh has copies of policies as a property, so that a deployment

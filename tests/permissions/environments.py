@@ -13,6 +13,7 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 FOREIGN_ACCOUNT, SECOND_FOREIGN_ACCOUNT = "999999999999", "777777777777"
 # The account of the matrix is in this organization too.
 ORGANIZATION = "o-abcd123456"
+CREATED = "created-by-a-push"
 
 # There are at least two of everything, so that the matrix notices code that treats only the first one. No connection of
 # `env` has all teams. The names of two teams start with the same word, and so do the names of existing repositories of
@@ -28,6 +29,7 @@ existing_repositories = ["web_scraper", "legacy/etl_job", "analytics/by-hand"]
 pull_accounts = ["{FOREIGN_ACCOUNT}", "{SECOND_FOREIGN_ACCOUNT}"]
 lifecycle = {{ protected_tags = ["release-*", "v1"], keep_images = 30, expire_untagged_after_days = 14 }}
 repository.app.lifecycle.keep_images = 5
+create_on_push = true
 push.permission_sets = ["DataAnalyst", "DataEngineer"]
 push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/analytics-ci", "arn:aws:iam::{ACCOUNT}:role/ci/analytics-nightly"]
 [teams.analytics-x]
@@ -39,8 +41,15 @@ push.require_mfa = true
 [teams.risk]
 repositories = ["var"]
 others_may_push_because = "a backup tool pushes"
+create_on_push = true
 push.role_arns = ["arn:aws:iam::{FOREIGN_ACCOUNT}:role/risk-ci"]
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/cem", "arn:aws:iam::{ACCOUNT}:user/dora"]
+push.github = [
+    {{ repository = "acme/models", branch = "main", owner_id = 12, repository_id = 34 }},
+    {{ repository = "acme/models", environment = "production" }},
+    {{ repository = "acme/reports", branch = "release/*" }},
+]
+push.gitlab = [{{ project = "acme/data/models", tag = "v*", url = "https://git.example.com/ci", audience = "aws" }}]
 [connections.docker_default]
 teams = ["analytics", "risk"]
 [connections.docker_x]
@@ -170,8 +179,12 @@ class Environment:
 
     @property
     def prefixed(self) -> dict[str, list[str]]:
-        """The managed repositories, and a repository `app` with the prefix of each team that has none."""
-        return {team: names or ["app"] for team, names in self.teams.items()}
+        """The managed repositories, and a repository `app` with the prefix of each team that has none.
+
+        A team with create_on_push also has a repository that a push created.
+        """
+        created = {team: [CREATED] if team in self.creating_teams else [] for team in self.teams}
+        return {team: (names or ["app"]) + created[team] for team, names in self.teams.items()}
 
     @property
     def existing(self) -> dict[str, list[str]]:
@@ -179,6 +192,11 @@ class Environment:
         return {
             team: list(settings.get("existing_repositories", [])) for team, settings in self.settings["teams"].items()
         }
+
+    @property
+    def creating_teams(self) -> list[str]:
+        """The teams whose repositories are created by a push."""
+        return [team for team, settings in self.settings["teams"].items() if settings.get("create_on_push")]
 
     @property
     def connections(self) -> dict[str, list[str]]:
@@ -214,8 +232,14 @@ class Environment:
         return f"{self.name}/Access/PushRoles/{pascal_case(team)}"
 
     def repository(self, team: str, name: str) -> str:
-        """Return the construct path of a managed repository."""
+        """Return the construct path of the resource that sets the policy of a repository."""
+        if name == CREATED:
+            return f"{self.name}/Registry/CreateOnPush/{pascal_case(team)}/Template"
         return f"{self.name}/Registry/Repositories/{pascal_case(team)}/{pascal_case(name)}"
+
+    def creation_role(self, team: str) -> str:
+        """Return the construct path of the role with which ECR creates a team's repositories."""
+        return f"{self.name}/Registry/CreateOnPush/{pascal_case(team)}/Role"
 
     def connection(self, connection: str) -> str:
         """Return the construct path of a connection."""

@@ -13,8 +13,18 @@ from tests.permissions.account import (
     Account,
     similar_names,
 )
-from tests.permissions.callers import OF_EC2, OF_ECS, OF_LAMBDA, OF_SCHEDULER, role_callers, set_callers, user_callers
-from tests.permissions.environments import ORGANIZATION, Environment
+from tests.permissions.callers import (
+    OF_EC2,
+    OF_ECR,
+    OF_ECS,
+    OF_LAMBDA,
+    OF_SCHEDULER,
+    role_callers,
+    set_callers,
+    user_callers,
+    workflow_callers,
+)
+from tests.permissions.environments import CREATED, ORGANIZATION, Environment
 
 Permissions = dict[str, set[str]]  # target to actions; requests.py defines the names of the targets
 
@@ -52,6 +62,13 @@ CHANGE_REPOSITORY = {
     "ecr:TagResource",
     "ecr:UntagResource",
     "ecr:UpdateImageStorageClass",
+}
+CREATE_REPOSITORY = {
+    "ecr:CreateRepository",
+    "ecr:PutLifecyclePolicy",
+    "ecr:ReplicateImage",
+    "ecr:SetRepositoryPolicy",
+    "ecr:TagResource",
 }
 READ_SECRET = {"secretsmanager:GetSecretValue"}
 WRITE_SECRET = {"secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue"}
@@ -164,8 +181,9 @@ def images(environment: Environment, teams: Iterable[str]) -> list[str]:
 
 
 def repositories(environment: Environment, team: str) -> list[str]:
-    """Return the managed repositories of a team."""
-    names = [f"{team}/{name}" for name in environment.teams[team]]
+    """Return the repositories of a team with a policy: the managed ones, and one that a push created."""
+    created = [CREATED] if team in environment.creating_teams else []
+    names = [f"{team}/{name}" for name in environment.teams[team] + created]
     return also_with_unknown_transport(*names) + [f"{name} over http" for name in names]
 
 
@@ -173,12 +191,17 @@ def images_over_http(environment: Environment, teams: Iterable[str]) -> list[str
     return [f"{team}/{name} over http" for team in teams for name in environment.prefixed[team]]
 
 
-def existing(environment: Environment, teams: Iterable[str]) -> list[str]:
-    """Return the existing repositories of these teams. The settings have their names, so their tags do not matter."""
+def existing(environment: Environment, teams: Iterable[str], names: Collection[str] = ()) -> list[str]:
+    """Return the existing repositories of these teams. The settings have their names, so their tags do not matter.
+
+    Args:
+        names: only these repositories. By default, all of them.
+    """
     return [
         target
         for team in teams
         for name in environment.existing[team]
+        if not names or name in names
         for target in (*also_with_unknown_transport(name), f"{name}, tagged {team}", f"{name}, tagged another-team")
     ]
 
@@ -260,6 +283,23 @@ def push_role(environment: Environment, team: str) -> Permissions:
     """Analysts push, pull and look at the images of their team, and only over HTTPS."""
     own = images(environment, [team]) + existing(environment, [team])
     return {"no specific resource": LOG_IN, **each(own, PUSH | PULL | LOOK)}
+
+
+def creation_role(environment: Environment, team: str) -> Permissions:
+    """ECR creates repositories of the team, which have no tag before. It cannot change repositories that exist."""
+    others = ["another-team", *similar_names(team).values(), *(other for other in environment.teams if other != team)]
+    tagged = [f"{team}/app, {tag}" for tag in ("untagged", *(f"tagged {other}" for other in others))]
+    own = [*images(environment, [team]), *images_over_http(environment, [team])]
+    for name in environment.existing[team]:
+        if name.startswith(f"{team}/"):
+            hows = [" over http", "/below"]
+            hows += [how for how, other in similar_names(name).items() if other.startswith(f"{team}/")]
+            own += [*existing(environment, [team], [name]), *(f"{name}{how}" for how in hows)]
+    found = each(own + tagged, CREATE_REPOSITORY)
+    if environment.break_glass_arns and not environment.others_may_push(team):
+        managed = [name for name in repositories(environment, team) if CREATED not in name]
+        found |= each(managed, CREATE_REPOSITORY - CHANGE_REPOSITORY)
+    return found
 
 
 def pull_role(environment: Environment, connection: str) -> Permissions:
@@ -456,6 +496,8 @@ def with_own_permissions(environment: Environment) -> Iterator[tuple[str, Permis
     """Yield the principals that have other permissions than an administrator who is not in the settings."""
     for team in environment.teams:
         yield environment.push_role(team), push_role(environment, team)
+    for team in environment.creating_teams:
+        yield environment.creation_role(team), creation_role(environment, team)
     for connection in environment.connections:
         yield f"{environment.connection(connection)}/PullRole", pull_role(environment, connection)
         yield f"{environment.connection(connection)}/Schedule/Role", schedule_role(environment, connection)
@@ -473,6 +515,10 @@ def in_addition(environment: Environment) -> Iterator[tuple[str, Permissions]]:
     """Yield what administrators may do in addition, if they have the ARN of a principal that the policies name."""
     for team in environment.teams:
         yield environment.push_role(team) + WITH_EVERY_PERMISSION, pusher(environment, team)
+    for team in environment.creating_teams:
+        in_addition_to_others = on_protected(environment, [team], WRITE_IMAGES | CHANGE_REPOSITORY)
+        created = {name: actions for name, actions in in_addition_to_others.items() if CREATED in name}
+        yield environment.creation_role(team) + WITH_EVERY_PERMISSION, created
     for name in environment.workers:
         yield name + WITH_EVERY_PERMISSION, reader(environment)
     for connection in environment.connections:
@@ -522,6 +568,14 @@ def is_in(action: str, allowed: Collection[str]) -> bool:
     return action in allowed or ("*" in allowed and f"not {action}" not in allowed)
 
 
+def ways_to_assume(role: str, caller: str) -> set[str]:
+    """Return the actions with which a caller assumes a role that trusts the caller."""
+    if caller.startswith("a workflow with "):
+        return {"sts:AssumeRoleWithWebIdentity"}
+    # A client may pass session tags to a push role.
+    return {"sts:AssumeRole", "sts:TagSession"} if "/Access/PushRoles/" in role else {"sts:AssumeRole"}
+
+
 # The callers that may assume each role. callers.py defines their names. Their identity-based policies allow it.
 
 
@@ -534,7 +588,14 @@ def assumed_by(environment: Environment) -> dict[str, set[str]]:
             *(caller for arn in push.get("role_arns", []) for caller in role_callers(arn)),
             *(caller for arn in push.get("user_arns", []) for caller in user_callers(arn, mfa=mfa)),
             *(caller for name in push.get("permission_sets", []) for caller in set_callers(name)),
+            *(
+                caller
+                for workflow in (*push.get("github", []), *push.get("gitlab", []))
+                for caller in workflow_callers(workflow)
+            ),
         }
+    for team in environment.creating_teams:
+        found[environment.creation_role(team)] = {OF_ECR}
     for connection in environment.connections:
         found[f"{environment.connection(connection)}/PullRole"] = {OF_LAMBDA}
         found[f"{environment.connection(connection)}/Schedule/Role"] = {OF_SCHEDULER}

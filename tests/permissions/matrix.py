@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tests.permissions import simulator
 from tests.permissions.account import Account
 from tests.permissions.callers import callers_of
-from tests.permissions.expected import NEVER, assumed_by, expected_in, is_in
+from tests.permissions.expected import NEVER, assumed_by, expected_in, is_in, ways_to_assume
 from tests.permissions.requests import Requests, Target
 from tests.permissions.simulator import Decisions
 
@@ -63,7 +63,9 @@ def are_expected_attempts(account: Account, attempts: Iterable[Attempt]) -> list
     table = {role: who for environment in account.environments for role, who in assumed_by(environment).items()}
     assert set(account.trusts) == set(table), "the table has other roles than the templates"
     return [
-        "".join("01"[action == "sts:AssumeRole" and t.caller in table[t.role]] for action in ASSUME_A_ROLE)
+        "".join(
+            "01"[t.caller in table[t.role] and action in ways_to_assume(t.role, t.caller)] for action in ASSUME_A_ROLE
+        )
         for t in attempts
     ]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from settings.names import pascal_case
 from tests.permissions.account import path_of
-from tests.permissions.environments import Environment
+from tests.permissions.callers import issuer_of
+from tests.permissions.environments import CREATED, Environment
 from tests.templates import Template
 
 # The parts of a template, and of a resource in addition to its properties.
@@ -21,6 +22,7 @@ WHOLE = {
     "DashboardBody",
     "KeyPolicy",
     "PolicyDocument",
+    "RepositoryPolicy",
     "RepositoryPolicyText",
     "ResourcePolicy",
     "Rights",
@@ -66,6 +68,20 @@ PROPERTIES = {
         "RepositoryPolicyText",
         "Tags.Key",
         "Tags.Value",
+    },
+    "AWS::ECR::RepositoryCreationTemplate": {
+        "AppliedFor",
+        "CustomRoleArn",
+        "Description",
+        "EncryptionConfiguration.EncryptionType",
+        "ImageTagMutability",
+        "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterType",
+        "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterValue",
+        "LifecyclePolicy",
+        "Prefix",
+        "RepositoryPolicy",
+        "ResourceTags.Key",
+        "ResourceTags.Value",
     },
     "AWS::ECS::Cluster": {"ClusterName"},
     "AWS::ECS::TaskDefinition": {
@@ -190,6 +206,7 @@ FIXED: dict[str, dict[str, Any]] = {
 # texts for people and names that CDK generates.
 NOT_COMPARED = {
     "AWS::CloudWatch::Alarm": PROPERTIES["AWS::CloudWatch::Alarm"] - {"AlarmActions", "OKActions"},
+    "AWS::ECR::RepositoryCreationTemplate": {"Description"},
     "AWS::IAM::ManagedPolicy": {"Description"},
     "AWS::IAM::Policy": {"PolicyName"},
     "AWS::IAM::Role": {"Description"},
@@ -238,7 +255,7 @@ def _role(environment: Environment, path: str, **more: Any) -> tuple[str, str, V
 
 
 def _registry(environment: Environment) -> Rows:
-    if not any(environment.teams.values()):
+    if not any(environment.teams.values()) and not environment.creating_teams:
         yield f"{environment.name}/Registry/NoRepositories", "AWS::CloudFormation::WaitConditionHandle", {}
     for team, names in environment.teams.items():
         for name in names:
@@ -258,9 +275,29 @@ def _registry(environment: Environment) -> Rows:
                 "LifecyclePolicy.LifecyclePolicyText": _lifecycle(environment.settings["teams"][team], name),
             }
             yield environment.repository(team, name), "AWS::ECR::Repository", values
+    for team in environment.creating_teams:
+        yield _role(environment, environment.creation_role(team))
+        defaults = environment.settings["teams"][team].get("repository_defaults", {})
+        tags = defaults.get("mutable_tags", [])
+        template = {
+            "AppliedFor": ["CREATE_ON_PUSH"],
+            "CustomRoleArn": f"<{environment.creation_role(team)}>",
+            "EncryptionConfiguration": {"EncryptionType": "AES256"},
+            "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION" if tags else "IMMUTABLE",
+            "ImageTagMutabilityExclusionFilters": [
+                {"ImageTagMutabilityExclusionFilterType": "WILDCARD", "ImageTagMutabilityExclusionFilterValue": tag}
+                for tag in tags
+            ]
+            or None,
+            "LifecyclePolicy": _lifecycle(environment.settings["teams"][team]),
+            "Prefix": team,
+            "ResourceTags": [{"Key": "team", "Value": team}],
+        }
+        path = environment.creation_role(team).replace("/Role", "/Template")
+        yield path, "AWS::ECR::RepositoryCreationTemplate", template
 
 
-def _lifecycle(team: dict[str, Any], name: str) -> str | None:
+def _lifecycle(team: dict[str, Any], name: str = "") -> str | None:
     """Return the text of a repository's lifecycle policy, or None if nothing is deleted."""
     of_team = {**team.get("repository_defaults", {}), **team.get("lifecycle", {})}
     rules = team.get("repository", {}).get(name, {}).get("lifecycle", of_team)
@@ -529,11 +566,16 @@ def principals_of(environment: Environment) -> dict[str, set[str]]:
     for team, settings in environment.settings["teams"].items():
         push = settings["push"]
         named = {*push.get("role_arns", []), *push.get("user_arns", [])}
+        for workflow in (*push.get("github", []), *push.get("gitlab", [])):
+            named.add(f"arn:aws:iam::{environment.account}:oidc-provider/{issuer_of(workflow)}")
         found[environment.push_role(team)] = named | ({root} if push.get("permission_sets") else set())
         readers = {f"arn:aws:iam::{account}:root" for account in settings.get("pull_accounts", [])}
         readers |= {"*"} if "pull_organization" in settings else set()
-        for name in environment.teams[team] if environment.has_repository_policy(team) else ():
+        created = [CREATED] if team in environment.creating_teams else []
+        for name in environment.teams[team] + created if environment.has_repository_policy(team) else ():
             found[environment.repository(team, name)] = readers
+    for team in environment.creating_teams:
+        found[environment.creation_role(team)] = {"ecr.amazonaws.com"}
     for connection in environment.connections:
         path = environment.connection(connection)
         found[f"{path}/PullRole"] = {"lambda.amazonaws.com"}

@@ -102,8 +102,9 @@ def settings_in(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the key and the value of each setting, also of the tables."""
     for name, value in table.items():
         yield name, value
-        if isinstance(value, dict):
-            yield from settings_in(value)
+        for below in listed(value):
+            if isinstance(below, dict):
+                yield from settings_in(below)
 
 
 @each_environment
