@@ -3,6 +3,7 @@
 One environment is deployed three times. The names of two teams start with the same word.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,12 @@ FIRST: Settings = {
     # With a break-glass role, the repository policy denies changes to all roles that it does not name.
     "break_glass_role_arns": [BREAK_GLASS_ROLE_ARN],
     "teams": {
-        "own": {"create_on_push": True, "push": PUSH, "repository_defaults": {"mutable_tags": ["latest"]}},
+        "own": {
+            "create_on_push": True,
+            "push": PUSH,
+            "repository_defaults": {"mutable_tags": ["latest"]},
+            "lifecycle": {"keep_images": 7},
+        },
         "own-x": {"create_on_push": True, "push": PUSH},
         "fixed": {"repositories": ["app"], "push": PUSH},
     },
@@ -185,7 +191,8 @@ def test_a_new_repository_has_the_tag_and_the_settings_of_its_team(played: Playe
         assert created["imageTagMutabilityExclusionFilters"] == [{"filterType": "WILDCARD", "filter": "latest"}]
         assert created["encryptionConfiguration"] == {"encryptionType": "AES256"}
         assert created["imageScanningConfiguration"] == {"scanOnPush": False}
-        assert created["lifecycle"] == played.repositories[0]["fixed/app"]["lifecycle"]
+        [rule] = json.loads(created["lifecycle"])["rules"]
+        assert rule["selection"]["countNumber"] == 7
 
 
 def test_workers_pull_from_a_new_repository_with_the_docker_login_and_directly(played: Played) -> None:
