@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from settings.environment import Environment, Lifecycle, Push, Team
+from settings.environment import SHARED_ISSUERS, Environment, Lifecycle, Push, Team
 from settings.names import repository_name
 from settings.warnings import account_of
 
@@ -90,6 +90,9 @@ def _pushers(environment: Environment, push: Push) -> Iterator[str]:
         yield _principal(environment, arn)
     for arn in push.user_arns:
         yield _principal(environment, arn) + (", with MFA" if push.require_mfa else "")
+    for workflow in push.workflows:
+        server = "" if workflow.issuer in SHARED_ISSUERS else f" of {workflow.issuer}"
+        yield f"{type(workflow).__name__}{server} {workflow.subject}"
 
 
 def _logins(environment: Environment) -> Iterator[str]:

@@ -33,6 +33,12 @@ repositories = ["var"]
 create_on_push = true
 push.role_arns = ["arn:aws:iam::{FOREIGN_ACCOUNT}:role/risk-ci"]
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/cem", "arn:aws:iam::{ACCOUNT}:user/dora"]
+push.github = [
+    {{ repository = "acme/models", branch = "main", owner_id = 12, repository_id = 34 }},
+    {{ repository = "acme/models", environment = "production" }},
+    {{ repository = "acme/reports", branch = "release/*" }},
+]
+push.gitlab = [{{ project = "acme/data/models", tag = "v*", url = "https://git.example.com/ci", audience = "aws" }}]
 [connections.docker_default]
 teams = ["analytics", "risk"]
 [connections.docker_x]
