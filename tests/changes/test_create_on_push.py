@@ -18,6 +18,7 @@ from ops.checks import (
     Finding,
     find_removed_repositories,
     find_taken_creation_templates,
+    find_taken_repositories,
 )
 from settings.names import pascal_case
 from tests.changes.deployments import Deployer, Deployment, Settings, changed
@@ -73,7 +74,7 @@ class Played:
         repositories: the repositories with their settings and tags, after each deployment.
         pulled: the images that a worker can pull after each deployment, with a docker login and directly.
         pushed_at_the_end: the same as `pushed`, after the last deployment.
-        findings: what the checks of removed repositories and creation templates found before each deployment.
+        findings: what the checks of the repositories and creation templates found before each deployment.
     """
 
     deployments: list[Deployment]
@@ -90,7 +91,7 @@ def played(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factor
     deployments, repositories, pulled, pushed, pushed_at_the_end = [], [], [], {}, {}
     findings: list[Finding] = []
     for settings in (FIRST, ADOPTING, OFF):
-        for check in (find_taken_creation_templates, find_removed_repositories):
+        for check in (find_taken_repositories, find_taken_creation_templates, find_removed_repositories):
             findings += check(deployer.clients, deployer.planned("pushed", settings))
         deployments.append(deployer.deploy("pushed", settings))
         teams = {
