@@ -22,6 +22,7 @@ _LIFECYCLE_POLICY = 260
 _MUTABLE_TAGS = 185
 _MUTABLE_TAG = 115
 _POLICY = 70
+_POLICY_ACKNOWLEDGEMENT = 95
 _DENY = 130  # a Deny statement without its actions
 _PUSH_ACTIONS = 125
 _CHANGE_ACTIONS = 255
@@ -57,6 +58,8 @@ def _bytes_of_team(environment: Environment, name: str, team: Team) -> int:
         + repository_policy_bytes(environment, name, team)
         + _LIFECYCLE_POLICY
     )
+    if repository_policy_bytes(environment, name, team):
+        each += _POLICY_ACKNOWLEDGEMENT
     if patterns := team.repository_defaults.mutable_tags:
         each += _MUTABLE_TAGS + sum(len(pattern) + _MUTABLE_TAG for pattern in patterns)
     total = 0

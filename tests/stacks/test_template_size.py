@@ -42,7 +42,7 @@ def test_the_estimate_fits_small_templates(templates: Templates, tmp_path: Path)
     [
         large(490),
         large(490, top=BREAK_GLASS),
-        large(340, top=BREAK_GLASS, team=f"{READERS}\n{MUTABLE}"),
+        large(320, top=BREAK_GLASS, team=f"{READERS}\n{MUTABLE}"),
         large(490, team='others_may_push_because = "a test"'),
         large(300, top=BREAK_GLASS, team=MUTABLE, name="long__name/of.a-repository-" * 8),
     ],
