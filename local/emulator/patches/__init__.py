@@ -10,6 +10,7 @@ from local.emulator.patches import (
     clock,
     cloudformation,
     cloudwatch,
+    eventbridge,
     iam,
     iam_actions,
     instance_profiles,
@@ -51,5 +52,6 @@ def apply() -> None:
         lambda_versions,
         clock,
         cloudwatch,
+        eventbridge,
     ):
         patch.apply()
