@@ -127,7 +127,7 @@ class ScanFindings(Construct):
 
 
 def _at_least_one(severities: Sequence[str]) -> Pattern:
-    """Return a pattern for the numbers of findings by severity. An event has no number for a severity without findings."""
+    """Return a pattern for the numbers of findings. A severity without findings is missing in the event."""
     found: list[Pattern] = [{severity: [{"numeric": [">", 0]}]} for severity in severities]
     return found[0] if len(found) == 1 else {"$or": found}
 

@@ -2,8 +2,8 @@
 
 AWS:
 - A rule without a role publishes to a topic only if the topic's policy allows events.amazonaws.com the action
-  sns:Publish, with aws:SourceArn as the rule's ARN ("Using resource-based policies for Amazon EventBridge"). The default
-  policy of a topic has a condition on aws:SourceOwner, which EventBridge does not send.
+  sns:Publish. The condition key aws:SourceArn has the ARN of the rule (EventBridge user guide, "Using resource-based
+  policies for Amazon EventBridge").
 - PutEvents refuses a source that starts with `aws.`. Only AWS services send these events.
 
 MiniStack:
