@@ -165,6 +165,12 @@ class Environment:
         return "emails" in self.settings["alerts"]
 
     @property
+    def rules(self) -> list[str]:
+        """The construct paths of the rules for findings of image scans."""
+        kinds = [] if "off_because" in self.settings["alerts"] else ["Basic1", "Enhanced1"]
+        return [f"{self.name}/DockerLogin/ScanFindings/{kind}" for kind in kinds]
+
+    @property
     def deploy_role_arn(self) -> str:
         return self.role_arn(f"cdk-hnb659fds-cfn-exec-role-{self.account}-{self.region}")
 

@@ -19,10 +19,13 @@ RESOURCE = {"DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type", "Up
 WHOLE = {
     "AssumeRolePolicyDocument",
     "DashboardBody",
+    "EventPattern",
+    "InputTransformer",
     "KeyPolicy",
     "PolicyDocument",
     "ResourcePolicy",
     "Rights",
+    "Tags",
     "Variables",
 }
 _METRIC = "Metrics.MetricStat.Metric"
@@ -61,8 +64,7 @@ PROPERTIES = {
         "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterValue",
         "LifecyclePolicy.LifecyclePolicyText",
         "RepositoryName",
-        "Tags.Key",
-        "Tags.Value",
+        "Tags",
     },
     "AWS::ECS::Cluster": {"ClusterName"},
     "AWS::ECS::TaskDefinition": {
@@ -80,6 +82,14 @@ PROPERTIES = {
         "NetworkMode",
         "RequiresCompatibilities",
         "TaskRoleArn",
+    },
+    "AWS::Events::Rule": {
+        "Description",
+        "EventPattern",
+        "Targets.Arn",
+        "Targets.Id",
+        "Targets.InputTransformer",
+        "Targets.RoleArn",
     },
     "AWS::IAM::InstanceProfile": {"Roles"},
     "AWS::IAM::ManagedPolicy": {"Description", "Path", "PolicyDocument", "Roles"},
@@ -187,6 +197,7 @@ FIXED: dict[str, dict[str, Any]] = {
 # texts for people and names that CDK generates.
 NOT_COMPARED = {
     "AWS::CloudWatch::Alarm": PROPERTIES["AWS::CloudWatch::Alarm"] - {"AlarmActions", "OKActions"},
+    "AWS::Events::Rule": {"Description", "Targets.InputTransformer"},
     "AWS::IAM::ManagedPolicy": {"Description"},
     "AWS::IAM::Policy": {"PolicyName"},
     "AWS::IAM::Role": {"Description"},
@@ -243,7 +254,10 @@ def _registry(environment: Environment) -> Rows:
             selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{keep}}}'
             values = {
                 "RepositoryName": f"{team}/{name}",
-                "Tags": [{"Key": "team", "Value": team}],
+                "Tags": [
+                    *({"Key": key, "Value": value} for key, value in environment.settings.get("tags", {}).items()),
+                    {"Key": "team", "Value": team},
+                ],
                 "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION" if tags else "IMMUTABLE",
                 "ImageTagMutabilityExclusionFilters": [
                     {
@@ -371,6 +385,8 @@ def _alarms(environment: Environment) -> Rows:
     ]
     for name in names:
         yield f"{path}/{name}", "AWS::CloudWatch::Alarm", {"AlarmActions": [topic], "OKActions": [topic]}
+    for path_of_rule in environment.rules:
+        yield path_of_rule, "AWS::Events::Rule", {"Targets.Arn": topic, "Targets.Id": "Topic", "Targets.RoleArn": None}
     if "emails" in alerts:
         yield f"{path}/Topic", "AWS::SNS::Topic", {}
         yield f"{path}/Topic/Policy", "AWS::SNS::TopicPolicy", {"Topics": [topic]}
@@ -516,7 +532,7 @@ def principals_of(environment: Environment) -> dict[str, set[str]]:
     if environment.has_key:
         found[f"{stack}/Key"] = {root}
     if environment.creates_topic:
-        found[f"{stack}/Alarms/Topic"] = {"cloudwatch.amazonaws.com"}
+        found[f"{stack}/Alarms/Topic"] = {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
     return found
 
 
@@ -563,8 +579,9 @@ def references_in(value: Any, template: Template) -> Iterator[str]:
 
 
 def value_at(properties: Values, name: str) -> Any:
-    """Return the value of a property by its name with dots, or None."""
+    """Return the value of a property by its name with dots, or None. A list with one entry counts as this entry."""
     found: Any = properties
     for part in name.split("."):
+        found = found[0] if isinstance(found, list) and len(found) == 1 else found
         found = found.get(part) if isinstance(found, dict) else None
     return found
