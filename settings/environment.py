@@ -261,7 +261,7 @@ class Ecs(Table):
 
 
 class Alerts(Table):
-    """The people or systems that are told when a docker login is not refreshed.
+    """The people or systems that get a message if a docker login is not refreshed or a scan finds a vulnerability.
 
     The table has exactly one of `emails`, `topic_arn` and `off_because`.
     """
@@ -395,7 +395,7 @@ class Environment(Table):
             {"off_because": "a sandbox"},
         ]
     )
-    """The people or systems that are told when a docker login is not refreshed."""
+    """The people or systems that get a message if a docker login is not refreshed or a scan finds a vulnerability."""
 
     workers: Workers = Workers()
     """The Airflow workers."""
