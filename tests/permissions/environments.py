@@ -170,8 +170,8 @@ class Environment:
     @property
     def rules(self) -> list[str]:
         """The construct paths of the rules for findings of image scans."""
-        kinds = [] if "off_because" in self.settings["alerts"] else ["Basic1", "Enhanced1"]
-        return [f"{self.name}/DockerLogin/ScanFindings/{kind}" for kind in kinds]
+        has_rules = "off_because" not in self.settings["alerts"]
+        return [f"{self.name}/DockerLogin/ScanFindings/Rule1"] if has_rules else []
 
     @property
     def deploy_role_arn(self) -> str:

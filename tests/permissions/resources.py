@@ -167,7 +167,6 @@ PROPERTIES = {
 
 # The values that every resource of a type has.
 FIXED: dict[str, dict[str, Any]] = {
-    "AWS::ECR::Repository": {"ImageScanningConfiguration.ScanOnPush": True},
     "AWS::IAM::ManagedPolicy": {"Path": "/"},
     "AWS::KMS::Key": {"EnableKeyRotation": True, "PendingWindowInDays": 7},
     "AWS::Lambda::EventInvokeConfig": {
@@ -256,6 +255,9 @@ def _registry(environment: Environment) -> Rows:
             selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{keep}}}'
             values = {
                 "RepositoryName": f"{team}/{name}",
+                "ImageScanningConfiguration.ScanOnPush": (
+                    None if environment.settings.get("scan") == "registry" else True
+                ),
                 "Tags": [
                     *({"Key": key, "Value": value} for key, value in environment.settings.get("tags", {}).items()),
                     {"Key": "team", "Value": team},

@@ -62,21 +62,12 @@ def found(**counts: int) -> Callable[[Event], None]:
     return change
 
 
-def scanned(repository: str) -> Callable[[Event], None]:
+def scanned(repository: str, account: str = ACCOUNT, region: str = REGION) -> Callable[[Event], None]:
     def change(event: Event) -> None:
-        name = event["detail"]["repository-name"]
-        event["detail"]["repository-name"] = name.replace("analytics/web-scraper", repository)
-
-    return change
-
-
-def elsewhere(**place: str) -> Callable[[Event], None]:
-    def change(event: Event) -> None:
-        event |= place
-        name = event["detail"]["repository-name"]
-        for old, new in ((ACCOUNT, place.get("account")), (REGION, place.get("region"))):
-            name = name.replace(old, new or old)
-        event["detail"]["repository-name"] = name
+        event["account"], event["region"] = account, region
+        event["resources"] = [f"arn:aws:ecr:{region}:{account}:repository/{repository}"]
+        is_enhanced = event["source"] == "aws.inspector2"
+        event["detail"]["repository-name"] = event["resources"][0] if is_enhanced else repository
 
     return change
 
@@ -96,8 +87,9 @@ EVENTS = [
     pytest.param(CRITICAL, scanned("analytics-x/web-scraper"), False, id="a team that begins alike"),
     pytest.param(CRITICAL, scanned("x/analytics/web-scraper"), False, id="a team that ends alike"),
     pytest.param(CRITICAL, scanned("analytics"), False, id="a repository with the name of a team"),
-    pytest.param(CRITICAL, elsewhere(account="210987654321"), False, id="another account"),
-    pytest.param(CRITICAL, elsewhere(region="eu-west-1"), False, id="another Region"),
+    pytest.param(CRITICAL, scanned("analytics/x", account="210987654321"), False, id="another account"),
+    pytest.param(CRITICAL, scanned("analytics/x", region="eu-west-1"), False, id="another Region"),
+    pytest.param(CRITICAL, lambda event: event.update(source="tests"), False, id="another source"),
     pytest.param(CRITICAL, lambda event: event.update({"detail-type": "Inspector2 Finding"}), False, id="one finding"),
 ]
 
@@ -129,29 +121,25 @@ def test_the_patterns_of_200_teams_fit_into_few_rules() -> None:
 
     assert max(len(json.dumps(rule["EventPattern"])) for rule in rules) <= 2048
     watched = [
-        each["prefix"].rpartition(":repository/")[2]
-        for rule in rules
-        for each in rule["EventPattern"]["detail"]["repository-name"]
+        each["prefix"].rpartition(":repository/")[2] for rule in rules for each in rule["EventPattern"]["resources"]
     ]
-    assert sorted(watched) == sorted(2 * [f"{team}/" for team in teams])
-    assert len(rules) < 25
+    assert watched == [f"{team}/" for team in teams]
+    assert len(rules) <= 16
 
 
 def test_only_the_rules_may_publish_to_a_new_topic_for_eventbridge(templates: Templates) -> None:
     template = templates["rich-DockerLogin"]
-    rules = [name for name, each in template["Resources"].items() if each["Type"] == "AWS::Events::Rule"]
+    [rule] = [name for name, each in template["Resources"].items() if each["Type"] == "AWS::Events::Rule"]
     [topic] = [name for name, each in template["Resources"].items() if each["Type"] == "AWS::SNS::Topic"]
     publish = statements(the_one(template, "AWS::SNS::TopicPolicy")["PolicyDocument"])["FindingsPublish"]
 
-    assert len(rules) == 2
     assert publish["Effect"] == "Allow"
     assert publish["Principal"] == {"Service": "events.amazonaws.com"}
     assert publish["Action"] == "sns:Publish"
-    assert publish["Condition"] == {"ArnEquals": {"aws:SourceArn": [{"Fn::GetAtt": [rule, "Arn"]} for rule in rules]}}
-    for rule in of_type(template, "AWS::Events::Rule"):
-        [target] = rule["Targets"]
-        assert target["Arn"] == {"Ref": topic}
-        assert "RoleArn" not in target
+    assert publish["Condition"] == {"ArnEquals": {"aws:SourceArn": [{"Fn::GetAtt": [rule, "Arn"]}]}}
+    [target] = the_one(template, "AWS::Events::Rule")["Targets"]
+    assert target["Arn"] == {"Ref": topic}
+    assert "RoleArn" not in target
 
 
 def test_the_policy_of_an_existing_topic_is_not_changed() -> None:
@@ -167,19 +155,17 @@ def test_rules_publish_to_a_topic_of_another_account_with_a_role() -> None:
     [statement] = role["Policies"][0]["PolicyDocument"]["Statement"]
 
     assert (statement["Action"], statement["Resource"], role["Path"]) == ("sns:Publish", FOREIGN_TOPIC, "/data/")
-    for rule in of_type(template, "AWS::Events::Rule"):
-        assert rule["Targets"][0]["RoleArn"] == {"Fn::GetAtt": [role_id, "Arn"]}
+    assert the_one(template, "AWS::Events::Rule")["Targets"][0]["RoleArn"] == {"Fn::GetAtt": [role_id, "Arn"]}
 
 
 def test_every_placeholder_of_a_message_has_a_value_of_the_event() -> None:
     """EventBridge refuses a message with a placeholder that has no path, and each line must be a JSON string."""
-    for rule in of_type(synthesized(), "AWS::Events::Rule"):
-        transformer = rule["Targets"][0]["InputTransformer"]
-        lines = [json.loads(line) for line in transformer["InputTemplate"].splitlines()]
-        placeholders = {part.partition(">")[0] for line in lines for part in line.split("<")[1:]}
+    transformer = the_one(synthesized(), "AWS::Events::Rule")["Targets"][0]["InputTransformer"]
+    lines = [json.loads(line) for line in transformer["InputTemplate"].splitlines()]
+    placeholders = {part.partition(">")[0] for line in lines for part in line.split("<")[1:]}
 
-        assert placeholders == set(transformer["InputPathsMap"])
-        assert lines[-1] == "What to do: https://example.com/%3Cteam%3E/runbook#a-scan-found-a-vulnerability"
+    assert placeholders == set(transformer["InputPathsMap"])
+    assert lines[-1] == "What to do: https://example.com/%3Cteam%3E/runbook#a-scan-found-a-vulnerability"
 
 
 def test_an_environment_without_alerts_has_no_rules(templates: Templates) -> None:
