@@ -39,6 +39,7 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
         _repository_names,
         _logical_ids,
         _name_lengths,
+        _lifecycles,
         _teams_of_connections,
         _ecs_tasks,
         _arns,
@@ -171,6 +172,21 @@ def _name_lengths(environment: Environment) -> Iterator[Problem]:
         if name.longest and len(name.text) > name.longest:
             what = f"{name.kind} {name.text!r} is longer than {name.longest} characters"
             yield Problem(name.key, f"{what}; shorten the {name.parts} by {len(name.text) - name.longest}")
+
+
+def _lifecycles(environment: Environment) -> Iterator[Problem]:
+    for team, settings in environment.teams.items():
+        if settings.lifecycle.keep_images and settings.repository_defaults.keep_images:
+            what = f"is the same setting as teams.{team}.lifecycle.keep_images"
+            yield Problem(f"teams.{team}.repository_defaults.keep_images", f"{what}; remove one of them")
+        for name in settings.repository:
+            if name not in settings.repositories:
+                short = name.removeprefix(f"{team}/")
+                otherwise = f"write one of {', '.join(settings.repositories)}"
+                known = short in settings.repositories
+                fix = f"write {short!r}" if known else did_you_mean(name, settings.repositories, otherwise)
+                what = f"{name!r} is not a repository of the team {team}"
+                yield Problem(f"teams.{team}.repository.{name!r}", f"{what}; {fix}")
 
 
 def _teams_of_connections(environment: Environment) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ settings. tests/stacks/test_template_size.py compares the estimates with real te
 
 from collections.abc import Iterable, Iterator
 
-from settings.environment import Environment, Team
+from settings.environment import Environment, Lifecycle, Team
 from settings.names import pascal_case, repository_name
 from settings.problem import Problem
 from settings.regions import PARTITIONS
@@ -17,7 +17,9 @@ TEMPLATE_QUOTA = 1_000_000  # bytes
 _TEMPLATE = 1_150
 _REPOSITORY = 480
 _LONGEST_READABLE_ID = 240  # The CDK cuts the readable part of a logical id, and adds a hash of 8 characters.
-_LIFECYCLE_POLICY = 260
+_LIFECYCLE_POLICY = 50  # without its rules
+_DELETING_RULE = 255
+_PROTECTED_TAG = 215  # without the pattern, which is in the rule twice
 _MUTABLE_TAGS = 185
 _MUTABLE_TAG = 115
 _POLICY = 70
@@ -117,7 +119,6 @@ def _bytes_of_team(environment: Environment, name: str, team: Team) -> int:
         + len(environment.name)
         + repository_policy_bytes(environment, name, team)
         + tags_bytes(environment)
-        + _LIFECYCLE_POLICY
     )
     if patterns := team.repository_defaults.mutable_tags:
         each += _MUTABLE_TAGS + sum(len(pattern) + _MUTABLE_TAG for pattern in patterns)
@@ -126,8 +127,17 @@ def _bytes_of_team(environment: Environment, name: str, team: Team) -> int:
         readable = pascal_case(name) + pascal_case(repository)
         # The construct's path and the logical id contain the readable name.
         names = len(readable) + min(len(readable), _LONGEST_READABLE_ID) + len(repository_name(name, repository))
-        total += each + names
+        total += each + names + _lifecycle_policy_bytes(team.lifecycle_of(repository))
     return total
+
+
+def _lifecycle_policy_bytes(lifecycle: Lifecycle) -> int:
+    if not lifecycle.deletes:
+        return 0
+    deleting = sum(
+        _DELETING_RULE for setting in (lifecycle.keep_images, lifecycle.expire_untagged_after_days) if setting
+    )
+    return _LIFECYCLE_POLICY + deleting + sum(2 * len(tag) + _PROTECTED_TAG for tag in lifecycle.protected_tags)
 
 
 def repository_policy_bytes(environment: Environment, name: str, team: Team) -> int:

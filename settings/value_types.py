@@ -146,6 +146,16 @@ ImageTagPattern = Annotated[
         "use letters, digits and ._- with at most two * as wildcards",
     ),
 ]
+# ECR user guide, "Lifecycle policy properties in Amazon ECR", tagPatternList: at most four wildcards.
+ProtectedTagPattern = Annotated[
+    str,
+    Field(min_length=1, max_length=128),
+    Pattern(
+        r"[A-Za-z0-9._-]*(?:\*[A-Za-z0-9._-]*){0,4}",
+        "a pattern of image tags",
+        "use letters, digits and ._- with at most four * as wildcards",
+    ),
+]
 PermissionSetName = Annotated[
     str,
     _no_permission_set_role("write the name of the permission set, {name}"),
@@ -280,6 +290,7 @@ CleanUpSchedule = Annotated[
     ),
 ]
 AgeInHours = Annotated[int, Field(ge=1, le=8_760)]
+AgeInDays = Annotated[int, Field(ge=1, le=3_650)]
 ImageTag = Annotated[
     str,
     Pattern(

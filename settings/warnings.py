@@ -9,7 +9,7 @@ from settings.problem import Problem
 def warnings_about(environments: Iterable[Environment]) -> list[str]:
     """Return the warnings, each as a line `<file>: <key>: warning: <what is wrong>; <how to fix it>`."""
     environments = [*environments]
-    warnings = [(each, warning) for each in environments for warning in _other_accounts(each)]
+    warnings = [(each, warning) for each in environments for warning in (*_other_accounts(each), *_lifecycles(each))]
     return [
         f"{environment.name}.toml: {warning.key}: warning: {warning.message}"
         for environment, warning in (*warnings, *_same_instances(environments))
@@ -42,6 +42,25 @@ def _other_accounts(environment: Environment) -> Iterator[Problem]:
     if topic and account_of(topic) != environment.account:
         what = f"{topic!r} gets the alarms in another account, {account_of(topic)}"
         yield Problem("alerts.topic_arn", f"{what}; change it if that account is not yours")
+
+
+def _lifecycles(environment: Environment) -> Iterator[Problem]:
+    """Return a warning for each lifecycle that can delete released images, and for protected tags without effect."""
+    for name, team in environment.teams.items():
+        of_team = "lifecycle" if team.lifecycle.keep_images else "repository_defaults"
+        lifecycles = {f"teams.{name}": (of_team, team.default_lifecycle)}
+        for repository, override in team.repository.items():
+            lifecycles[f"teams.{name}.repository.{repository!r}"] = ("lifecycle", override.lifecycle)
+        for start, (table, lifecycle) in lifecycles.items():
+            if lifecycle.keep_images and not lifecycle.protected_tags:
+                what = f"{lifecycle.keep_images} newer images are enough to delete an image that a DAG runs"
+                fix = f"add the tags of your releases to {start}.lifecycle.protected_tags"
+                yield Problem(f"{start}.{table}.keep_images", f"{what}; {fix}")
+            if lifecycle.protected_tags and not lifecycle.deletes:
+                fix = "remove it, or set keep_images or expire_untagged_after_days"
+                yield Problem(
+                    f"{start}.lifecycle.protected_tags", f"has no effect, because ECR deletes no image; {fix}"
+                )
 
 
 def _same_instances(environments: Iterable[Environment]) -> Iterator[tuple[Environment, Problem]]:

@@ -1,6 +1,5 @@
 """The ECR repositories. They are in a separate stack, because they stay after the other stacks are deleted."""
 
-import json
 from collections.abc import Sequence
 from typing import cast
 
@@ -12,6 +11,7 @@ from settings.environment import Environment
 from settings.names import TEAM_TAG, pascal_case, repository_name
 from settings.regions import PARTITIONS
 from stacks.acknowledgements import acknowledge
+from stacks.lifecycle import lifecycle_policy_text
 from stacks.repository_policy import repository_policy
 
 _SCAN_ON_PUSH = {"repository": True, "registry": None, "off": False}
@@ -55,7 +55,7 @@ class RegistryStack(Stack):
                     repository_name=repository_name(team_name, name),
                     mutable_tags=team.repository_defaults.mutable_tags,
                     scan_on_push=_SCAN_ON_PUSH[environment.scan],
-                    lifecycle_policy_text=_keep_newest(team.repository_defaults.keep_images),
+                    lifecycle_policy_text=lifecycle_policy_text(team.lifecycle_of(name)),
                     policy=shared_policy,
                 )
 
@@ -123,14 +123,3 @@ class Repository(Construct):
         if mutable_tags:
             reasons["CKV_AWS_51"] = "All tags are immutable except those that the settings list"
         acknowledge(repository, reasons)
-
-
-def _keep_newest(count: int) -> str:
-    """Return a lifecycle policy that keeps the newest images."""
-    rule = {
-        "rulePriority": 1,
-        "description": "Keep the newest images",
-        "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": count},
-        "action": {"type": "expire"},
-    }
-    return json.dumps({"rules": [rule]}, separators=(",", ":"))

@@ -69,13 +69,16 @@ def clients(aws: EmbeddedAws) -> Clients:
 
 @pytest.fixture
 def stack(aws: EmbeddedAws) -> Iterator[Any]:
-    """Return a function that deploys a stack with one resource. The stack is deleted at the end."""
+    """Return a function that deploys a stack with one or two resources. The stack is deleted at the end."""
     cloudformation = aws.client("cloudformation")
     names = []
 
-    def deploy(name: str, kind: str, **properties: Any) -> None:
+    def deploy(name: str, kind: str, second: dict[str, Any] | None = None, **properties: Any) -> None:
         names.append(name)
-        template = {"Resources": {"One": {"Type": kind, "Properties": properties}}}
+        resources = {"One": {"Type": kind, "Properties": properties}}
+        if second:
+            resources["Two"] = {"Type": kind, "Properties": second}
+        template = {"Resources": resources}
         cloudformation.create_stack(
             StackName=name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"]
         )
@@ -330,6 +333,17 @@ def test_a_secret_whose_policy_does_not_name_the_role_of_the_deployment_is_found
     assert list(find_denied_deploy_role(clients, PLANNED)) == []
 
 
+def test_the_policy_of_every_secret_of_the_stack_is_read(aws: EmbeddedAws, clients: Clients, stack: Any) -> None:
+    other = "flight/connections/docker_risk"
+    stack("flight-DockerLogin", "AWS::SecretsManager::Secret", second={"Name": other}, Name=SECRET)
+    for secret, denied in ((SECRET, other), (other, SECRET)):
+        _allow_only(aws, PLANNED.deploy_role_arn, secret)
+        _allow_only(aws, f"arn:aws:iam::{ACCOUNT}:role/cdk-other-cfn-exec-role", denied)
+
+        finding = only(find_denied_deploy_role(clients, PLANNED))
+        assert f"The policy of {denied} denies the role" in finding.problem
+
+
 def test_another_qualifier_is_another_role(aws: EmbeddedAws, clients: Clients, stack: Any) -> None:
     stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
     _allow_only(aws, PLANNED.deploy_role_arn)
@@ -338,7 +352,7 @@ def test_another_qualifier_is_another_role(aws: EmbeddedAws, clients: Clients, s
     assert f"The last deployment used {PLANNED.deploy_role_arn}." in finding.problem
 
 
-def _allow_only(aws: EmbeddedAws, role_arn: str) -> None:
+def _allow_only(aws: EmbeddedAws, role_arn: str, secret: str = SECRET) -> None:
     statement = {
         "Effect": "Deny",
         "Principal": "*",
@@ -347,7 +361,7 @@ def _allow_only(aws: EmbeddedAws, role_arn: str) -> None:
         "Condition": {"ArnNotEquals": {"aws:PrincipalArn": [role_arn]}},
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    aws.client("secretsmanager").put_resource_policy(SecretId=SECRET, ResourcePolicy=policy)
+    aws.client("secretsmanager").put_resource_policy(SecretId=secret, ResourcePolicy=policy)
 
 
 def _planned(**changes: Any) -> Planned:
@@ -391,6 +405,7 @@ def test_a_wrong_path_in_an_arn_is_found(clients: Clients) -> None:
     finding = only(find_missing_principals(clients, planned))
     assert f"is arn:aws:iam::{ACCOUNT}:role/airflow-worker, and the settings have" in finding.problem
     assert finding.fix == "Correct the path in workers.role_arns."
+    assert finding.stops
 
 
 def test_a_stack_that_the_settings_no_longer_contain_is_a_notice(clients: Clients, stack: Any) -> None:

@@ -40,6 +40,7 @@ ARABIC = "\u0661" * 12
 LONG_ID = f"docker_{'x' * 244}"
 
 # Keys
+TEAM = "teams.analytics"
 REPOSITORIES = "teams.analytics.repositories"
 PUSH = "teams.analytics.push"
 SETS, ROLES, USERS = f"{PUSH}.permission_sets", f"{PUSH}.role_arns", f"{PUSH}.user_arns"
@@ -47,6 +48,9 @@ MUST_MFA = f"{PUSH}.require_mfa"
 DEFAULTS = "teams.analytics.repository_defaults"
 READERS, ORGANIZATION = "teams.analytics.pull_accounts", "teams.analytics.pull_organization"
 REASON = "teams.analytics.others_may_push_because"
+LIFECYCLE = "teams.analytics.lifecycle"
+WEB_LIFECYCLE = "teams.analytics.repository.web-scraper.lifecycle"
+UNTAGGED = "expire_untagged_after_days"
 CLEAN = "workers.clean_up"
 TASK = "ecs.tasks.'analytics/web-scraper'"
 TAGS, IMAGES = f"{DEFAULTS}.mutable_tags", f"{DEFAULTS}.keep_images"
@@ -126,6 +130,19 @@ def pushers(key: str, *names: str, mfa: str = "false") -> str:
 
 def defaults(text: str) -> str:
     return end(f"[{DEFAULTS}]\n{text}")
+
+
+def lifecycle(text: str) -> str:
+    return end(f"[{LIFECYCLE}]\n{text}")
+
+
+def protected(*patterns: str) -> str:
+    return lifecycle(f"protected_tags = {[*patterns]}")
+
+
+def of_web(text: str) -> str:
+    """Return VALID with a lifecycle of the repository web-scraper."""
+    return end(f"[{WEB_LIFECYCLE}]\n{text}")
 
 
 def tags(*patterns: str) -> str:

@@ -15,6 +15,7 @@ from tests.settings.edits import (
     FINDINGS,
     GLASS,
     IMAGES,
+    LIFECYCLE,
     LIMIT,
     LONG_ID,
     MUST_MFA,
@@ -35,11 +36,14 @@ from tests.settings.edits import (
     SSO_SESSION,
     TAGS,
     TASK,
+    TEAM,
     TEAM_TABLE,
     TOPIC,
+    UNTAGGED,
     USER,
     USERS,
     VALID,
+    WEB_LIFECYCLE,
     account,
     alerts,
     beside,
@@ -54,12 +58,15 @@ from tests.settings.edits import (
     end,
     findings,
     large_template,
+    lifecycle,
     long_family,
     many_tasks,
     misplaced,
     numbered,
+    of_web,
     own_tags,
     prefix,
+    protected,
     push,
     pushers,
     refresh,
@@ -130,8 +137,28 @@ KEYS: list[Refusal] = [
     ),
     ("the Region in the last table", misplaced('region = "eu-west-1"'), f"{DOCKER}.region", *ABOVE),
     ("the account in the last table", misplaced('account = "111111111111"'), f"{DOCKER}.account", *ABOVE),
-    ("a default beside the repositories", beside("keep_images = 5"), "teams.analytics.keep_images", *belongs(DEFAULTS)),
-    ("a default in push", push(f"user_arns = ['{USER}']\nkeep_images = 5"), f"{PUSH}.keep_images", *belongs(DEFAULTS)),
+    ("a default beside the repositories", beside("mutable_tags = []"), f"{TEAM}.mutable_tags", *belongs(DEFAULTS)),
+    (
+        "a default in push",
+        push(f"user_arns = ['{USER}']\nmutable_tags = []"),
+        f"{PUSH}.mutable_tags",
+        *belongs(DEFAULTS),
+    ),
+    ("a lifecycle at the top", end("[lifecycle]"), "lifecycle", *belongs("teams.<team>.lifecycle")),
+    (
+        "a number of images beside the repositories",
+        beside("keep_images = 5"),
+        f"{TEAM}.keep_images",
+        *belongs(f"{LIFECYCLE}] or [{DEFAULTS}"),
+    ),
+    ("an unknown key of a lifecycle", lifecycle("keep = 5"), f"{LIFECYCLE}.keep", "not a setting", "keep_images"),
+    (
+        "a repository without a lifecycle",
+        end("[teams.analytics.repository.web-scraper]"),
+        f"{TEAM}.repository.web-scraper.lifecycle",
+        "is missing",
+        "add a table [teams.analytics.repository.web-scraper.lifecycle]",
+    ),
     ("a principal at the top", top(f"user_arns = ['{USER}']"), "user_arns", *belongs("teams.<team>.push")),
     ("a connection's setting at the top", top("refresh_every_minutes = 9"), "refresh_every_minutes", *belongs(ANY_ID)),
     ("an address at the top", top('emails = ["a@b.c"]'), "emails", *belongs("alerts")),
@@ -367,6 +394,20 @@ FORMS: list[Refusal] = [
         "why other principals may push",
     ),
     ("an empty tag pattern", tags(""), TAGS, "'' is empty", "at least one character"),
+    (
+        "a protected pattern with five *",
+        lifecycle("protected_tags = ['*a*b*c*d*']"),
+        f"{LIFECYCLE}.protected_tags",
+        "'*a*b*c*d*' is not a pattern",
+        "at most four *",
+    ),
+    (
+        "a protected pattern of 129 characters",
+        lifecycle(f"protected_tags = ['{'a' * 129}']"),
+        f"{LIFECYCLE}.protected_tags",
+        "has 129 characters",
+        "shorten it to 128",
+    ),
 ]
 """A string has the wrong form."""
 
@@ -374,6 +415,10 @@ LIMITS: list[Refusal] = [
     ("50 tags", own_tags(*(f'{key} = ""' for key in numbered("k", 50))), "tags", "has 50 entries", "keep at most 49"),
     ("9 minutes", refresh(9), REFRESH, "9 is out of range", "from 10 to 180"),
     ("181 minutes", refresh(181), REFRESH, "181 is out of range", "from 10 to 180"),
+    ("49 protected patterns", protected(*numbered("v", 49)), f"{LIFECYCLE}.protected_tags", "has 49", "at most 48"),
+    ("a pattern that is protected twice", protected("a", "a"), f"{LIFECYCLE}.protected_tags", "'a' is in", "keep one"),
+    ("no day", lifecycle("expire_untagged_after_days = 0"), f"{LIFECYCLE}.{UNTAGGED}", "0 is out", "from 1 to 3650"),
+    ("no image of a repository", of_web("keep_images = 0"), f"{WEB_LIFECYCLE}.keep_images", "0 is", "from 1 to 10000"),
     ("no kept image", defaults("keep_images = 0"), IMAGES, "0 is out of range", "from 1 to 10000"),
     ("10001 kept images", defaults("keep_images = 10001"), IMAGES, "10001 is out of range", "from 1 to 10000"),
     (
@@ -446,6 +491,18 @@ TOGETHER: list[Refusal] = [
         teams(*numbered("t", 62))
         + "[connections.docker_all]\nteams = "
         + str(numbered("t", 62))
+        + "\n[workers]\npull_directly = true",
+        "connections",
+        "need a longer policy for the workers",
+        "split",
+    ),
+    (
+        "connections and teams that are too many only together for the workers' policy",
+        prefix("x" * 100)
+        + connections(*numbered("docker_", 15)).removeprefix(VALID)
+        + teams(*numbered("t", 40)).removeprefix(VALID)
+        + "[connections.docker_all]\nteams = "
+        + str(numbered("t", 40))
         + "\n[workers]\npull_directly = true",
         "connections",
         "need a longer policy for the workers",
@@ -545,6 +602,27 @@ TOGETHER: list[Refusal] = [
     ("a team's name with a line break", teams(r'"risk\n"'), r"teams.'risk\n'", r"'risk\n'", "lower-case"),
     ("a number with a decimal point", defaults("keep_images = 5.0"), IMAGES, "5.0 is not a whole number", "a whole"),
     ("a date for a table", top("workers = 2020-01-01"), "workers", "the date or time 2020-01-01", "a table"),
+    (
+        "one number of images in two places",
+        lifecycle("keep_images = 5") + f"[{DEFAULTS}]\nkeep_images = 5\n",
+        IMAGES,
+        "is the same setting as teams.analytics.lifecycle.keep_images",
+        "remove one of them",
+    ),
+    (
+        "the lifecycle of a repository with a typo",
+        end("[teams.analytics.repository.web-scrapper.lifecycle]"),
+        f"{TEAM}.repository.'web-scrapper'",
+        "'web-scrapper' is not a repository of the team analytics",
+        "did you mean web-scraper?",
+    ),
+    (
+        "the lifecycle of a repository with its team",
+        end('[teams.analytics.repository."analytics/web-scraper".lifecycle]'),
+        f"{TEAM}.repository.'analytics/web-scraper'",
+        "is not a repository of the team analytics",
+        "write 'web-scraper'",
+    ),
     ("a team with a typo", connected("analytic"), f"{DOCKER}.teams", "is not a team", "did you mean analytics?"),
     ("an unknown team", connected("x"), f"{DOCKER}.teams", "'x' is not a team of this file", "one of analytics"),
     (
@@ -592,6 +670,13 @@ TOGETHER: list[Refusal] = [
     (
         "a topic in another Region",
         topic(TOPIC.replace("west", "east")),
+        "alerts.topic_arn",
+        "another Region",
+        "eu-west-1",
+    ),
+    (
+        "a topic in another Region whose name contains the Region",
+        topic(TOPIC.replace("west", "east").replace("alerts", "alerts-eu-west-1")),
         "alerts.topic_arn",
         "another Region",
         "eu-west-1",

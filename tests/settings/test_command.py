@@ -16,8 +16,11 @@ from tests.settings.edits import (
     TOPIC,
     USER,
     VALID,
+    WEB_LIFECYCLE,
     beside,
+    defaults,
     findings,
+    lifecycle,
     numbered,
     pushers,
     repositories,
@@ -55,6 +58,28 @@ def test_the_summary_shows_who_may_push_to_which_repositories() -> None:
     assert rows(text, "push role") == ["prod-ecr-push-analytics", "prod-ecr-push-risk"]
     assert rows(text, "assumed by") == ["permission set DataAnalyst\nrole analytics-ci", "user ana, with MFA"]
     assert rows(text, "image tags") == ["are set once, except latest", "are set once"]
+
+
+def test_the_summary_shows_that_nothing_is_deleted_by_default() -> None:
+    assert rows(in_full(EXAMPLES["dev"]), "images deleted") == ["nothing is deleted"] * 2
+
+
+def test_the_summary_shows_what_ecr_can_delete_for_each_team_and_repository(tmp_path: Path) -> None:
+    content = lifecycle("protected_tags = ['release-*', 'v*']\nkeep_images = 50\nexpire_untagged_after_days = 30")
+    text = summary(tmp_path, f"{content}[{WEB_LIFECYCLE}]\n")
+
+    assert rows(text, "images deleted") == [
+        "untagged images, 30 days after the push\n"
+        "tagged images older than the newest 50 of each repository,\n"
+        "except release-*, v*\n"
+        "analytics/web-scraper: nothing is deleted"
+    ]
+
+
+def test_the_summary_shows_the_older_setting_for_the_number_of_images(tmp_path: Path) -> None:
+    text = summary(tmp_path, defaults("keep_images = 5"))
+
+    assert rows(text, "images deleted") == ["images older than the newest 5 of each repository"]
 
 
 def test_the_summary_shows_what_each_docker_login_pulls_and_who_reads_the_logins() -> None:

@@ -12,6 +12,7 @@ from tests.settings.edits import (
     AWAY,
     BOUNDARY,
     CHINA_USER,
+    DEFAULTS,
     DOCKER,
     LONG_ID,
     REPOSITORIES,
@@ -26,6 +27,7 @@ from tests.settings.edits import (
     USER,
     USERS,
     VALID,
+    WEB_LIFECYCLE,
     alerts,
     beside,
     boundary,
@@ -36,10 +38,13 @@ from tests.settings.edits import (
     edited,
     end,
     findings,
+    lifecycle,
     misplaced,
     numbered,
+    of_web,
     own_tags,
     prefix,
+    protected,
     pushers,
     refresh,
     repositories,
@@ -207,6 +212,10 @@ ACCEPTED = {
     "a refresh every 180 minutes": refresh(180),
     "one kept image": defaults("keep_images = 1"),
     "10000 kept images": defaults("keep_images = 10000"),
+    "48 protected patterns": protected("*a*b*c*", *numbered("v", 47)),
+    "protected tags beside the older number of images": protected("release-*") + f"[{DEFAULTS}]\nkeep_images = 5\n",
+    "a lifecycle of one repository": of_web("keep_images = 5\nexpire_untagged_after_days = 3650"),
+    "a repository from which nothing is deleted": lifecycle("keep_images = 5") + f"[{WEB_LIFECYCLE}]\n",
     "five tag patterns": tags("a*b*", "b", "c", "E_.-", "d" * 128),
     "200 teams": teams(*numbered("t", 199)),
     "490 repositories": repositories(*numbered("r", 490)),
@@ -329,7 +338,7 @@ def test_a_setting_that_is_moved_above_the_first_table_is_accepted(tmp_path: Pat
 def test_a_setting_that_is_moved_to_the_named_table_is_accepted(tmp_path: Path) -> None:
     (line,) = refusals(tmp_path, dev=beside("keep_images = 5"))
 
-    heading = line.rpartition("it belongs in ")[2]
+    heading = line.rpartition("it belongs in ")[2].partition(" or ")[0]
     assert len(loaded(tmp_path, dev=end(f"{heading}\nkeep_images = 5"))) == 1
 
 

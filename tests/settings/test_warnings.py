@@ -8,6 +8,9 @@ from settings.files import load_environments
 from settings.warnings import warnings_about
 from tests.settings.edits import (
     AWAY,
+    DEFAULTS,
+    IMAGES,
+    LIFECYCLE,
     ORGANIZATION,
     READERS,
     ROLE,
@@ -16,9 +19,13 @@ from tests.settings.edits import (
     USER,
     USERS,
     VALID,
+    WEB_LIFECYCLE,
     beside,
     clean_up,
+    defaults,
+    lifecycle,
     prefix,
+    protected,
     pushers,
     topic,
 )
@@ -92,6 +99,37 @@ def test_a_copied_example_gets_a_warning_for_each_principal_of_the_old_account(
         "mine.toml: teams.analytics.push.role_arns",
         "mine.toml: teams.risk.push.user_arns",
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "fix_in"),
+    [
+        (lifecycle("keep_images = 5"), f"{LIFECYCLE}.keep_images", LIFECYCLE),
+        (defaults("keep_images = 5"), IMAGES, LIFECYCLE),
+        (
+            protected("release-*") + f"keep_images = 9\n[{WEB_LIFECYCLE}]\nkeep_images = 5",
+            "teams.analytics.repository.'web-scraper'.lifecycle.keep_images",
+            "teams.analytics.repository.'web-scraper'.lifecycle",
+        ),
+    ],
+    ids=["a team", "the older setting", "a repository"],
+)
+def test_a_number_of_images_without_protected_tags_gets_a_warning(
+    tmp_path: Path, content: str, key: str, fix_in: str
+) -> None:
+    what = "5 newer images are enough to delete an image that a DAG runs"
+    fix = f"add the tags of your releases to {fix_in}.protected_tags"
+    assert warnings(tmp_path, dev=content) == [f"dev.toml: {key}: warning: {what}; {fix}"]
+
+
+def test_protected_tags_without_effect_get_a_warning(tmp_path: Path) -> None:
+    (line,) = warnings(tmp_path, dev=protected("release-*"))
+
+    what = "has no effect, because ECR deletes no image; remove it, or set keep_images or expire_untagged_after_days"
+    assert line == f"dev.toml: {LIFECYCLE}.protected_tags: warning: {what}"
+    for setting in ("keep_images = 5", "expire_untagged_after_days = 5"):
+        assert warnings(tmp_path, dev=protected("release-*") + setting) == []
+    assert warnings(tmp_path, dev=protected("release-*") + f"[{DEFAULTS}]\nkeep_images = 5") == []
 
 
 def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:

@@ -47,11 +47,20 @@ def test_only_the_tags_in_the_settings_are_mutable(templates: Templates) -> None
     assert "ImageTagMutabilityExclusionFilters" not in immutable
 
 
-def test_images_are_scanned_and_only_the_newest_are_kept(templates: Templates) -> None:
+def test_images_are_scanned(templates: Templates) -> None:
     for repository in of_type(templates["rich-Registry"], REPOSITORY):
         assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
-        [rule] = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
-        assert rule["selection"] == {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 50}
+
+
+def test_only_the_repositories_of_the_settings_have_a_lifecycle_policy(templates: Templates) -> None:
+    policies = {r["RepositoryName"]: r.get("LifecyclePolicy") for r in of_type(templates["rich-Registry"], REPOSITORY)}
+
+    selected = {
+        name: [rule["selection"]["tagStatus"] for rule in json.loads(policy["LifecyclePolicyText"])["rules"]]
+        for name, policy in policies.items()
+        if policy
+    }
+    assert selected == {"analytics/web-scraper": ["tagged", "any"], "analytics/churn-model": ["untagged"]}
 
 
 def test_no_repository_sets_its_encryption(templates: Templates) -> None:

@@ -17,6 +17,7 @@ from local.emulator.patches import (
     lambda_concurrency,
     lambda_runtime,
     lambda_versions,
+    lifecycle_previews,
     registry,
     secrets_manager,
     stack_conditions,
@@ -53,5 +54,6 @@ def apply() -> None:
         clock,
         cloudwatch,
         eventbridge,
+        lifecycle_previews,
     ):
         patch.apply()

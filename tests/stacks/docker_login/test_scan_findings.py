@@ -40,8 +40,7 @@ def synthesized(
         runbook="https://example.com/<team>/runbook",
         role_path="/data/",
     )
-    template: Template = SynthesizedTemplate.from_stack(stack).to_json()
-    return template
+    return dict(SynthesizedTemplate.from_stack(stack).to_json())
 
 
 def matching(aws: EmbeddedAws, template: Template, event: Event) -> int:

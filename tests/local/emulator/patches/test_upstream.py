@@ -137,6 +137,7 @@ def handlers() -> Any:
                 *("_create_repository", "_put_image_tag_mutability", "_repo_shape"),
             ],
         ),
+        ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
         ("registry", "services.tagging", ["_RESOURCE_TAG_COLLECTORS", "_collect_ecr"]),
         (
             "../authorization",
@@ -209,6 +210,14 @@ def test_upstream_still_has_the_names_that_a_patch_uses(patch: str, module: str,
 
 
 @needs_patch("cloudformation")
+@pytest.mark.parametrize("operation", ["StartLifecyclePolicyPreview", "GetLifecyclePolicyPreview"])
+def test_upstream_still_has_no_previews_of_lifecycle_policies(ministack: Any, operation: str) -> None:
+    headers = {"x-amz-target": f"AmazonEC2ContainerRegistry_V20150921.{operation}"}
+    answer = asyncio.run(ministack.services.ecr.handle_request("POST", "/", headers, b'{"repositoryName": "a"}', {}))
+    with needs_patch("lifecycle_previews"):
+        assert b"InvalidAction" in answer[2]
+
+
 def test_upstream_still_returns_the_name_as_ref_of_a_secret(handlers: Any) -> None:
     ref, _ = handlers["AWS::SecretsManager::Secret"]["create"]("Secret", {"Name": "token"}, "stack")
     assert ref == "token"
@@ -722,7 +731,7 @@ def test_upstream_still_lets_a_rule_publish_to_a_topic_without_a_permission(
     sns._create_topic({"Name": "topic", "Attributes.entry.1.key": "Policy", "Attributes.entry.1.value": "{}"})
     [topic] = sns._topics
     published: list[str] = []
-    monkeypatch.setattr(sns, "publish_internal", lambda topic, *_: published.append(topic) or {})
+    monkeypatch.setattr(sns, "publish_internal", lambda arn, *_: published.append(arn))
     rule = {"Name": "rule", "Arn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/rule"}
     event = {"EventId": "1", "Source": "tests", "DetailType": "Test", "Detail": "{}", "Time": 0, "Resources": []}
     ministack.services.eventbridge._invoke_target({"Arn": topic, "Id": "Topic"}, event, rule)
