@@ -724,10 +724,8 @@ def test_upstream_still_does_not_count_messages(ministack: Any) -> None:
 def test_upstream_still_lets_a_rule_publish_to_a_topic_without_a_permission(
     ministack: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import ministack.app
-
     sns = ministack.services.sns
-    monkeypatch.setattr(ministack.app, "AUTH", True)
+    monkeypatch.setattr("ministack.app.AUTH", True)
     sns._create_topic({"Name": "topic", "Attributes.entry.1.key": "Policy", "Attributes.entry.1.value": "{}"})
     [topic] = sns._topics
     published: list[str] = []
