@@ -256,7 +256,10 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
 
 
 def tags_in(aws: EmbeddedAws, deployment: Deployment, repository_arn: str) -> list[dict[str, str]]:
-    """Return the tags of the stack with the logins, and of a repository, a role, a function and the secret."""
+    """Return the tags of the stack with the logins, and of a repository, a role, the secret and a function.
+
+    CloudFormation's own tags are left out.
+    """
     role = deployment.outputs["PushRoleArnRed"].rpartition("/")[2]
     function = aws.client("lambda").get_function(FunctionName=deployment.outputs["RefreshFunctionNameDockerKept"])
     [stack] = aws.client("cloudformation").describe_stacks(StackName="kept-DockerLogin")["Stacks"]
@@ -266,7 +269,8 @@ def tags_in(aws: EmbeddedAws, deployment: Deployment, repository_arn: str) -> li
         aws.client("iam").list_role_tags(RoleName=role)["Tags"],
         aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("Tags", []),
     ]
-    return [{tag["Key"]: tag["Value"] for tag in tags} for tags in pairs] + [function.get("Tags", {})]
+    found = [*({tag["Key"]: tag["Value"] for tag in tags} for tags in pairs), function.get("Tags", {})]
+    return [{key: value for key, value in tags.items() if not key.startswith("aws:")} for tags in found]
 
 
 def policies_of(aws: EmbeddedAws, role_arn: str) -> set[str]:
