@@ -45,6 +45,7 @@ TOGETHER = "tests/permissions/"  # All these files run in one worker, because th
 # `make rehearse` and CI run these tests, but `make test` does not. They take long, and other tests usually fail too
 # when one of these tests fails.
 REHEARSALS = (
+    "tests/changes/test_create_on_push.py",
     "tests/changes/test_in_place.py",
     "tests/changes/test_names.py",
     "tests/changes/test_roles.py",
@@ -53,6 +54,7 @@ REHEARSALS = (
     "tests/local/test_adoption.py",
     "tests/local/test_new_account.py",
     "tests/local/test_locked_out.py",
+    "tests/local/test_repository_policy.py",
     "tests/local/test_rollback.py",
     "tests/local/test_drift.py",
     "tests/faults/test_soak.py",

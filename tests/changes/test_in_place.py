@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local import cdk
 from local.account import BREAK_GLASS_ROLE_ARN, CI_ROLE_ARN, WORKER_ROLE_ARN, Account, assume, docker_login
@@ -28,6 +29,7 @@ from tests.changes.deployments import (
     pulls,
 )
 from tests.changes.rows import plays
+from tests.local.id_tokens import GITHUB, assume_with, id_token
 from tests.readings import Readings, reading
 
 ANALYST = f"arn:aws:iam::{ACCOUNT}:user/analyst"
@@ -38,6 +40,14 @@ PERMISSION_SET_ROLE_ARN = (
 BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/kept-boundary"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:kept-topic"
 SECRET = "kept/connections/docker_kept"
+
+# For each workflow, the subject, the audience and the issuer of its ID token.
+WORKFLOWS = {
+    "a branch on GitHub": ("repo:acme/kept:ref:refs/heads/main", "sts.amazonaws.com", GITHUB),
+    "an environment on GitHub": ("repo:acme@12/moved@34:environment:production", "sts.amazonaws.com", GITHUB),
+    "a branch on GitLab": ("project_path:acme/kept:ref_type:branch:ref:main", "sts.amazonaws.com", "gitlab.com"),
+    "a tag on another GitLab server": ("project_path:acme/moved:ref_type:tag:ref:v1", "kept", "git.kept.example"),
+}
 
 FIRST: Settings = {
     "account": ACCOUNT,
@@ -60,14 +70,23 @@ SECOND = changed(
         "permissions_boundary_arn": BOUNDARY_ARN,
         "teams": {
             "red": {
-                "push": {"user_arns": None, "role_arns": [CI_ROLE_ARN], "permission_sets": ["Kept"]},
+                "push": {
+                    "user_arns": None,
+                    "role_arns": [CI_ROLE_ARN],
+                    "permission_sets": ["Kept"],
+                    "github": [{"repository": "acme/kept", "branch": "main"}],
+                    "gitlab": [{"project": "acme/kept", "branch": "main"}],
+                },
                 "repository_defaults": {"mutable_tags": ["latest"], "keep_images": 7},
+                "pull_accounts": ["222222222222"],
+                "pull_organization": "o-abcd123456",
                 "repository": {
                     "two": {"lifecycle": {"protected_tags": ["v*"], "keep_images": 8, "expire_untagged_after_days": 3}},
                 },
             },
             "blue": {
                 "push": {"require_mfa": True},
+                "others_may_push_because": "a test",
                 "lifecycle": {"protected_tags": ["release-*"], "keep_images": 9, "expire_untagged_after_days": 4},
             },
         },
@@ -100,6 +119,23 @@ SECOND = changed(
 THIRD = changed(
     FIRST,
     {
+        "teams": {
+            "red": {
+                "push": {
+                    "github": [
+                        {
+                            "repository": "acme/moved",
+                            "environment": "production",
+                            "owner_id": 12,
+                            "repository_id": 34,
+                        }
+                    ],
+                    "gitlab": [
+                        {"project": "acme/moved", "tag": "v*", "url": "https://git.kept.example", "audience": "kept"}
+                    ],
+                }
+            }
+        },
         "workers": {"role_arns": [OTHER_WORKER_ROLE_ARN], "clean_up": None},
         "ecs": None,
         "scan": "off",
@@ -152,6 +188,8 @@ def played(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factor
         iam.create_role(RoleName=name_of(arn), Path=path, AssumeRolePolicyDocument=by_operator)
     for arn in (PERMISSION_SET_ROLE_ARN, CI_ROLE_ARN):
         iam.put_role_policy(RoleName=name_of(arn), PolicyName="Kept", PolicyDocument=allow("sts:AssumeRole"))
+    for url, audience in (("https://gitlab.com", "sts.amazonaws.com"), ("https://git.kept.example", "kept")):
+        iam.create_open_id_connect_provider(Url=url, ClientIDList=[audience])
     iam.create_policy(PolicyName=name_of(BOUNDARY_ARN), PolicyDocument=allow("*"))
     aws.client("sns").create_topic(Name=TOPIC_ARN.rpartition(":")[2])
     other_worker = aws.client("secretsmanager", assume(aws, OTHER_WORKER_ROLE_ARN, account.operator))
@@ -217,6 +255,11 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
             if f"PushRoleArn{team}" in deployment.outputs
             and is_allowed(assume, aws, deployment.outputs[f"PushRoleArn{team}"], credentials)
         },
+        "workflows": {
+            workflow
+            for workflow, claims in WORKFLOWS.items()
+            if is_allowed(assume_with, aws, deployment.outputs["PushRoleArnRed"], id_token(*claims))
+        },
         "can read": can_read,
         "key": aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("KmsKeyId"),
         "boundaries": {
@@ -227,6 +270,7 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
         "pulls directly": login_pulls(docker_login, aws, sessions[a_worker], image="red/one:1"),
         "mutability": repository["imageTagMutability"],
         "mutable tags": [each["filter"] for each in repository.get("imageTagMutabilityExclusionFilters", [])],
+        "statements": {name: statements_of(aws, name) for name in ("red/one", "blue/one")},
         "lifecycles": {name: lifecycle_of(aws, name) for name in ("red/one", "red/two", "blue/one")},
         "alarms": {alarm["AlarmName"]: (alarm["AlarmActions"], alarm["AlarmDescription"]) for alarm in alarms},
         "alarm minutes": {alarm["EvaluationPeriods"] for alarm in alarms if "LoginExpires" not in alarm["AlarmName"]},
@@ -271,6 +315,15 @@ def tags_in(aws: EmbeddedAws, deployment: Deployment, repository_arn: str) -> li
     ]
     found = [*({tag["Key"]: tag["Value"] for tag in tags} for tags in pairs), function.get("Tags", {})]
     return [{key: value for key, value in tags.items() if not key.startswith("aws:")} for tags in found]
+
+
+def statements_of(aws: EmbeddedAws, repository: str) -> list[str]:
+    """Return the Sids of the statements of a repository's policy."""
+    try:
+        answer = aws.client("ecr").get_repository_policy(repositoryName=repository)
+    except ClientError:
+        return []
+    return [statement["Sid"] for statement in json.loads(answer["policyText"])["Statement"]]
 
 
 def policies_of(aws: EmbeddedAws, role_arn: str) -> set[str]:
@@ -339,6 +392,23 @@ def test_the_principals_of_a_push_role_change_in_place(played: Played) -> None:
     assert [each["can assume"] for each in played.observed[:3]] == [users, others, users]
 
 
+@plays(
+    *(
+        f"teams.<team>.push.github.{key}"
+        for key in ("repository", "branch", "environment", "owner_id", "repository_id")
+    ),
+    *(f"teams.<team>.push.gitlab.{key}" for key in ("project", "branch", "tag", "url", "audience")),
+)
+def test_added_workflows_can_push_and_removed_workflows_cannot(played: Played) -> None:
+    branch, environment, gitlab_branch, gitlab_tag = WORKFLOWS
+    assert [each["workflows"] for each in played.observed] == [
+        set(),
+        {branch, gitlab_branch},
+        {environment, gitlab_tag},
+        set(),
+    ]
+
+
 @plays("teams.<team>")
 def test_a_removed_team_loses_its_push_role_and_keeps_its_repositories(aws: EmbeddedAws, played: Played) -> None:
     third, fourth = (set(each.of("AWS::IAM::Role").values()) for each in played.deployments[2:])
@@ -355,6 +425,16 @@ def test_the_mutable_tags_of_a_repository_change_in_place(played: Played) -> Non
     assert [each["mutability"] for each in played.observed] == changes
     assert [each["mutable tags"] for each in played.observed] == [[], ["latest"], [], []]
     assert all_kept(played, "AWS::ECR::Repository")
+
+
+@plays("teams.<team>.others_may_push_because", "teams.<team>.pull_accounts", "teams.<team>.pull_organization")
+def test_the_policy_of_a_repository_changes_in_place(played: Played) -> None:
+    push, readers = ["PushOnlyByTeam"], ["PullByOtherAccounts", "PullByOrganization"]
+    with_break_glass = [*push, "ChangeOnlyByDeployment"]
+    of_red = [each["statements"]["red/one"] for each in played.observed]
+    assert of_red == [push, [*with_break_glass, *readers], push, push]
+    # The fourth deployment removes the team, and its repositories keep their policies.
+    assert [each["statements"]["blue/one"] for each in played.observed] == [push, [], push, push]
 
 
 @plays("teams.<team>.repository_defaults.keep_images")

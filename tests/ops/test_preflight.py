@@ -20,13 +20,16 @@ from ops.checks import (
     CHECKS,
     Finding,
     Planned,
+    find_cut_off_pushers,
     find_denied_deploy_role,
+    find_missing_oidc_providers,
     find_missing_principals,
     find_push_role_conflicts,
     find_removed_repositories,
     find_removed_secrets,
     find_silent_topic,
     find_stacks,
+    find_taken_creation_templates,
     find_taken_repositories,
     find_taken_secrets,
 )
@@ -44,7 +47,10 @@ ENVIRONMENT = Environment.model_validate(
         "teams": {
             "pilots": {
                 "repositories": ["map", "radio"],
-                "push": {"user_arns": [f"arn:aws:iam::{ACCOUNT}:user/analyst"]},
+                "push": {
+                    "user_arns": [f"arn:aws:iam::{ACCOUNT}:user/analyst"],
+                    "github": [{"repository": "acme/flights", "branch": "main"}],
+                },
             }
         },
         "connections": {"docker_default": {"teams": ["pilots"]}, "docker_risk": {"teams": ["pilots"]}},
@@ -106,6 +112,20 @@ def repository(aws: EmbeddedAws) -> Iterator[Any]:
     ecr.create_repository(repositoryName=REPOSITORY)
     yield ecr
     ecr.delete_repository(repositoryName=REPOSITORY)
+
+
+@pytest.fixture
+def templates(aws: EmbeddedAws) -> Iterator[Any]:
+    """Return a function that creates repository creation templates by hand."""
+    ecr, prefixes = aws.client("ecr"), []
+
+    def create(prefix: str) -> None:
+        prefixes.append(prefix)
+        ecr.create_repository_creation_template(prefix=prefix, appliedFor=["CREATE_ON_PUSH"])
+
+    yield create
+    for prefix in prefixes:
+        ecr.delete_repository_creation_template(prefix=prefix)
 
 
 @pytest.fixture
@@ -211,6 +231,39 @@ def test_a_topic_with_the_key_of_sns_is_a_notice(aws: EmbeddedAws, clients: Clie
     assert "is encrypted with the key alias/aws/sns" in only(find_silent_topic(clients, with_topic())).problem
 
 
+@pytest.mark.parametrize(
+    ("prefix", "stops", "problem"),
+    [
+        ("pilots", [True], "the prefix pilots exists, and it is not part of the stack flight-Registry"),
+        ("pilots/", [True], "the prefix pilots/ exists, and it is not part of the stack flight-Registry"),
+        ("pilots/jets", [False], "a push to pilots/jets/<name> uses this template instead"),
+        ("pilots-x", [], ""),
+        ("ROOT", [], ""),
+    ],
+)
+def test_a_creation_template_of_somebody_else_is_found(
+    clients: Clients, templates: Any, prefix: str, stops: list[bool], problem: str
+) -> None:
+    templates(prefix)
+    findings = list(find_taken_creation_templates(clients, creating()))
+    assert [finding.stops for finding in findings] == stops
+    assert all(problem in finding.problem for finding in findings)
+    assert list(find_taken_creation_templates(clients, PLANNED)) == []
+
+
+def test_the_creation_template_of_the_stack_is_not_found(clients: Clients, stack: Any) -> None:
+    template = {"Prefix": "pilots", "AppliedFor": ["CREATE_ON_PUSH"]}
+    stack("flight-Registry", "AWS::ECR::RepositoryCreationTemplate", **template)
+    assert list(find_taken_creation_templates(clients, creating())) == []
+
+
+def creating() -> Planned:
+    """Return the deployment of an environment in which a push creates repositories."""
+    settings = ENVIRONMENT.model_dump()
+    settings["teams"]["pilots"]["create_on_push"] = True
+    return Planned(Environment.model_validate(settings), qualifier="hnb659fds")
+
+
 def test_a_secret_that_exists_is_found(clients: Clients, secret: Any) -> None:
     finding = only(find_taken_secrets(clients, PLANNED))
     assert finding.problem == (
@@ -252,13 +305,142 @@ def test_a_repository_that_a_deployment_can_adopt_is_no_finding(clients: Clients
     assert list(find_taken_repositories(clients, PLANNED)) == []
 
 
-def test_a_repository_with_a_policy_is_found(clients: Clients, repository: Any) -> None:
+def test_a_repository_with_a_policy_of_somebody_else_is_found(clients: Clients, repository: Any) -> None:
     repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(POLICY))
     finding = only(find_taken_repositories(clients, PLANNED))
     assert finding.problem == (
-        f"The repository {REPOSITORY} has a repository policy, which the deployment would remove."
+        f"The repository {REPOSITORY} has a repository policy, which the deployment would replace."
     )
     assert f"delete-repository-policy --repository-name {REPOSITORY}" in finding.fix
+    assert "pull_accounts" not in finding.fix
+
+
+def test_a_repository_that_left_the_stack_with_our_policy_is_no_finding(
+    aws: EmbeddedAws, clients: Clients, repository: Any
+) -> None:
+    ours = _our_policy(PLANNED.deploy_role_arn)
+    repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(ours))
+    assert list(find_taken_repositories(clients, PLANNED)) == []
+
+    ours["Statement"].append(READER)
+    repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(ours))
+    assert "would replace" in only(find_taken_repositories(Clients(aws.client), PLANNED)).problem
+
+
+def test_readers_of_other_accounts_are_no_finding_if_the_settings_contain_them(
+    aws: EmbeddedAws, clients: Clients, repository: Any
+) -> None:
+    repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps({"Statement": [READER]}))
+    finding = only(find_taken_repositories(clients, PLANNED))
+    assert finding.fix.startswith("To let them pull, add 222222222222 to teams.pilots.pull_accounts. ")
+
+    assert list(find_taken_repositories(clients, _with_team(pull_accounts=["222222222222"]))) == []
+    # A reader that can also push would lose a permission.
+    pusher = {**READER, "Action": ["ecr:BatchGetImage", "ecr:PutImage"]}
+    repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps({"Statement": [pusher]}))
+    again = Clients(aws.client)
+    assert "pull_accounts" not in only(find_taken_repositories(again, _with_team(pull_accounts=["222222222222"]))).fix
+
+
+def test_a_principal_that_pushed_lately_and_would_be_cut_off_is_a_notice(clients: Clients, repository: Any) -> None:
+    pushed = [
+        _push(f"arn:aws:iam::{ACCOUNT}:role/ci/builder"),
+        _push(f"arn:aws:iam::{ACCOUNT}:user/ben"),
+        _push(f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"),
+        _push(PLANNED.deploy_role_arn),
+        _push(f"arn:aws:iam::{ACCOUNT}:root"),
+        _push(f"arn:aws:iam::{ACCOUNT}:role/of-another-repository", "pilots/new"),
+        _push(f"arn:aws:iam::{ACCOUNT}:role/refused", error="AccessDenied"),
+    ]
+    clients.cloudtrail = CloudTrail(pushed)
+
+    finding = only(find_cut_off_pushers(clients, PLANNED))
+
+    assert finding.problem == (
+        f"arn:aws:iam::{ACCOUNT}:role/ci/builder, arn:aws:iam::{ACCOUNT}:user/ben pushed to repositories of the team "
+        "pilots lately. After the deployment, they cannot push any more."
+    )
+    assert not finding.stops
+    assert list(find_cut_off_pushers(clients, _with_team(others_may_push_because="a test"))) == []
+
+
+def test_cloudtrail_is_asked_only_if_a_policy_changes_and_at_most_four_times(
+    aws: EmbeddedAws, clients: Clients, stack: Any
+) -> None:
+    clients.cloudtrail = trail = CloudTrail([_push("arn:aws:iam::1:role/many")] * 1000)
+    ours = _our_policy(PLANNED.deploy_role_arn)
+    stack("flight-Registry", "AWS::ECR::Repository", RepositoryName=REPOSITORY, RepositoryPolicyText=ours)
+    assert list(find_cut_off_pushers(clients, PLANNED)) == []
+    assert trail.requests == 0
+
+    aws.client("ecr").delete_repository_policy(repositoryName=REPOSITORY)
+    again = Clients(aws.client)
+    again.cloudtrail = trail
+    assert "arn:aws:iam::1:role/many pushed" in only(find_cut_off_pushers(again, PLANNED)).problem
+    assert trail.requests == 4
+
+
+def test_a_repository_whose_policy_denies_the_role_of_the_deployment_is_found(
+    clients: Clients, repository: Any
+) -> None:
+    another = PLANNED.deploy_role_arn.replace("hnb659fds", "other")
+    repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(_our_policy(another)), force=True)
+
+    finding = only(find_denied_deploy_role(clients, PLANNED))
+
+    assert f"The policy of the repository {REPOSITORY} denies the role of this deployment" in finding.problem
+    assert f"The last deployment used {another}." in finding.problem
+    assert "Change the qualifier of the bootstrap" in finding.fix
+
+
+READER = {
+    "Sid": "Readers",
+    "Effect": "Allow",
+    "Principal": {"AWS": ["arn:aws:iam::222222222222:role/reader"]},
+    "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+}
+
+
+def _our_policy(deploy_role_arn: str) -> dict[str, Any]:
+    condition = {"ArnNotEquals": {"aws:PrincipalArn": [deploy_role_arn]}}
+    actions = {"PushOnlyByTeam": "ecr:PutImage", "ChangeOnlyByDeployment": "ecr:BatchDeleteImage"}
+    statements = [
+        {"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": action, "Condition": condition}
+        for sid, action in actions.items()
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _with_team(**settings: Any) -> Planned:
+    pilots = ENVIRONMENT.teams["pilots"].model_dump()
+    return _planned(teams={"pilots": {**pilots, **settings}})
+
+
+def _push(arn: str, repository: str = REPOSITORY, error: str | None = None) -> dict[str, Any]:
+    """Return an event as CloudTrail records it: the identity of a session contains the ARN of the role."""
+    identity: dict[str, Any] = {"type": "IAMUser", "arn": arn}
+    if ":role/" in arn:
+        session = arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/session"
+        issuer = {"type": "Role", "arn": arn}
+        identity = {"type": "AssumedRole", "arn": session, "sessionContext": {"sessionIssuer": issuer}}
+    details = {"userIdentity": identity, "requestParameters": {"repositoryName": repository}, "errorCode": error}
+    return {"EventName": "PutImage", "CloudTrailEvent": json.dumps(details)}
+
+
+class CloudTrail:
+    """A client of CloudTrail that answers with these events, 50 at a time."""
+
+    def __init__(self, events: list[dict[str, Any]]) -> None:
+        self.events = events
+        self.requests = 0
+
+    def lookup_events(self, **request: Any) -> dict[str, Any]:
+        assert request["LookupAttributes"] == [{"AttributeKey": "EventName", "AttributeValue": "PutImage"}]
+        self.requests += 1
+        start = int(request.get("NextToken", 0))
+        end = start + request["MaxResults"]
+        more = {"NextToken": str(end)} if end < len(self.events) else {}
+        return {"Events": self.events[start:end], **more}
 
 
 def test_a_repository_of_another_stack_is_found(clients: Clients, stack: Any) -> None:
@@ -408,6 +590,33 @@ def test_a_wrong_path_in_an_arn_is_found(clients: Clients) -> None:
     assert finding.stops
 
 
+def test_a_missing_oidc_provider_or_audience_is_a_notice_and_the_command_in_it_works(
+    shell: pytest.MonkeyPatch, clients: Clients
+) -> None:
+    jobs = [{"project": "acme/flights", "branch": "main", "url": "https://git.flight.example"}]
+    jobs += [{**jobs[0], "branch": "night", "audience": "https://git.flight.example"}]
+    planned = [
+        _planned(teams={"pilots": {"repositories": ["map"], "push": {"gitlab": some}}}) for some in (jobs[:1], jobs)
+    ]
+
+    missing = only(find_missing_oidc_providers(clients, planned[0]))
+    assert "has no OIDC provider for https://git.flight.example" in missing.problem
+    assert not missing.stops
+    run_aws_cli(missing.fix.removeprefix("Run: "))
+    assert list(find_missing_oidc_providers(clients, planned[0])) == []
+
+    lacking = only(find_missing_oidc_providers(clients, planned[1]))
+    assert "lacks the audience https://git.flight.example" in lacking.problem
+    run_aws_cli(lacking.fix.removeprefix("Run: "))
+    assert list(find_missing_oidc_providers(clients, planned[1])) == []
+
+
+def run_aws_cli(command: str) -> None:
+    program, *words = command.split()
+    assert program == "aws"
+    subprocess.run([sys.executable, "-m", "tests.local.aws_cli", *words], cwd=ROOT, check=True)
+
+
 def test_a_stack_that_the_settings_no_longer_contain_is_a_notice(clients: Clients, stack: Any) -> None:
     stack("flight-EcsTasks", "AWS::ECR::Repository", RepositoryName="pilots/other")
     finding = only(find_stacks(clients, PLANNED))
@@ -499,7 +708,7 @@ def test_a_missing_permission_does_not_stop_the_deployment(
 ) -> None:
     shell.setenv("AWS_ACCESS_KEY_ID", account.operator["AccessKeyId"])
     shell.setenv("AWS_SECRET_ACCESS_KEY", account.operator["SecretAccessKey"])
-    findings, unanswered = ask(PLANNED)
+    findings, unanswered = ask(creating())
     assert findings == []
     assert set(unanswered) == set(CHECKS)
     assert all("answered AccessDenied" in reason for reason in unanswered.values())

@@ -23,6 +23,7 @@ WHOLE = {
     "InputTransformer",
     "KeyPolicy",
     "PolicyDocument",
+    "RepositoryPolicy",
     "RepositoryPolicyText",
     "ResourcePolicy",
     "Rights",
@@ -67,6 +68,20 @@ PROPERTIES = {
         "RepositoryName",
         "RepositoryPolicyText",
         "Tags",
+    },
+    "AWS::ECR::RepositoryCreationTemplate": {
+        "AppliedFor",
+        "CustomRoleArn",
+        "Description",
+        "EncryptionConfiguration.EncryptionType",
+        "ImageTagMutability",
+        "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterType",
+        "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterValue",
+        "LifecyclePolicy",
+        "Prefix",
+        "RepositoryPolicy",
+        "ResourceTags.Key",
+        "ResourceTags.Value",
     },
     "AWS::ECS::Cluster": {"ClusterName"},
     "AWS::ECS::TaskDefinition": {
@@ -199,6 +214,7 @@ FIXED: dict[str, dict[str, Any]] = {
 NOT_COMPARED = {
     "AWS::CloudWatch::Alarm": PROPERTIES["AWS::CloudWatch::Alarm"] - {"AlarmActions", "OKActions"},
     "AWS::Events::Rule": {"Description", "Targets.InputTransformer"},
+    "AWS::ECR::RepositoryCreationTemplate": {"Description"},
     "AWS::IAM::ManagedPolicy": {"Description"},
     "AWS::IAM::Policy": {"PolicyName"},
     "AWS::IAM::Role": {"Description"},
@@ -246,22 +262,23 @@ def _role(environment: Environment, path: str, **more: Any) -> tuple[str, str, V
     return path, "AWS::IAM::Role", values
 
 
+def _tags(environment: Environment, team: str) -> list[dict[str, str]]:
+    tags = {**environment.settings.get("tags", {}), "team": team}
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
 def _registry(environment: Environment) -> Rows:
     for team, names in environment.teams.items():
         for name in names:
             path = f"{environment.name}/Registry/Repositories/{pascal_case(team)}/{pascal_case(name)}"
             defaults = environment.settings["teams"][team].get("repository_defaults", {})
-            tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images", 50)
-            selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{keep}}}'
+            tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images")
             values = {
                 "RepositoryName": f"{team}/{name}",
                 "ImageScanningConfiguration.ScanOnPush": (
                     None if environment.settings.get("scan") == "registry" else True
                 ),
-                "Tags": [
-                    *({"Key": key, "Value": value} for key, value in environment.settings.get("tags", {}).items()),
-                    {"Key": "team", "Value": team},
-                ],
+                "Tags": _tags(environment, team),
                 "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION" if tags else "IMMUTABLE",
                 "ImageTagMutabilityExclusionFilters": [
                     {
@@ -271,10 +288,37 @@ def _registry(environment: Environment) -> Rows:
                     for tag in tags
                 ]
                 or None,
-                "LifecyclePolicy.LifecyclePolicyText": '{"rules":[{"rulePriority":1,'
-                f'"description":"Keep the newest images","selection":{selection},"action":{{"type":"expire"}}}}]}}',
+                "LifecyclePolicy.LifecyclePolicyText": _keep_newest(keep),
             }
             yield path, "AWS::ECR::Repository", values
+    for team in environment.creating_teams:
+        yield _role(environment, environment.creation_role(team))
+        defaults = environment.settings["teams"][team].get("repository_defaults", {})
+        tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images")
+        template = {
+            "AppliedFor": ["CREATE_ON_PUSH"],
+            "CustomRoleArn": f"<{environment.creation_role(team)}>",
+            "EncryptionConfiguration": {"EncryptionType": "AES256"},
+            "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION" if tags else "IMMUTABLE",
+            "ImageTagMutabilityExclusionFilters": [
+                {"ImageTagMutabilityExclusionFilterType": "WILDCARD", "ImageTagMutabilityExclusionFilterValue": tag}
+                for tag in tags
+            ]
+            or None,
+            "LifecyclePolicy": _keep_newest(keep),
+            "Prefix": team,
+            "ResourceTags": _tags(environment, team),
+        }
+        path = environment.creation_role(team).replace("/Role", "/Template")
+        yield path, "AWS::ECR::RepositoryCreationTemplate", template
+
+
+def _keep_newest(count: int | None) -> str | None:
+    if not count:
+        return None
+    selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{count}}}'
+    rule = f'{{"rulePriority":1,"description":"Keep the newest {count} images","selection":{selection}'
+    return f'{{"rules":[{rule},"action":{{"type":"expire"}}}}]}}'
 
 
 def _access(environment: Environment) -> Rows:
@@ -523,6 +567,8 @@ def principals_of(environment: Environment) -> dict[str, set[str]]:
         push = settings["push"]
         named = {*push.get("role_arns", []), *push.get("user_arns", [])}
         found[environment.push_role(team)] = named | ({root} if push.get("permission_sets") else set())
+    for team in environment.creating_teams:
+        found[environment.creation_role(team)] = {"ecr.amazonaws.com"}
     for connection in environment.connections:
         path = environment.connection(connection)
         found[f"{path}/PullRole"] = {"lambda.amazonaws.com"}

@@ -26,8 +26,12 @@ CANNOT_HAVE_TAGS = {
 }
 
 
+# This type has no tags itself, but its property has the tags of the repositories that ECR creates.
+KEYS = {"AWS::ECR::RepositoryCreationTemplate": "ResourceTags"}
+
+
 def tags_of(resource: dict[str, Any]) -> dict[str, str]:
-    tags = resource.get("Properties", {}).get("Tags", {})
+    tags = resource.get("Properties", {}).get(KEYS.get(resource["Type"], "Tags"), {})
     return tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
 
 
@@ -35,15 +39,16 @@ def without_tags(template: Template) -> Template:
     """Return a template without the tags of the settings."""
     copied: Template = json.loads(json.dumps(template))
     for resource in copied["Resources"].values():
-        tags = resource.get("Properties", {}).get("Tags")
+        key_of_tags = KEYS.get(resource["Type"], "Tags")
+        tags = resource.get("Properties", {}).get(key_of_tags)
         if isinstance(tags, dict):
             left: Any = {key: value for key, value in tags.items() if key not in TAGS}
         else:
             left = [tag for tag in tags or [] if tag["Key"] not in TAGS]
         if left:
-            resource["Properties"]["Tags"] = left
+            resource["Properties"][key_of_tags] = left
         elif tags is not None:
-            del resource["Properties"]["Tags"]
+            del resource["Properties"][key_of_tags]
         if resource.get("Properties") == {}:
             del resource["Properties"]
     return copied

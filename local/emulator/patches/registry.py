@@ -1,14 +1,15 @@
 """ECR: tokens, permissions and immutable tags of the registry behind `docker login`.
 
 AWS:
-- GetAuthorizationToken returns a new password each time. The password is valid for 12 h, in the registry of this
-  account and Region, for every repository that the principal may use: "An authorization token's permission scope
+- GetAuthorizationToken returns a new password each time. The password is valid for 12 h, in the registries of this
+  Region, for every repository that the principal may use: "An authorization token's permission scope
   matches that of the IAM principal used to retrieve the authentication token" (ECR user guide, private registry
   authentication).
 - The registry requires the password as Basic authentication of the user AWS. Without it, the registry answers 401. With
   an expired password, it answers 403 DENIED.
 - Each operation of the Registry API needs an IAM action on the repository. The registry evaluates the principal's
-  current policies: identity-based policies, permissions boundary, repository policy.
+  current policies: identity-based policies, permissions boundary, repository policy. In the registry of another
+  account, the repository policy must also allow the action.
 - Mounting a layer from another repository needs the permission to read the layer there.
 - IMMUTABLE protects all tags. IMMUTABLE_WITH_EXCLUSION protects the tags that no filter matches.
   MUTABLE_WITH_EXCLUSION protects the tags that a filter matches (ECR user guide, image tag mutability).
@@ -41,7 +42,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import ecr, tagging
 
 from local.emulator import authorization
-from local.emulator.patches import clock
+from local.emulator.patches import clock, create_on_push
 
 TOKEN_SECONDS = 12 * 60 * 60
 
@@ -72,6 +73,8 @@ _ACTIONS = {
     ("GET", "tags_list"): "ecr:ListImages",
     ("GET", "catalog"): "ecr:DescribeRepositories",
 }
+# The requests that create a missing repository, if a template allows it. See create_on_push.py.
+_CREATE_REPOSITORY = {("POST", "blob_uploads"), ("PUT", "manifest")}
 
 
 @dataclass(frozen=True)
@@ -99,14 +102,22 @@ async def handle_registry_request(method: str, path: str, headers: Headers, body
     target, name, _ = ecr._parse_v2_path(path) or ("", "", "")
     ecr._select_registry_request_scope(name, headers, query_params)
     token = _tokens.get(_password(headers.get("authorization", "")))
-    if token is None or (token.principal.account_id, token.region) != (get_account_id(), get_region()):
+    if token is None or token.region != get_region():
         return _unauthorized(headers.get("host", ""))
     if clock.now() >= token.expires_at:
         return _denied("Your authorization token has expired. Reauthenticate and try again.")
-    for action, repository in _required_permissions(method.upper(), target, name, query_params):
-        refusal = _refusal(token.principal, action, ecr._repo_arn(repository))
-        if refusal:
-            return _denied(refusal)
+    method = method.upper()
+    is_missing = bool(name) and name not in ecr._repositories
+    refusal = create_on_push.create_repository(name) if is_missing else None
+    refusals = (
+        _refusal(token.principal, action, ecr._repo_arn(repository))
+        for action, repository in _required_permissions(method, target, name, query_params)
+    )
+    refusal = refusal or next(filter(None, refusals), None)
+    if is_missing and (refusal or (method, target) not in _CREATE_REPOSITORY):
+        create_on_push.delete_repository(name)
+    if refusal:
+        return _denied(refusal)
     return await _handle_registry_request(method, path, headers, body, query_params)
 
 
@@ -151,7 +162,8 @@ def _refusal(credential: Any, action: str, repository_arn: str) -> str | None:
         kind = "a resource" if result.resource_policy_arn else "an identity"
         reason = f"with an explicit deny in {kind}-based policy"
     else:
-        reason = f"because no identity-based policy allows the {action} action"
+        kind = "identity" if principal.account == get_account_id() else "resource"
+        reason = f"because no {kind}-based policy allows the {action} action"
     return f"User: {principal.arn} is not authorized to perform: {action} on resource: {repository_arn} {reason}"
 
 
