@@ -377,7 +377,7 @@ def root(environment: Environment) -> Permissions:
 
 
 def alarms(environment: Environment) -> Permissions:
-    """Alarms of this account may publish to the topic. Alarms of other accounts and other services may not."""
+    """Alarms of this account and our rules may publish to the topic. Other accounts and other services may not."""
     topic = f"alert topic of {environment.name}"
     return each(also_with_unknown_transport(topic) if environment.creates_topic else [], PUBLISH)
 
@@ -397,6 +397,8 @@ def with_own_permissions(environment: Environment) -> Iterator[tuple[str, Permis
     for repository, task in environment.tasks.items():
         yield f"{task.path}/ExecutionRole", execution_role(environment, repository)
     yield "CloudWatch", alarms(environment)
+    for name in environment.rules:
+        yield f"EventBridge for {name}", alarms(environment)
 
 
 def in_addition(environment: Environment) -> Iterator[tuple[str, Permissions]]:
