@@ -4,6 +4,7 @@ On AWS, these principals exist before this project is deployed. Here, a role has
 the settings requires.
 """
 
+import json
 from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
@@ -144,8 +145,12 @@ class _Account:
             self._iam.create_policy(PolicyName=name_of(arn), Path=_path(arn), PolicyDocument=allow("*"))
 
     def topic(self, arn: str) -> None:
+        """Create a topic that lets alarms and rules publish."""
         if self.owns(arn):
-            self._sns.create_topic(Name=arn.rsplit(":", 1)[-1])
+            services = {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
+            statement = {"Effect": "Allow", "Principal": services, "Action": "sns:Publish", "Resource": arn}
+            policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+            self._sns.create_topic(Name=arn.rsplit(":", 1)[-1], Attributes={"Policy": policy})
 
 
 def _path(arn: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, TypeVar
 
@@ -463,6 +464,94 @@ def find_removed_repositories(clients: Clients, planned: Planned) -> Iterator[Fi
         )
 
 
+def find_silent_topic(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find a topic of the settings that does not exist, or that the messages about scans cannot reach."""
+    environment = planned.environment
+    topic_arn = environment.alerts.topic_arn
+    # The policy of a topic of another account is usually not readable.
+    if not topic_arn or topic_arn.split(":")[4] != environment.account:
+        return
+    topic = _unless_missing("NotFound", clients.sns.get_topic_attributes, TopicArn=topic_arn)
+    if not topic:
+        problem = f"The topic {topic_arn} does not exist. The deployment succeeds, but no alarm reaches anybody."
+        yield Finding(problem, "Create the topic, or correct the ARN in alerts.topic_arn.", stops=False)
+        return
+    attributes = topic["Attributes"]
+    if attributes.get("KmsMasterKeyId") == "alias/aws/sns":
+        yield Finding(
+            f"The topic {topic_arn} is encrypted with the key alias/aws/sns, so no message reaches it.",
+            'Use another key, or no encryption. See "Allow messages to an existing topic" in docs/deploy.md.',
+            stops=False,
+        )
+    if environment.reported_severities and not _lets_rules_publish(attributes.get("Policy", "{}"), environment):
+        yield Finding(
+            f"The policy of the topic {topic_arn} does not allow EventBridge to publish, so no message about findings "
+            "of image scans arrives.",
+            f"Add this statement: {json.dumps(_statement_for_rules(environment, topic_arn))}",
+            stops=False,
+        )
+
+
+def _statement_for_rules(environment: Environment, topic_arn: str) -> dict[str, Any]:
+    """Return the statement of a topic's policy that allows the rules of this account and Region to publish."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic_arn,
+        "Condition": {"ArnLike": {"aws:SourceArn": _rule_arn(environment, "*")}},
+    }
+
+
+def _rule_arn(environment: Environment, name: str) -> str:
+    partition = PARTITIONS[environment.region].name
+    return f"arn:{partition}:events:{environment.region}:{environment.account}:rule/{name}"
+
+
+def _lets_rules_publish(policy: str, environment: Environment) -> bool:
+    """Return whether a statement allows EventBridge to publish.
+
+    Only conditions on the source are evaluated. For other conditions, the answer is yes, so that no finding is wrong.
+    """
+    # CloudFormation generates the names of the rules from the name of the stack.
+    request = {
+        "aws:sourcearn": _rule_arn(environment, f"{environment.name}-DockerLogin-ScanFindings"),
+        "aws:sourceaccount": environment.account,
+        "aws:sourceowner": "",  # EventBridge does not send it. The default policy of a topic has a condition on it.
+    }
+    for statement in _listing(json.loads(policy).get("Statement")):
+        principal = statement.get("Principal", {})
+        if isinstance(principal, dict):
+            services = [*_listing(principal.get("Service")), *_listing(principal.get("AWS"))]
+        else:
+            services = [principal]
+        actions = [action.lower() for action in _listing(statement.get("Action"))]
+        conditions = [
+            (key.lower(), [str(value) for value in _listing(values)])
+            for keys in statement.get("Condition", {}).values()
+            for key, values in keys.items()
+        ]
+        if (
+            statement.get("Effect") == "Allow"
+            and not {"*", "events.amazonaws.com"}.isdisjoint(services)
+            and not {"*", "sns:*", "sns:publish"}.isdisjoint(actions)
+            and all(
+                any(fnmatchcase(request[key], value) for value in values)
+                for key, values in conditions
+                if key in request
+            )
+        ):
+            return True
+    return False
+
+
+def _listing(one_or_more: Any) -> list[Any]:
+    """Return a value of a policy as a list. A policy may have one value instead of a list."""
+    if one_or_more is None:
+        return []
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
+
+
 Check = Callable[[Clients, Planned], Iterable[Finding]]
 CHECKS: dict[str, Check] = {
     "secrets": find_taken_secrets,
@@ -477,6 +566,7 @@ CHECKS: dict[str, Check] = {
     "stacks": find_stacks,
     "removed secrets": find_removed_secrets,
     "removed repositories": find_removed_repositories,
+    "topic": find_silent_topic,
 }
 """The checks, by the name that is printed if AWS does not answer."""
 

@@ -47,6 +47,8 @@ from settings.value_types import (
     RoleArn,
     RolePath,
     RunbookLink,
+    TagKey,
+    TagValue,
     TeamName,
     TopicArn,
     UniqueList,
@@ -574,13 +576,17 @@ class Ecs(Table):
 
 
 class Alerts(Table):
-    """The people or systems that are told when a docker login is not refreshed.
+    """The people or systems that get a message if a docker login is not refreshed or a scan finds a vulnerability.
 
     The table has exactly one of `emails`, `topic_arn` and `off_because`.
     """
 
     model_config = pydantic.ConfigDict(
-        json_schema_extra={"oneOf": [_is_filled("emails"), {"required": ["topic_arn"]}, {"required": ["off_because"]}]}
+        json_schema_extra={
+            "oneOf": [_is_filled("emails"), {"required": ["topic_arn"]}, {"required": ["off_because"]}],
+            "if": {"required": ["off_because"]},
+            "then": {"properties": {"scan_findings": {"const": "off"}}},
+        }
     )
 
     emails: UniqueList[EmailAddress] = Field(default=(), max_length=10)
@@ -590,13 +596,20 @@ class Alerts(Table):
 
     topic_arn: TopicArn | None = None
     """An SNS topic that exists, in the environment's Region.
-    The topic's access policy must allow `cloudwatch.amazonaws.com` the action `sns:Publish`.
+    The topic's access policy must allow `cloudwatch.amazonaws.com` and `events.amazonaws.com` the action `sns:Publish`.
     A topic that is encrypted with the AWS managed key `alias/aws/sns` does not work.
-    `docs/deploy.md` contains the statement of the policy.
+    `docs/deploy.md` contains the statements of the policy.
     """
 
     off_because: OffReason | None = None
     """The reason why nobody needs the alerts, for example in a sandbox."""
+
+    scan_findings: Literal["critical", "high", "off"] = "critical"
+    """The findings of image scans that send a message to the same people.
+    `critical` sends a message for each scan of an image that finds a critical vulnerability.
+    `high` sends a message also for a vulnerability of the severity high.
+    With `off_because`, no messages are sent.
+    """
 
     runbook: RunbookLink = "docs/runbook.md"
     """The URL or path where your team reads `docs/runbook.md`.
@@ -611,6 +624,13 @@ class Alerts(Table):
             raise ValueError("has none of emails, topic_arn and off_because; add one of them")
         if len(chosen) > 1:
             raise ValueError(f"has {' and '.join(chosen)}; keep one of them")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _sends_findings_to_somebody(self) -> Self:
+        if self.off_because and "scan_findings" in self.model_fields_set and self.scan_findings != "off":
+            what = f"scan_findings is {self.scan_findings!r}, but off_because turns all messages off"
+            raise ValueError(f"{what}; remove scan_findings, or write emails or topic_arn instead of off_because")
         return self
 
 
@@ -647,10 +667,12 @@ class Environment(Table):
     """Roles of this account that may, in an emergency, read the docker logins, roll them back, cancel the deletion of a
     secret, and repair the policy of a secret.
     They may also delete images, change repositories, and repair the policy of a repository.
-    If the list is not empty, the policies of the repositories deny this to all other principals of the account.
+    If the list is not empty, the policies of the repositories deny this to all other principals, except
+    CloudFormation's role and the account's root user.
     The identity-based policies of each role must also allow `secretsmanager:GetSecretValue`,
     `secretsmanager:ListSecretVersionIds`, `secretsmanager:UpdateSecretVersionStage`, `secretsmanager:RestoreSecret`,
-    `secretsmanager:PutResourcePolicy`, `kms:Decrypt`, `ecr:BatchDeleteImage` and `ecr:SetRepositoryPolicy`.
+    `secretsmanager:PutResourcePolicy`, `kms:Decrypt`, `ecr:BatchDeleteImage`,
+    `ecr:GetRepositoryPolicy`, `ecr:SetRepositoryPolicy` and `ecr:DeleteRepositoryPolicy`.
     """
 
     permissions_boundary_arn: ManagedPolicyArn | None = None
@@ -660,6 +682,19 @@ class Environment(Table):
 
     role_path: RolePath = "/"
     """The IAM path of all roles that the deployment creates."""
+
+    scan: Literal["repository", "registry", "off"] = "repository"
+    """Where the scanning of images is configured.
+    `repository` turns on the scan on push of each repository.
+    `registry` sets nothing on the repositories, for accounts that configure scanning for the whole registry.
+    `off` turns off the scan on push, and no message about findings is sent.
+    """
+
+    tags: dict[TagKey, TagValue] = Field(default={}, max_length=49)
+    """Tags on the stacks and on every resource that can have tags.
+    Write them in a table `[tags]`, such as `cost-centre = "42"`.
+    The key `team` is refused, because the permissions on images use the tag `team` of the repositories.
+    """
 
     teams: dict[TeamName, Team] = Field(
         min_length=1,
@@ -679,7 +714,7 @@ class Environment(Table):
             {"off_because": "a sandbox"},
         ]
     )
-    """The people or systems that are told when a docker login is not refreshed."""
+    """The people or systems that get a message if a docker login is not refreshed or a scan finds a vulnerability."""
 
     workers: Workers = Workers()
     """The Airflow workers."""
@@ -696,6 +731,13 @@ class Environment(Table):
     def registry_host(self) -> str:
         """The host name of the account's ECR registry."""
         return f"{self.account}.dkr.ecr.{self.region}.{PARTITIONS[self.region].domain}"
+
+    @property
+    def reported_severities(self) -> tuple[str, ...]:
+        """The severities of findings that send a message, as ECR writes them. Empty if no messages are sent."""
+        if self.alerts.off_because or self.scan == "off":
+            return ()
+        return {"critical": ("CRITICAL",), "high": ("CRITICAL", "HIGH"), "off": ()}[self.alerts.scan_findings]
 
     def secret_name(self, connection_id: str) -> str:
         """Return the name of a connection's secret. Airflow's secrets backend looks up this name."""

@@ -210,7 +210,13 @@ def _blocks(section: _Section) -> Iterator[str]:
         )
 
 
-_TYPES = {"string": "string", "integer": "whole number", "boolean": "`true` or `false`", "array": "list of strings"}
+_TYPES = {
+    "string": "string",
+    "integer": "whole number",
+    "boolean": "`true` or `false`",
+    "array": "list of strings",
+    "object": "table of strings",
+}
 
 
 def _default(field: FieldInfo) -> str:
@@ -234,10 +240,13 @@ def _allowed(field: FieldInfo, schema: dict[str, Any]) -> Iterator[str]:
         yield f"Entries: {schema['minItems']} or more"
     if "maxItems" in schema:
         yield f"Entries: {schema['maxItems']} or fewer"
+    if "maxProperties" in schema:
+        yield f"Entries: {schema['maxProperties']} or fewer"
     if length := {**schema, **schema.get("items", {})}.get("maxLength"):
         yield f"Length: {length} characters or fewer"
     if advice := _advice(field):
-        yield f"{'Each entry' if schema['type'] == 'array' else 'Format'}: {_code(advice)}"
+        kinds = {"array": "Each entry", "object": "Each key"}
+        yield f"{kinds.get(schema['type'], 'Format')}: {_code(advice)}"
 
 
 def _advice(field: FieldInfo) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
+from settings.names import TEAM_TAG
 from settings.problem import did_you_mean
 from settings.regions import PARTITIONS
 
@@ -87,6 +88,12 @@ def _no_permission_set_role(advice: str) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def _not_the_teams_tag(key: str) -> str:
+    if key.lower() == TEAM_TAG:
+        raise ValueError(f"{key!r} is the tag that the permissions on images use; use another key")
+    return key
 
 
 def _no_repeats(entries: tuple[T, ...]) -> tuple[T, ...]:
@@ -304,6 +311,28 @@ InstanceTagText = Annotated[
         # In JavaScript, \w matches only ASCII. The schema therefore accepts all characters outside of ASCII. The loader
         # accepts only the letters and digits among them.
         schema_regex=r"(?:[A-Za-z0-9_ .:/=+@-]|[^\x00-\x7f]){1,127}",
+    ),
+]
+_TAG_CHARACTER = r"[\w .:/=+@-]"
+_TAG_CHARACTER_IN_SCHEMA = r"(?:[A-Za-z0-9_ .:/=+@-]|[^\x00-\x7f])"  # as in InstanceTagText
+# IAM API reference, "Tag". Other services accept the same characters, or more.
+TagKey = Annotated[
+    str,
+    AfterValidator(_not_the_teams_tag),
+    Pattern(
+        rf"(?![aA][wW][sS]:){_TAG_CHARACTER}{{1,128}}",
+        "the key of a tag",
+        "use 1 to 128 letters, digits, spaces and characters of _.:/=+@-, and do not start with aws:",
+        schema_regex=rf"(?![aA][wW][sS]:|[tT][eE][aA][mM]$){_TAG_CHARACTER_IN_SCHEMA}{{1,128}}",
+    ),
+]
+TagValue = Annotated[
+    str,
+    Pattern(
+        rf"{_TAG_CHARACTER}{{0,256}}",
+        "the value of a tag",
+        "use at most 256 letters, digits, spaces and characters of _.:/=+@-",
+        schema_regex=rf"{_TAG_CHARACTER_IN_SCHEMA}{{0,256}}",
     ),
 ]
 CleanUpSchedule = Annotated[

@@ -109,7 +109,12 @@ SECOND = changed(
                 "blue/one": {"image_tag": "1"},
             }
         },
-        "alerts": {"emails": ["first@example.com", "second@example.com"], "runbook": "https://runbook.example.com/"},
+        "alerts": {
+            "emails": ["first@example.com", "second@example.com"],
+            "runbook": "https://runbook.example.com/",
+            "scan_findings": "high",
+        },
+        "tags": {"cost-centre": "42", "stage": ""},
     },
 )
 THIRD = changed(
@@ -134,6 +139,8 @@ THIRD = changed(
         },
         "workers": {"role_arns": [OTHER_WORKER_ROLE_ARN], "clean_up": None},
         "ecs": None,
+        "scan": "off",
+        "tags": {"cost-centre": "43"},
         "alerts": {"emails": None, "topic_arn": TOPIC_ARN},
     },
 )
@@ -142,6 +149,7 @@ FOURTH = changed(
     {
         "teams": {"blue": None},
         "workers": {"role_arns": [OTHER_WORKER_ROLE_ARN, WORKER_ROLE_ARN]},
+        "scan": "registry",
         "alerts": {"emails": None, "off_because": "a test"},
     },
 )
@@ -287,7 +295,31 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
             for association in deployment.of("AWS::SSM::Association").values()
         },
         "policies": policies_of(aws, roles[a_worker]),
+        "scan on push": repository["imageScanningConfiguration"]["scanOnPush"],
+        "reported": [
+            json.loads(rule["EventPattern"])["detail"]["finding-severity-counts"]
+            for rule in aws.client("events").list_rules(NamePrefix="kept-")["Rules"]
+        ],
+        "tags": tags_in(aws, deployment, repository["repositoryArn"]),
     }
+
+
+def tags_in(aws: EmbeddedAws, deployment: Deployment, repository_arn: str) -> list[dict[str, str]]:
+    """Return the tags of the stack with the logins, and of a repository, a role, the secret and a function.
+
+    CloudFormation's own tags are left out.
+    """
+    role = deployment.outputs["PushRoleArnRed"].rpartition("/")[2]
+    function = aws.client("lambda").get_function(FunctionName=deployment.outputs["RefreshFunctionNameDockerKept"])
+    [stack] = aws.client("cloudformation").describe_stacks(StackName="kept-DockerLogin")["Stacks"]
+    pairs = [
+        stack.get("Tags", []),
+        aws.client("ecr").list_tags_for_resource(resourceArn=repository_arn)["tags"],
+        aws.client("iam").list_role_tags(RoleName=role)["Tags"],
+        aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("Tags", []),
+    ]
+    found = [*({tag["Key"]: tag["Value"] for tag in tags} for tags in pairs), function.get("Tags", {})]
+    return [{key: value for key, value in tags.items() if not key.startswith("aws:")} for tags in found]
 
 
 def statements_of(aws: EmbeddedAws, repository: str) -> list[str]:
@@ -480,6 +512,26 @@ def test_alarms_get_another_topic_and_another_link_in_place(played: Played) -> N
 @plays("alerts.off_because")
 def test_without_alerts_there_are_no_alarms(played: Played) -> None:
     assert played.observed[3]["alarms"] == {}
+
+
+@plays("scan")
+def test_the_scan_on_push_changes_in_place_and_the_registry_setting_keeps_it(played: Played) -> None:
+    assert [each["scan on push"] for each in played.observed] == [True, True, False, False]
+
+
+@plays("alerts.scan_findings")
+def test_rules_report_other_findings_and_are_deleted_without_scans(played: Played) -> None:
+    critical, high = ({severity: [{"numeric": [">", 0]}]} for severity in ("CRITICAL", "HIGH"))
+    assert [each["reported"] for each in played.observed] == [[critical], [{"$or": [critical, high]}], [], []]
+
+
+@plays("tags")
+def test_tags_change_in_place_on_stacks_and_resources(played: Played) -> None:
+    changes: list[dict[str, str]] = [{}, {"cost-centre": "42", "stage": ""}, {"cost-centre": "43"}, {}]
+    for tags, each in zip(changes, played.observed, strict=True):
+        stack, repository, *others = each["tags"]
+        assert repository == {**tags, "team": "red"}
+        assert [stack, *others] == [tags] * 4
 
 
 @plays("workers.role_arns")

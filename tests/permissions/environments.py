@@ -221,6 +221,12 @@ class Environment:
         return "emails" in self.settings["alerts"]
 
     @property
+    def rules(self) -> list[str]:
+        """The construct paths of the rules for findings of image scans."""
+        has_rules = "off_because" not in self.settings["alerts"]
+        return [f"{self.name}/DockerLogin/ScanFindings/Rule1"] if has_rules else []
+
+    @property
     def deploy_role_arn(self) -> str:
         return self.role_arn(f"cdk-hnb659fds-cfn-exec-role-{self.account}-{self.region}")
 

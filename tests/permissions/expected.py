@@ -487,7 +487,7 @@ def root(environment: Environment) -> Permissions:
 
 
 def alarms(environment: Environment) -> Permissions:
-    """Alarms of this account may publish to the topic. Alarms of other accounts and other services may not."""
+    """Alarms of this account and our rules may publish to the topic. Other accounts and other services may not."""
     topic = f"alert topic of {environment.name}"
     return each(also_with_unknown_transport(topic) if environment.creates_topic else [], PUBLISH)
 
@@ -509,6 +509,8 @@ def with_own_permissions(environment: Environment) -> Iterator[tuple[str, Permis
     yield "CloudWatch", alarms(environment)
     for name, account in OTHER_ADMINISTRATORS.items():
         yield name, another_account(environment, account, ORGANIZATION_OF.get(account, ORGANIZATION))
+    for name in environment.rules:
+        yield f"EventBridge for {name}", alarms(environment)
 
 
 def in_addition(environment: Environment) -> Iterator[tuple[str, Permissions]]:

@@ -43,6 +43,7 @@ WHO: dict[str, Permissions] = {
     "administrator of another account, which is in pull_accounts": expected.another_account(ENV, FOREIGN_ACCOUNT, ""),
     "administrator of any other account": {},
     "CloudWatch, for an alarm of the account": expected.alarms(ENV),
+    "EventBridge, for a rule of the environment": expected.alarms(ENV),
 }
 ROLES = {
     "push role of the team analytics": ENV.push_role("analytics"),

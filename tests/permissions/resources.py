@@ -20,12 +20,15 @@ RESOURCE = {"DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type", "Up
 WHOLE = {
     "AssumeRolePolicyDocument",
     "DashboardBody",
+    "EventPattern",
+    "InputTransformer",
     "KeyPolicy",
     "PolicyDocument",
     "RepositoryPolicy",
     "RepositoryPolicyText",
     "ResourcePolicy",
     "Rights",
+    "Tags",
     "Variables",
 }
 _METRIC = "Metrics.MetricStat.Metric"
@@ -66,8 +69,7 @@ PROPERTIES = {
         "LifecyclePolicy.LifecyclePolicyText",
         "RepositoryName",
         "RepositoryPolicyText",
-        "Tags.Key",
-        "Tags.Value",
+        "Tags",
     },
     "AWS::ECR::RepositoryCreationTemplate": {
         "AppliedFor",
@@ -99,6 +101,14 @@ PROPERTIES = {
         "NetworkMode",
         "RequiresCompatibilities",
         "TaskRoleArn",
+    },
+    "AWS::Events::Rule": {
+        "Description",
+        "EventPattern",
+        "Targets.Arn",
+        "Targets.Id",
+        "Targets.InputTransformer",
+        "Targets.RoleArn",
     },
     "AWS::IAM::InstanceProfile": {"Roles"},
     "AWS::IAM::ManagedPolicy": {"Description", "Path", "PolicyDocument", "Roles"},
@@ -174,7 +184,6 @@ PROPERTIES = {
 
 # The values that every resource of a type has.
 FIXED: dict[str, dict[str, Any]] = {
-    "AWS::ECR::Repository": {"ImageScanningConfiguration.ScanOnPush": True},
     "AWS::IAM::ManagedPolicy": {"Path": "/"},
     "AWS::KMS::Key": {"EnableKeyRotation": True, "PendingWindowInDays": 7},
     "AWS::Lambda::EventInvokeConfig": {
@@ -206,6 +215,7 @@ FIXED: dict[str, dict[str, Any]] = {
 # texts for people and names that CDK generates.
 NOT_COMPARED = {
     "AWS::CloudWatch::Alarm": PROPERTIES["AWS::CloudWatch::Alarm"] - {"AlarmActions", "OKActions"},
+    "AWS::Events::Rule": {"Description", "Targets.InputTransformer"},
     "AWS::ECR::RepositoryCreationTemplate": {"Description"},
     "AWS::IAM::ManagedPolicy": {"Description"},
     "AWS::IAM::Policy": {"PolicyName"},
@@ -254,6 +264,11 @@ def _role(environment: Environment, path: str, **more: Any) -> tuple[str, str, V
     return path, "AWS::IAM::Role", values
 
 
+def _tags(environment: Environment, team: str) -> list[dict[str, str]]:
+    tags = {**environment.settings.get("tags", {}), "team": team}
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
 def _registry(environment: Environment) -> Rows:
     if not any(environment.teams.values()) and not environment.creating_teams:
         yield f"{environment.name}/Registry/NoRepositories", "AWS::CloudFormation::WaitConditionHandle", {}
@@ -262,7 +277,10 @@ def _registry(environment: Environment) -> Rows:
             tags = environment.settings["teams"][team].get("repository_defaults", {}).get("mutable_tags", [])
             values = {
                 "RepositoryName": f"{team}/{name}",
-                "Tags": [{"Key": "team", "Value": team}],
+                "ImageScanningConfiguration.ScanOnPush": (
+                    None if environment.settings.get("scan") == "registry" else True
+                ),
+                "Tags": _tags(environment, team),
                 "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION" if tags else "IMMUTABLE",
                 "ImageTagMutabilityExclusionFilters": [
                     {
@@ -291,7 +309,7 @@ def _registry(environment: Environment) -> Rows:
             or None,
             "LifecyclePolicy": _lifecycle(environment.settings["teams"][team]),
             "Prefix": team,
-            "ResourceTags": [{"Key": "team", "Value": team}],
+            "ResourceTags": _tags(environment, team),
         }
         path = environment.creation_role(team).replace("/Role", "/Template")
         yield path, "AWS::ECR::RepositoryCreationTemplate", template
@@ -435,6 +453,8 @@ def _alarms(environment: Environment) -> Rows:
     ]
     for name in names:
         yield f"{path}/{name}", "AWS::CloudWatch::Alarm", {"AlarmActions": [topic], "OKActions": [topic]}
+    for path_of_rule in environment.rules:
+        yield path_of_rule, "AWS::Events::Rule", {"Targets.Arn": topic, "Targets.Id": "Topic", "Targets.RoleArn": None}
     if "emails" in alerts:
         yield f"{path}/Topic", "AWS::SNS::Topic", {}
         yield f"{path}/Topic/Policy", "AWS::SNS::TopicPolicy", {"Topics": [topic]}
@@ -589,7 +609,7 @@ def principals_of(environment: Environment) -> dict[str, set[str]]:
     if environment.has_key:
         found[f"{stack}/Key"] = {root}
     if environment.creates_topic:
-        found[f"{stack}/Alarms/Topic"] = {"cloudwatch.amazonaws.com"}
+        found[f"{stack}/Alarms/Topic"] = {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
     return found
 
 
@@ -636,8 +656,9 @@ def references_in(value: Any, template: Template) -> Iterator[str]:
 
 
 def value_at(properties: Values, name: str) -> Any:
-    """Return the value of a property by its name with dots, or None."""
+    """Return the value of a property by its name with dots, or None. A list with one entry counts as this entry."""
     found: Any = properties
     for part in name.split("."):
+        found = found[0] if isinstance(found, list) and len(found) == 1 else found
         found = found.get(part) if isinstance(found, dict) else None
     return found

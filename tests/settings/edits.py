@@ -60,6 +60,7 @@ GLASS = "break_glass_role_arns"
 LIMIT = "permissions_boundary_arn"
 DOCKER = "connections.docker_default"
 REFRESH = f"{DOCKER}.refresh_every_minutes"
+FINDINGS = "alerts.scan_findings"
 
 
 # Functions that return VALID with one change
@@ -189,8 +190,16 @@ def emails(*addresses: str) -> str:
     return alerts(f"emails = {[*addresses]}")
 
 
+def findings(severity: str) -> str:
+    return alerts(f'emails = ["ops@example.com"]\nscan_findings = "{severity}"')
+
+
 def topic(arn: str) -> str:
     return alerts(f'topic_arn = "{arn}"')
+
+
+def own_tags(*lines: str) -> str:
+    return end("\n".join(["[tags]", *lines]))
 
 
 def clean_up(text: str) -> str:

@@ -13,6 +13,7 @@ from tests.settings.edits import (
     DOCKER,
     DOCKER_TABLE,
     EXISTING,
+    FINDINGS,
     GITHUB,
     GITLAB,
     GLASS,
@@ -59,6 +60,7 @@ from tests.settings.edits import (
     emails,
     end,
     existing,
+    findings,
     github,
     gitlab,
     large_template,
@@ -68,6 +70,7 @@ from tests.settings.edits import (
     misplaced,
     numbered,
     of_web,
+    own_tags,
     prefix,
     protected,
     push,
@@ -207,6 +210,13 @@ KEYS: list[Refusal] = [
     ("no principal that pushes", push("require_mfa = false"), PUSH, "names no principal", "add permission_sets"),
     ("MFA and no principal", push("require_mfa = true"), PUSH, "names no principal", "add permission_sets"),
     ("an empty list of principals", push("role_arns = []"), PUSH, "names no principal", "add permission_sets"),
+    (
+        "messages about findings to nobody",
+        alerts('off_because = "a sandbox"\nscan_findings = "high"'),
+        "alerts",
+        "scan_findings is 'high', but off_because turns all messages off",
+        "remove scan_findings, or write emails or topic_arn",
+    ),
     ("no workflow", push("github = []"), PUSH, "names no principal", "github or gitlab"),
     ("a branch in push", push(f"user_arns = ['{USER}']\nowner_id = 1"), f"{PUSH}.owner_id", NOT_HERE, f"[[{GITHUB}]]"),
     ("no repository on GitHub", push(f'[[{GITHUB}]]\nbranch = "m"'), f"{GITHUB}.repository", "is missing", "add rep"),
@@ -245,6 +255,9 @@ TYPES: list[Refusal] = [
         "without",
     ),
     ("an unknown kind of key", top('secret_key = "own"'), "secret_key", "'own' is not a value", "'aws' or 'customer'"),
+    ("an unknown kind of scan", top('scan = "push"'), "scan", "'push' is not a value", "'repository', 'registry' or"),
+    ("an unknown severity", findings("medium"), FINDINGS, "'medium' is not a value", "'critical', 'high' or 'off'"),
+    ("a tag with a number", own_tags("cost = 42"), "tags.cost", "42 is not a string", "in quotes"),
 ]
 """A value has the wrong type."""
 
@@ -332,6 +345,19 @@ FORMS: list[Refusal] = [
     ("a prefix with two slashes", prefix("a//b"), "connections_prefix", "'a//b'", "single slashes"),
     ("a prefix with a space", prefix("a b"), "connections_prefix", "'a b'", "letters, digits"),
     ("an empty prefix", prefix(""), "connections_prefix", "''", "letters, digits"),
+    *(
+        (f"the tag {key}", own_tags(f'"{key}" = "x"'), f"tags.{key}", f"'{key}' is the tag", "use another key")
+        for key in ("team", "Team", "TEAM")
+    ),
+    *(
+        (f"the reserved tag {key}", own_tags(f'"{key}" = "x"'), f"tags.'{key}'", f"'{key}' is not", "start with aws:")
+        for key in ("aws:cost", "AWS:cost")
+    ),
+    ("a tag with an empty key", own_tags('"" = "x"'), "tags.''", "'' is not the key of a tag", "1 to 128 letters"),
+    ("a tag's key of 129 characters", own_tags(f'{"k" * 129} = ""'), f"tags.{'k' * 129}", "is not the key", "to 128"),
+    ("a tag's key with another character", own_tags('"a&b" = ""'), "tags.'a&b'", "'a&b' is not the key", "_.:/=+@-"),
+    ("a tag's value of 257 characters", own_tags(f'k = "{"v" * 257}"'), "tags.k", "is not the value", "at most 256"),
+    ("a tag's value with a comma", own_tags('k = "a,b"'), "tags.k", "'a,b' is not the value of a tag", "_.:/=+@-"),
     ("a team in upper case", teams("Risk"), "teams.Risk", "'Risk' is not the name of a team", "lower-case"),
     ("a team with two hyphens", teams("a--b"), "teams.a--b", "'a--b'", "single hyphens"),
     ("a team that ends with a hyphen", teams("a-"), "teams.a-", "'a-'", "single hyphens"),
@@ -496,6 +522,7 @@ FORMS: list[Refusal] = [
 """A string has the wrong form."""
 
 LIMITS: list[Refusal] = [
+    ("50 tags", own_tags(*(f'{key} = ""' for key in numbered("k", 50))), "tags", "has 50 entries", "keep at most 49"),
     ("9 minutes", refresh(9), REFRESH, "9 is out of range", "from 10 to 180"),
     ("181 minutes", refresh(181), REFRESH, "181 is out of range", "from 10 to 180"),
     ("49 protected patterns", protected(*numbered("v", 49)), f"{LIFECYCLE}.protected_tags", "has 49", "at most 48"),
@@ -854,6 +881,20 @@ TOGETHER: list[Refusal] = [
         "secret_key",
         "'customer' is not tested in cn-north-1",
         "write 'aws'",
+    ),
+    (
+        "messages about findings without scans",
+        f'scan = "off"\n{findings("critical")}',
+        FINDINGS,
+        "'critical' sends no message, because scan is 'off'",
+        "remove scan_findings, or change scan",
+    ),
+    (
+        "two tags that are equal for IAM",
+        own_tags('cost = "1"', 'Cost = "2"'),
+        "tags",
+        "'cost' and 'Cost' are the same key for IAM",
+        "keep one",
     ),
 ]
 """Settings that the loader refuses and the JSON schema may accept. In most files two settings contradict each other."""

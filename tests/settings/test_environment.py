@@ -41,7 +41,8 @@ def test_settings_that_are_left_out_have_the_documented_default() -> None:
     assert dev.workers.clean_up.schedule == "cron(0 3 ? * * *)"
     assert dev.workers.clean_up.containers_older_than_hours == 24
     assert dev.workers.clean_up.images_older_than_hours == 168
-    assert dev.alerts.runbook == "docs/runbook.md"
+    assert (dev.alerts.runbook, dev.alerts.scan_findings) == ("docs/runbook.md", "critical")
+    assert (dev.scan, dev.tags) == ("repository", {})
 
 
 def test_the_lifecycle_of_a_repository_replaces_the_lifecycle_of_its_team_as_a_whole() -> None:
@@ -101,6 +102,23 @@ def test_a_workflow_has_the_subject_that_its_ci_system_documents(workflow: dict[
 @pytest.mark.parametrize(("region", "domain"), [("eu-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")])
 def test_the_registry_host_has_the_domain_of_the_region(region: str, domain: str) -> None:
     assert environment(region=region).registry_host == f"111111111111.dkr.ecr.{region}.{domain}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "severities"),
+    [
+        ({}, ("CRITICAL",)),
+        ({"alerts": {"emails": ["ops@example.com"], "scan_findings": "high"}}, ("CRITICAL", "HIGH")),
+        ({"alerts": {"emails": ["ops@example.com"], "scan_findings": "off"}}, ()),
+        ({"alerts": {"off_because": "a test"}}, ()),
+        ({"scan": "registry"}, ("CRITICAL",)),
+        ({"scan": "off"}, ()),
+    ],
+)
+def test_findings_are_reported_only_if_there_are_scans_and_alerts(
+    settings: dict[str, Any], severities: tuple[str, ...]
+) -> None:
+    assert environment(**settings).reported_severities == severities
 
 
 def test_settings_do_not_change_after_they_are_read() -> None:

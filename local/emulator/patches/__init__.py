@@ -11,6 +11,7 @@ from local.emulator.patches import (
     cloudformation,
     cloudwatch,
     create_on_push,
+    eventbridge,
     iam,
     iam_actions,
     instance_profiles,
@@ -58,6 +59,7 @@ def apply() -> None:
         lambda_versions,
         clock,
         cloudwatch,
+        eventbridge,
         lifecycle_previews,
     ):
         patch.apply()

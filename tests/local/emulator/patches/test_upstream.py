@@ -60,13 +60,14 @@ def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         lambda_svc,
         scheduler,
         secretsmanager,
+        sns,
         sqs,
         sts,
         tagging,
     )
 
     yield ministack
-    for service in (cloudwatch, ecr, iam, kms, scheduler, secretsmanager, sqs, sts):
+    for service in (cloudwatch, ecr, iam, kms, scheduler, secretsmanager, sns, sqs, sts):
         service.reset()
 
 
@@ -173,6 +174,9 @@ def handlers() -> Any:
         ),
         ("lambda_runtime", "core.lambda_runtime", ["_worker_class_for"]),
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
+        ("eventbridge", "services.eventbridge", ["_invoke_target", "_put_events"]),
+        ("eventbridge", "services.sns", ["_topics"]),
+        ("eventbridge", "core.iam_evaluator", ["EvalContext", "evaluate_resource_policy"]),
         (
             "lambda_concurrency",
             "services.lambda_svc",
@@ -777,6 +781,22 @@ def test_upstream_still_does_not_count_messages(ministack: Any) -> None:
     created = ministack.services.sqs._act_create_queue({"QueueName": "queue"}, "")
     ministack.services.sqs._act_send_message({"QueueUrl": created["QueueUrl"], "MessageBody": "hello"}, "")
     assert not [key for key in ministack.services.cloudwatch._metrics if key[0] == "AWS/SQS"]
+
+
+@needs_patch("eventbridge")
+def test_upstream_still_lets_a_rule_publish_to_a_topic_without_a_permission(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sns = ministack.services.sns
+    monkeypatch.setattr("ministack.app.AUTH", True)
+    sns._create_topic({"Name": "topic", "Attributes.entry.1.key": "Policy", "Attributes.entry.1.value": "{}"})
+    [topic] = sns._topics
+    published: list[str] = []
+    monkeypatch.setattr(sns, "publish_internal", lambda arn, *_: published.append(arn))
+    rule = {"Name": "rule", "Arn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/rule"}
+    event = {"EventId": "1", "Source": "tests", "DetailType": "Test", "Detail": "{}", "Time": 0, "Resources": []}
+    ministack.services.eventbridge._invoke_target({"Arn": topic, "Id": "Topic"}, event, rule)
+    assert published == [topic]
 
 
 @needs_patch("stack_conditions")
