@@ -218,11 +218,7 @@ def _read(account: Account, environment: Environment, resources: dict[str, Any])
         if resource["Type"] == "AWS::IAM::Role":
             account.principals[paths[logical]] = role(physical[logical]["Arn"])
         if resource["Type"] == "AWS::Events::Rule":
-            # A service can send the ARN of each of its resources. Only the rules of this account may publish.
-            for how, arn in {"": physical[logical]["Arn"], **similar_arns(physical[logical]["Arn"])}.items():
-                context = {"aws:SourceArn": arn, "aws:SourceAccount": arn.split(":")[4]}
-                name = f"EventBridge for {paths[logical]}{how}"
-                account.principals[name] = Principal("", "events.amazonaws.com", context=context)
+            account.principals |= _callers_for_a_rule(account, paths[logical], physical[logical]["Arn"])
 
     for logical, resource in resources.items():
         path, properties = paths[logical], resource.get("Properties", {})
@@ -271,6 +267,32 @@ def _read(account: Account, environment: Environment, resources: dict[str, Any])
                 # The custom resource of the first refresh has copies of policies as a property, so that a deployment
                 # runs the first refresh again when a policy changes.
                 assert kind == "Custom::Trigger" or "Statement" not in str(properties), f"not read: {path}"
+
+
+def _callers_for_a_rule(account: Account, path: str, arn: str) -> Iterator[tuple[str, Principal]]:
+    """Yield EventBridge with the ARN of a rule and with similar ARNs, and principals that send the same keys.
+
+    A service can send the ARN of each of its resources. Only the rules of the environment may publish.
+    """
+
+    def keys(arn: str) -> dict[str, str]:
+        return {"aws:SourceArn": arn, "aws:SourceAccount": arn.split(":")[4]}
+
+    arns = {
+        "": arn,
+        **similar_arns(arn),
+        ", in another account": in_another_account(arn),
+        ", in another Region": arn.replace(f":{account.region}:", ":eu-central-1:"),
+    }
+    for how, other in arns.items():
+        yield f"EventBridge for {path}{how}", Principal("", "events.amazonaws.com", context=keys(other))
+    # Only AWS can set these keys. A policy must refuse other principals even if their requests had the keys.
+    user = f"arn:aws:iam::{account.id}:user/someone"
+    yield f"a user who claims to be EventBridge for {path}", Principal(user, user, context=keys(arn))
+    for service in SERVICES_WITHOUT_PERMISSIONS:
+        if service != "events":
+            name = f"the service {service} with the keys of EventBridge for {path}"
+            yield name, Principal("", f"{service}.amazonaws.com", context=keys(arn))
 
 
 def path_of(resource: dict[str, Any]) -> str:
