@@ -2,7 +2,7 @@
 
 from itertools import combinations, product
 
-from tests.permissions.environments import FOREIGN_ACCOUNT, Environment
+from tests.permissions.environments import FOREIGN_ACCOUNT, ORGANIZATION, SECOND_FOREIGN_ACCOUNT, Environment
 
 VALUES: dict[str, tuple[str, ...]] = {
     "role_path": ("/", "/data/"),
@@ -18,20 +18,25 @@ VALUES: dict[str, tuple[str, ...]] = {
     "teams": ("one", "three"),
     "connections": ("one", "two"),
     "region": ("eu-west-1", "us-east-1"),
+    "existing": ("none", "some"),
+    "create_on_push": ("no", "yes"),
+    "others_push": ("no", "yes"),
+    "readers": ("none", "some"),
+    "workflows": ("none", "some"),
 }
 # A name with every character that IAM accepts in addition to letters and digits.
 SPECIAL = "a.b+c=d,e@f_g-h"
 # A line for each environment, with a value for each setting in the order above. A search by program found the lines.
 LINES = """
-/data/ none customer several several yes none    topic  immutable yes one   one eu-west-1
-/      one  aws      none    several no  several off    mutable   no  three two us-east-1
-/data/ one  customer none    created yes none    emails mutable   no  one   one us-east-1
-/      none aws      several created no  none    emails immutable yes three two eu-west-1
-/data/ none customer several several yes several off    immutable yes one   two us-east-1
-/      one  aws      several several yes several topic  mutable   no  three one eu-west-1
-/      none customer none    created no  none    off    immutable no  one   one eu-west-1
-/data/ one  aws      none    created no  none    topic  immutable yes one   two us-east-1
-/data/ none customer several several no  several emails mutable   yes three two us-east-1
+/data/ none customer several several yes none    topic  immutable yes one   one eu-west-1 none no   no   none none
+/      one  aws      none    several no  several off    mutable   no  three two us-east-1 none no   no   none none
+/data/ one  customer none    created yes none    emails mutable   no  one   one us-east-1 none no   no   none none
+/      none aws      several created no  none    emails immutable yes three two eu-west-1 none no   no   some some
+/data/ none customer several several yes several off    immutable yes one   two us-east-1 none yes  yes  none some
+/      one  aws      several several yes several topic  mutable   no  three one eu-west-1 some no   yes  some some
+/      none customer none    created no  none    off    immutable no  one   one eu-west-1 some yes  no   some none
+/data/ one  aws      none    created no  none    topic  immutable yes one   two us-east-1 none yes  yes  some some
+/data/ none customer several several no  several emails mutable   yes three two us-east-1 some yes  yes  none none
 """
 COMBINATIONS = [dict(zip(VALUES, line.split(), strict=True)) for line in LINES.strip().splitlines()]
 
@@ -81,7 +86,10 @@ def _settings(number: int, values: dict[str, str]) -> str:
             f'break_glass_role_arns = ["{iam}:role/BreakGlass", "{iam}:role/ops/OnCall", "{iam}:role/{SPECIAL}-2"]'
         )
     for team, pushers in teams.items():
-        tables.append(f'[teams.{team}]\nrepositories = ["app", "jobs/etl"]\n{pushers}')
+        tables.append(f"[teams.{team}]\n{_repositories(team, values)}\n{pushers}")
+        if values["workflows"] == "some" and team == "red":
+            tables.append('push.github = [{ repository = "acme/red", branch = "main" }]')
+            tables.append('push.gitlab = [{ project = "acme/data/red", tag = "v*" }]')
         if values["tags"] == "mutable" and team != "blue":
             tables.append('repository_defaults.mutable_tags = ["latest", "dev-*", "v1"]')
             tables.append(f"repository_defaults.keep_images = {number}")
@@ -112,6 +120,25 @@ def _settings(number: int, values: dict[str, str]) -> str:
     if values["clean_up"] == "yes":
         tables.append('[tags]\ncost-centre = "42"')
     return "\n".join(tables)
+
+
+def _repositories(team: str, values: dict[str, str]) -> str:
+    """Return the settings of a team's repositories."""
+    lines = ['repositories = ["app", "jobs/etl"]']
+    if values["existing"] == "some":
+        existing = {"red": ["red_old", "old/red"], "green": ["red_old2"], "blue": ["blue_old"]}[team]
+        lines.append(f"existing_repositories = {existing}")
+        if team == "blue":  # this team has no managed repositories
+            del lines[0]
+    if values["create_on_push"] == "yes" and team != "blue":
+        lines.append("create_on_push = true")
+    if values["others_push"] == "yes" and team != "green":
+        lines.append('others_may_push_because = "a test"')
+    if values["readers"] == "some":
+        lines.append(f'pull_accounts = ["{FOREIGN_ACCOUNT}", "{SECOND_FOREIGN_ACCOUNT}"]')
+        if team != "green":
+            lines.append(f'pull_organization = "{ORGANIZATION}"')
+    return "\n".join(lines)
 
 
 # Names that environments often have. The stacks must not treat an environment differently because of its name.
