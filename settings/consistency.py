@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from settings import policy_lengths
+from settings import policy_lengths, template_size
 from settings.environment import Environment
 from settings.image_names import how_to_shorten, short_name
 from settings.names import pascal_case, repository_name
@@ -35,6 +35,7 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
     for check in (
         _counts,
         policy_lengths.problems,
+        template_size.problems,
         _repository_names,
         _logical_ids,
         _name_lengths,
@@ -42,6 +43,7 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
         _teams_of_connections,
         _ecs_tasks,
         _arns,
+        _readers,
         _worker_role_names,
         _topic,
         _secret_key,
@@ -228,6 +230,13 @@ def _arns(environment: Environment) -> Iterator[Problem]:
                 yield Problem(key, f"{what}; write an ARN that starts with {start}")
             elif key in of_this_account and arn.split(":")[4] not in (environment.account, "aws"):
                 yield Problem(key, f"{arn!r} is in another account; write an ARN of account {environment.account}")
+
+
+def _readers(environment: Environment) -> Iterator[Problem]:
+    for name, team in environment.teams.items():
+        if environment.account in team.pull_accounts:
+            what = f"{environment.account!r} is the account of this environment, which may pull by its own policies"
+            yield Problem(f"teams.{name}.pull_accounts", f"{what}; remove it")
 
 
 def _worker_role_names(environment: Environment) -> Iterator[Problem]:

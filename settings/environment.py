@@ -27,9 +27,11 @@ from settings.value_types import (
     InstanceTagText,
     ManagedPolicyArn,
     OffReason,
+    OrganizationId,
     PermissionSetName,
     ProtectedTagPattern,
     PusherRoleArn,
+    PushReason,
     RefreshMinutes,
     Region,
     RepositoryName,
@@ -208,6 +210,27 @@ class Team(Table):
 
     repository_defaults: RepositoryDefaults = RepositoryDefaults()
     """The settings of all repositories of the team."""
+
+    others_may_push_because: PushReason | None = None
+    """The reason why principals other than the team's push role may push.
+    By default, the policy of each repository denies pushing to every principal except the team's push role,
+    CloudFormation's role and the account's root user.
+    If `break_glass_role_arns` is not empty, the policy also denies deleting images and changing the repository to every
+    principal except CloudFormation's role, the root user and the break-glass roles.
+    With a reason, the policy denies nothing.
+    """
+
+    pull_accounts: UniqueList[AccountId] = ()
+    """Other AWS accounts that may pull the team's images.
+    The policy of each repository allows it.
+    A principal in such an account also needs an identity-based policy that allows it to pull.
+    A deployment shows a warning with each account.
+    """
+
+    pull_organization: OrganizationId | None = None
+    """The ID of an organization in AWS Organizations.
+    All other accounts of the organization may pull the team's images, as with `pull_accounts`.
+    """
 
     repository: dict[str, RepositoryOverrides] = {}
     """Settings of single repositories. The key of each table is a name in `repositories`."""
@@ -406,9 +429,11 @@ class Environment(Table):
     break_glass_role_arns: UniqueList[RoleArn] = ()
     """Roles of this account that may, in an emergency, read the docker logins, roll them back, cancel the deletion of a
     secret, and repair the policy of a secret.
+    They may also delete images, change repositories, and repair the policy of a repository.
+    If the list is not empty, the policies of the repositories deny this to all other principals of the account.
     The identity-based policies of each role must also allow `secretsmanager:GetSecretValue`,
     `secretsmanager:ListSecretVersionIds`, `secretsmanager:UpdateSecretVersionStage`, `secretsmanager:RestoreSecret`,
-    `secretsmanager:PutResourcePolicy` and `kms:Decrypt`.
+    `secretsmanager:PutResourcePolicy`, `kms:Decrypt`, `ecr:BatchDeleteImage` and `ecr:SetRepositoryPolicy`.
     """
 
     permissions_boundary_arn: ManagedPolicyArn | None = None
@@ -462,6 +487,11 @@ class Environment(Table):
     def push_role_name(self, team: str) -> str:
         """Return the name of a team's push role."""
         return f"{self.name}-ecr-push-{team}"
+
+    def push_role_arn(self, team: str) -> str:
+        """Return the ARN of a team's push role."""
+        partition = PARTITIONS[self.region].name
+        return f"arn:{partition}:iam::{self.account}:role{self.role_path}{self.push_role_name(team)}"
 
     def ecs_family(self, repository: str) -> str:
         """Return the family of the task definition for a repository.

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from settings.environment import Environment, Lifecycle, Push
+from settings.environment import Environment, Lifecycle, Push, Team
 from settings.names import repository_name
 from settings.warnings import account_of
 
@@ -44,7 +44,7 @@ def _place(environment: Environment) -> Iterator[str]:
 
 
 def _push(environment: Environment) -> Iterator[str]:
-    yield "Who may push (administrators of the account are not listed)"
+    yield "Who may push (CloudFormation's role and the root user are not listed)"
     for name, team in environment.teams.items():
         defaults = team.repository_defaults
         mutable = f", except {', '.join(defaults.mutable_tags)}" if defaults.mutable_tags else ""
@@ -57,6 +57,16 @@ def _push(environment: Environment) -> Iterator[str]:
             yield from _row("", *(f"{repository_name(name, repository)}: {text}" for text in of_one))
         yield from _row("push role", environment.push_role_name(name))
         yield from _row("assumed by", *_pushers(environment, team.push))
+        if team.others_may_push_because:
+            yield from _row("others", f"may push, delete and change too: {team.others_may_push_because}")
+        yield from _row("pulled by", *_other_readers(team))
+
+
+def _other_readers(team: Team) -> Iterator[str]:
+    for account in team.pull_accounts:
+        yield f"ANOTHER ACCOUNT, {account}"
+    if team.pull_organization:
+        yield f"ALL ACCOUNTS of the organization {team.pull_organization}"
 
 
 def _deletions(lifecycle: Lifecycle, where: str) -> Iterator[str]:

@@ -222,6 +222,17 @@ TopicArn = Annotated[
 OffReason = Annotated[
     str, Pattern(r"[^\n]*\S[^\n]*", "a reason", "write one line with the reason why nobody needs the alerts")
 ]
+PushReason = Annotated[
+    str, Pattern(r"[^\n]*\S[^\n]*", "a reason", "write one line with the reason why other principals may push")
+]
+OrganizationId = Annotated[
+    str,
+    Pattern(
+        "o-[a-z0-9]{10,32}",
+        "the ID of an organization",
+        "write the ID that `aws organizations describe-organization` prints, such as o-abcd123456",
+    ),
+]
 RunbookLink = Annotated[
     str,
     Pattern(

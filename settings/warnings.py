@@ -22,7 +22,7 @@ def account_of(arn: str) -> str:
 
 
 def _other_accounts(environment: Environment) -> Iterator[Problem]:
-    """Return a warning for each principal and topic of another account.
+    """Return a warning for each principal, reader and topic of another account.
 
     A copied file often contains an account number of the original file. The copy would then trust that account.
     """
@@ -32,6 +32,12 @@ def _other_accounts(environment: Environment) -> Iterator[Problem]:
                 if account_of(arn) != environment.account:
                     what = f"{arn!r} may push from another account, {account_of(arn)}"
                     yield Problem(f"teams.{name}.push.{key}", f"{what}; remove it if you do not trust that account")
+        if team.pull_accounts:
+            what = f"the accounts {', '.join(team.pull_accounts)} may pull the team's images"
+            yield Problem(f"teams.{name}.pull_accounts", f"{what}; remove each account that you do not trust")
+        if team.pull_organization:
+            what = f"all accounts of the organization {team.pull_organization} may pull the team's images"
+            yield Problem(f"teams.{name}.pull_organization", f"{what}; remove it if this is not your organization")
     topic = environment.alerts.topic_arn
     if topic and account_of(topic) != environment.account:
         what = f"{topic!r} gets the alarms in another account, {account_of(topic)}"

@@ -80,10 +80,11 @@ class Evaluation:
         """Return the sums of the last `count` periods, with None for no data. The last period ends with this minute."""
         if statistic != "Sum":
             raise NotImplementedError(f"the statistic is not Sum: {statistic}")
-        series, period = metrics(metric), period_seconds // 60
-        sums: list[float | None] = []
-        for end in range(minute - (count - 1) * period, minute + 1, period):
-            arrived = range(end - period + 1, min(end, minute - self.delay_minutes) + 1)
-            there = [series[m] for m in arrived if m in series]
-            sums.append(sum(there) if there else None)
+        period = period_seconds // 60
+        first = minute - count * period + 1  # the first minute of the first period
+        sums: list[float | None] = [None] * count
+        for at, value in metrics(metric).items():
+            if first <= at <= minute - self.delay_minutes:
+                number = (at - first) // period
+                sums[number] = (sums[number] or 0) + value
         return sums

@@ -49,6 +49,8 @@ DEFAULTS = "teams.analytics.repository_defaults"
 LIFECYCLE = "teams.analytics.lifecycle"
 WEB_LIFECYCLE = "teams.analytics.repository.web-scraper.lifecycle"
 UNTAGGED = "expire_untagged_after_days"
+READERS, ORGANIZATION = "teams.analytics.pull_accounts", "teams.analytics.pull_organization"
+REASON = "teams.analytics.others_may_push_because"
 CLEAN = "workers.clean_up"
 TASK = "ecs.tasks.'analytics/web-scraper'"
 TAGS, IMAGES = f"{DEFAULTS}.mutable_tags", f"{DEFAULTS}.keep_images"
@@ -196,3 +198,8 @@ def long_family() -> str:
         repositories("r" * 242)
         + f'[workers]\nrole_arns = ["{ROLE}"]\n[ecs.tasks."analytics/{"r" * 242}"]\nimage_tag = "1"\n'
     )
+
+
+def large_template() -> str:
+    """Return VALID with so many repositories of long names that the Registry template has more than 1 MB."""
+    return f'break_glass_role_arns = ["{ROLE}"]\n' + repositories(*numbered("r" * 200, 480))

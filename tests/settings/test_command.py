@@ -17,6 +17,7 @@ from tests.settings.edits import (
     USER,
     VALID,
     WEB_LIFECYCLE,
+    beside,
     defaults,
     lifecycle,
     numbered,
@@ -149,6 +150,19 @@ def test_every_principal_repository_and_secret_of_the_settings_is_in_the_summary
             names += [arn.partition("/")[2] for arn in (*team.push.role_arns, *team.push.user_arns)]
             assert [each for each in (*names, *team.push.permission_sets) if each not in text] == []
         assert [each for each in environment.connections if environment.secret_name(each) not in text] == []
+
+
+def test_the_summary_shows_who_else_may_push_and_pull(tmp_path: Path) -> None:
+    text = summary(
+        tmp_path,
+        beside(
+            'others_may_push_because = "CodeBuild"\n'
+            'pull_accounts = ["222222222222"]\npull_organization = "o-abcd123456"'
+        ),
+    )
+
+    assert rows(text, "others") == ["may push, delete and change too: CodeBuild"]
+    assert rows(text, "pulled by") == ["ANOTHER ACCOUNT, 222222222222\nALL ACCOUNTS of the organization o-abcd123456"]
 
 
 def test_the_command_prints_an_environment() -> None:

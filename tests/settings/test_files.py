@@ -197,6 +197,8 @@ def test_the_environment_of_the_demo_is_accepted() -> None:
 
 
 ACCEPTED = {
+    "readers in other accounts": beside('pull_accounts = ["222222222222"]\npull_organization = "o-abcd123456"'),
+    "other principals that may push": beside('others_may_push_because = "CodeBuild still pushes"'),
     "a secret's name of 512 characters": prefix("p" * 497),
     "a push role's name of 64 characters": teams("t" * 51),
     "a repository's name of 256 characters": repositories("r" * 246),

@@ -11,6 +11,8 @@ from tests.settings.edits import (
     DEFAULTS,
     IMAGES,
     LIFECYCLE,
+    ORGANIZATION,
+    READERS,
     ROLE,
     ROLES,
     TOPIC,
@@ -18,6 +20,7 @@ from tests.settings.edits import (
     USERS,
     VALID,
     WEB_LIFECYCLE,
+    beside,
     clean_up,
     defaults,
     lifecycle,
@@ -55,10 +58,22 @@ def warnings(folder: Path, **files: str) -> list[str]:
             "alerts.topic_arn: warning: 'arn:aws:sns:eu-west-1:222222222222:alerts' gets the alarms in another "
             "account, 222222222222; change it if that account is not yours",
         ),
+        (
+            beside('pull_accounts = ["222222222222", "333333333333"]'),
+            f"{READERS}: warning: the accounts 222222222222, 333333333333 may pull the team's images; "
+            "remove each account that you do not trust",
+        ),
+        (
+            beside('pull_organization = "o-abcd123456"'),
+            f"{ORGANIZATION}: warning: all accounts of the organization o-abcd123456 may pull the team's images; "
+            "remove it if this is not your organization",
+        ),
     ],
-    ids=["a role", "a user", "a topic"],
+    ids=["a role", "a user", "a topic", "readers", "an organization"],
 )
-def test_an_arn_of_another_account_gets_a_warning_in_one_line(tmp_path: Path, content: str, expected: str) -> None:
+def test_a_principal_or_topic_of_another_account_gets_a_warning_in_one_line(
+    tmp_path: Path, content: str, expected: str
+) -> None:
     assert warnings(tmp_path, dev=content) == [f"dev.toml: {expected}"]
 
 
