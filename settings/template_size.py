@@ -18,10 +18,9 @@ TEMPLATE_QUOTA = 1_000_000  # bytes
 _TEMPLATE = 1_150
 _REPOSITORY = 480
 _LONGEST_READABLE_ID = 240  # The CDK cuts the readable part of a logical id, and adds a hash of 8 characters.
-_LIFECYCLE_POLICY = 60
-_PROTECTED_TAG = 210
-_EXPIRE_UNTAGGED = 245
-_KEEP_IMAGES = 200
+_LIFECYCLE_POLICY = 50  # without its rules
+_DELETING_RULE = 255
+_PROTECTED_TAG = 215  # without the pattern, which is in the rule twice
 _MUTABLE_TAGS = 185
 _MUTABLE_TAG = 115
 _POLICY = 70
@@ -61,17 +60,17 @@ def _bytes_of_team(environment: Environment, name: str, team: Team) -> int:
         readable = pascal_case(name) + pascal_case(repository)
         # The construct's path and the logical id contain the readable name.
         names = len(readable) + min(len(readable), _LONGEST_READABLE_ID) + len(repository_name(name, repository))
-        total += each + names + lifecycle_policy_bytes(team.lifecycle_of(repository))
+        total += each + names + _lifecycle_policy_bytes(team.lifecycle_of(repository))
     return total
 
 
-def lifecycle_policy_bytes(lifecycle: Lifecycle) -> int:
-    """Return an estimate of the size of a lifecycle policy."""
+def _lifecycle_policy_bytes(lifecycle: Lifecycle) -> int:
     if not lifecycle.deletes:
         return 0
-    size = _LIFECYCLE_POLICY + sum(_PROTECTED_TAG + 2 * len(pattern) for pattern in lifecycle.protected_tags)
-    size += _EXPIRE_UNTAGGED if lifecycle.expire_untagged_after_days else 0
-    return size + (_KEEP_IMAGES if lifecycle.keep_images else 0)
+    deleting = sum(
+        _DELETING_RULE for setting in (lifecycle.keep_images, lifecycle.expire_untagged_after_days) if setting
+    )
+    return _LIFECYCLE_POLICY + deleting + sum(2 * len(tag) + _PROTECTED_TAG for tag in lifecycle.protected_tags)
 
 
 def repository_policy_bytes(environment: Environment, name: str, team: Team) -> int:

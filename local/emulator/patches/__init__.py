@@ -18,6 +18,7 @@ from local.emulator.patches import (
     lambda_versions,
     lifecycle_previews,
     registry,
+    repository_policies,
     secrets_manager,
     stack_conditions,
     stack_descriptions,
@@ -34,6 +35,7 @@ def apply() -> None:
     for patch in (
         secrets_manager,
         registry,
+        repository_policies,
         cloudformation,
         associations,
         stack_conditions,
