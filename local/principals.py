@@ -52,6 +52,8 @@ def create_principals(aws: EmbeddedAws, environment: Environment) -> dict[str, P
         who = "the role that may read and roll back the login in an emergency"
         profiles["break-glass"] = Profile(who, role_arn=break_glass[0])
     for team, settings in environment.teams.items():
+        for workflow in settings.push.workflows:
+            account.oidc_provider(workflow.issuer, workflow.audience)
         pushers = _pushers(account, settings.push)
         for name, pusher in pushers.items():
             profiles.setdefault(name, pusher)
@@ -123,6 +125,18 @@ class _Account:
             policy = allow(*actions)
             self._iam.put_role_policy(RoleName=name, PolicyName=f"Local{len(actions)}", PolicyDocument=policy)
         return arn
+
+    def oidc_provider(self, issuer: str, audience: str) -> None:
+        """Create the OIDC provider of an issuer, or add an audience to the provider."""
+        url = f"https://{issuer}"
+        try:
+            self._iam.create_open_id_connect_provider(Url=url, ClientIDList=[audience])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "EntityAlreadyExists":
+                raise
+            self._iam.add_client_id_to_open_id_connect_provider(
+                OpenIDConnectProviderArn=f"arn:aws:iam::{self.number}:oidc-provider/{issuer}", ClientID=audience
+            )
 
     def policy(self, arn: str) -> None:
         """Create a managed policy that allows all actions. As a permissions boundary, it limits no principal."""

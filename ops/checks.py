@@ -208,6 +208,36 @@ def _recent_pushes(clients: Clients) -> Iterator[tuple[str, str]]:
         request["NextToken"] = page["NextToken"]
 
 
+def find_taken_creation_templates(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find repository creation templates of other owners for the repositories of a team with `create_on_push`."""
+    teams = [name for name, team in planned.environment.teams.items() if team.create_on_push]
+    if not teams:
+        return
+    stack = planned.stack("Registry")
+    ours = _ids(_resources_of(clients, stack))
+    pages = clients.ecr.get_paginator("describe_repository_creation_templates").paginate()
+    with answers():
+        prefixes = [template["prefix"] for page in pages for template in page["repositoryCreationTemplates"]]
+    for team in teams:
+        for prefix in prefixes:
+            name = prefix.rstrip("/")
+            if name == team and prefix not in ours:
+                yield Finding(
+                    f"A repository creation template with the prefix {prefix} exists, and it is not part of the stack "
+                    f"{stack}. CloudFormation cannot create it.",
+                    "Delete it (aws ecr delete-repository-creation-template "
+                    f"--prefix {prefix}), or remove create_on_push of the team {team}.",
+                )
+            elif name.startswith(f"{team}/"):
+                yield Finding(
+                    f"A repository creation template with the prefix {prefix} exists. The longest prefix applies, so a "
+                    f"push to {name}/<name> uses this template instead of the template of the team {team}.",
+                    f"If it does not set the tag team={team}, pushes to these repositories are refused. Delete it, or "
+                    "ignore this notice.",
+                    stops=False,
+                )
+
+
 def find_push_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Finding]:
     """Find roles that have the names of our push roles and are not ours, and our push roles with another path."""
     stack, environment = planned.stack("Access"), planned.environment
@@ -280,6 +310,40 @@ def find_missing_principals(clients: Clients, planned: Planned) -> Iterator[Find
         return None
 
     yield from filter(None, _in_parallel(look_at, list(named)))
+
+
+def find_missing_oidc_providers(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find OIDC providers that workflows need, and that do not exist or lack the workflows' audience.
+
+    The deployment creates no OIDC provider, because all environments and roles of an account share it.
+    """
+    audiences: dict[str, set[str]] = {}  # by the issuer of the ID tokens
+    for team in planned.environment.teams.values():
+        for workflow in team.push.workflows:
+            audiences.setdefault(workflow.issuer, set()).add(workflow.audience)
+
+    def look_at(issuer: str) -> Finding | None:
+        partition, account = PARTITIONS[planned.environment.region].name, planned.environment.account
+        arn = f"arn:{partition}:iam::{account}:oidc-provider/{issuer}"
+        get = clients.iam.get_open_id_connect_provider
+        found = _unless_missing("NoSuchEntity", get, OpenIDConnectProviderArn=arn)
+        if not found:
+            client_ids = " ".join(sorted(audiences[issuer]))
+            return Finding(
+                f"The account has no OIDC provider for https://{issuer}. Its workflows cannot push.",
+                f"Run: aws iam create-open-id-connect-provider --url https://{issuer} --client-id-list {client_ids}",
+                stops=False,
+            )
+        if missing := sorted(audiences[issuer] - set(found["ClientIDList"])):
+            add = f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {arn} --client-id"
+            return Finding(
+                f"The OIDC provider {arn} lacks the audience {_listed(missing)}. Its workflows cannot push.",
+                f"Run: {' && '.join(f'{add} {audience}' for audience in missing)}",
+                stops=False,
+            )
+        return None
+
+    yield from filter(None, _in_parallel(look_at, list(audiences)))
 
 
 def find_denied_deploy_role(clients: Clients, planned: Planned) -> Iterator[Finding]:
@@ -384,8 +448,10 @@ CHECKS: dict[str, Check] = {
     "secrets": find_taken_secrets,
     "repositories": find_taken_repositories,
     "recent pushes": find_cut_off_pushers,
+    "creation templates": find_taken_creation_templates,
     "push roles": find_push_role_conflicts,
     "principals": find_missing_principals,
+    "OIDC providers": find_missing_oidc_providers,
     "deploy role": find_denied_deploy_role,
     "stacks": find_stacks,
     "removed secrets": find_removed_secrets,

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from settings import consistency, fargate_sizes
 from settings.environment import EcsTask, Environment
 from settings.json_schema import schema_of, schema_of_file
-from settings.tables import NAMED_TABLES, model_of
+from settings.tables import LISTED_TABLES, NAMED_TABLES, heading, model_of
 from settings.value_types import Pattern
 
 _ROOT = Path(__file__).parents[1]
@@ -176,7 +176,8 @@ def _sections(path: str, model: type[BaseModel], facts: list[str]) -> Iterator[_
                     facts.append(f"For `{placeholder}`, {_code(advice)}.")
                 yield from _sections(f"{inner}.{placeholder}", table, facts)
             else:
-                fact = "This table is required." if field.is_required() else "This table is optional."
+                kind = "list of tables" if key in LISTED_TABLES else "table"
+                fact = f"This {kind} is {'required' if field.is_required() else 'optional'}."
                 yield from _sections(inner, table, [fact])
 
 
@@ -189,7 +190,7 @@ def _settings(section: _Section) -> Iterator[tuple[str, FieldInfo]]:
 
 def _blocks(section: _Section) -> Iterator[str]:
     if section.path:
-        yield f"## `[{section.path}]`"
+        yield f"## `{heading(section.path.split('.'))}`"
         yield "\n".join([*_lines(section.model.__doc__), *section.facts])
     else:
         yield "## Top-level settings"

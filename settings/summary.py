@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from settings.environment import Environment, Lifecycle, Push, Team
+from settings.environment import SHARED_ISSUERS, Environment, Lifecycle, Push, Team
 from settings.names import repository_name
 from settings.warnings import account_of
 
@@ -50,6 +50,8 @@ def _push(environment: Environment) -> Iterator[str]:
         mutable = f", except {', '.join(defaults.mutable_tags)}" if defaults.mutable_tags else ""
         yield f"  team {name}"
         yield from _row("repositories", ", ".join(repository_name(name, each) for each in team.repositories))
+        if team.create_on_push:
+            yield from _row("created by push", f"{repository_name(name, '<name>')}, without scanning on push")
         yield from _row("image tags", f"are set once{mutable}")
         yield from _row("images deleted", *_deletions(team.default_lifecycle, "each repository"))
         for repository, override in team.repository.items():
@@ -88,6 +90,9 @@ def _pushers(environment: Environment, push: Push) -> Iterator[str]:
         yield _principal(environment, arn)
     for arn in push.user_arns:
         yield _principal(environment, arn) + (", with MFA" if push.require_mfa else "")
+    for workflow in push.workflows:
+        server = "" if workflow.issuer in SHARED_ISSUERS else f" of {workflow.issuer}"
+        yield f"{type(workflow).__name__}{server} {workflow.subject}"
 
 
 def _logins(environment: Environment) -> Iterator[str]:

@@ -107,6 +107,10 @@ _IAM_PATH = rf"(?:{_IAM_CHARACTER}+/)*"
 _PERMISSION_SET_ROLE = r"(?:arn:.*/)?AWSReservedSSO_(?P<name>[A-Za-z0-9+=,.@_-]+?)(?:_[0-9a-f]{16})?(?:/.*)?"
 _NO_PERMISSION_SET_ROLE = "(?!AWSReservedSSO_)"
 _NAME_THE_SET = "name the permission set {name} in permission_sets"
+# The parts of an ID token's subject cannot contain `*`, `?` and `$`, which have a special meaning in the conditions of
+# IAM policies, and `:` and `@`, which separate the parts. Only the last part, a branch or a tag, may end with `*`.
+_GITHUB_OWNER = "[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+_GIT_REF = "(?!refs/)[A-Za-z0-9._-][A-Za-z0-9._/-]{0,249}"
 _WEEKDAYS = "MON|TUE|WED|THU|FRI|SAT|SUN"
 
 UniqueList = Annotated[
@@ -204,6 +208,55 @@ ConnectionId = Annotated[
         "docker_[a-z0-9_]{1,243}",
         "the ID of a docker connection",
         "write docker_ and then a-z, 0-9 or _, with at most 250 characters in all",
+    ),
+]
+GitHubRepository = Annotated[
+    str,
+    Pattern(
+        rf"{_GITHUB_OWNER}/[A-Za-z0-9._-]{{1,100}}",
+        "a repository on github.com",
+        "write it like acme/pipelines, without the URL and without wildcards",
+    ),
+]
+NumericId = Annotated[int | None, Field(ge=1, le=10**15)]
+EnvironmentOfGitHub = Annotated[
+    str,
+    Pattern(
+        "[A-Za-z0-9][A-Za-z0-9 ._/-]{0,254}",
+        "the name of an environment on GitHub that this setting supports",
+        "use letters, digits, spaces and characters of ._/- without wildcards",
+    ),
+]
+GitLabProject = Annotated[
+    str,
+    Pattern(
+        r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)+",
+        "the path of a project on GitLab",
+        "write it like acme/data/pipelines, with all groups and without wildcards",
+    ),
+]
+GitLabUrl = Annotated[
+    str,
+    Pattern(
+        r"https://[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[A-Za-z0-9_.-]+)*",
+        "the URL of a GitLab server",
+        "write it like https://gitlab.example.com, without a port and without a slash at the end",
+    ),
+]
+Audience = Annotated[
+    str,
+    Pattern(
+        r"[A-Za-z0-9:/_.-]{1,255}",
+        "the audience of an ID token",
+        "write the aud of the job's id_tokens, such as sts.amazonaws.com or https://gitlab.com",
+    ),
+]
+GitRef = Annotated[
+    str,
+    Pattern(
+        rf"{_GIT_REF}\*?",
+        "a branch or tag",
+        "write the name without refs/heads/, with at most one * at the end, such as main or release/*",
     ),
 ]
 ImageCount = Annotated[int, Field(ge=1, le=10_000)]

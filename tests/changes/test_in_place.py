@@ -29,6 +29,7 @@ from tests.changes.deployments import (
     pulls,
 )
 from tests.changes.rows import plays
+from tests.local.id_tokens import GITHUB, assume_with, id_token
 from tests.readings import Readings, reading
 
 ANALYST = f"arn:aws:iam::{ACCOUNT}:user/analyst"
@@ -39,6 +40,14 @@ PERMISSION_SET_ROLE_ARN = (
 BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/kept-boundary"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:kept-topic"
 SECRET = "kept/connections/docker_kept"
+
+# For each workflow, the subject, the audience and the issuer of its ID token.
+WORKFLOWS = {
+    "a branch on GitHub": ("repo:acme/kept:ref:refs/heads/main", "sts.amazonaws.com", GITHUB),
+    "an environment on GitHub": ("repo:acme@12/moved@34:environment:production", "sts.amazonaws.com", GITHUB),
+    "a branch on GitLab": ("project_path:acme/kept:ref_type:branch:ref:main", "sts.amazonaws.com", "gitlab.com"),
+    "a tag on another GitLab server": ("project_path:acme/moved:ref_type:tag:ref:v1", "kept", "git.kept.example"),
+}
 
 FIRST: Settings = {
     "account": ACCOUNT,
@@ -61,7 +70,13 @@ SECOND = changed(
         "permissions_boundary_arn": BOUNDARY_ARN,
         "teams": {
             "red": {
-                "push": {"user_arns": None, "role_arns": [CI_ROLE_ARN], "permission_sets": ["Kept"]},
+                "push": {
+                    "user_arns": None,
+                    "role_arns": [CI_ROLE_ARN],
+                    "permission_sets": ["Kept"],
+                    "github": [{"repository": "acme/kept", "branch": "main"}],
+                    "gitlab": [{"project": "acme/kept", "branch": "main"}],
+                },
                 "repository_defaults": {"mutable_tags": ["latest"], "keep_images": 7},
                 "pull_accounts": ["222222222222"],
                 "pull_organization": "o-abcd123456",
@@ -99,6 +114,23 @@ SECOND = changed(
 THIRD = changed(
     FIRST,
     {
+        "teams": {
+            "red": {
+                "push": {
+                    "github": [
+                        {
+                            "repository": "acme/moved",
+                            "environment": "production",
+                            "owner_id": 12,
+                            "repository_id": 34,
+                        }
+                    ],
+                    "gitlab": [
+                        {"project": "acme/moved", "tag": "v*", "url": "https://git.kept.example", "audience": "kept"}
+                    ],
+                }
+            }
+        },
         "workers": {"role_arns": [OTHER_WORKER_ROLE_ARN], "clean_up": None},
         "ecs": None,
         "alerts": {"emails": None, "topic_arn": TOPIC_ARN},
@@ -148,6 +180,8 @@ def played(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factor
         iam.create_role(RoleName=name_of(arn), Path=path, AssumeRolePolicyDocument=by_operator)
     for arn in (PERMISSION_SET_ROLE_ARN, CI_ROLE_ARN):
         iam.put_role_policy(RoleName=name_of(arn), PolicyName="Kept", PolicyDocument=allow("sts:AssumeRole"))
+    for url, audience in (("https://gitlab.com", "sts.amazonaws.com"), ("https://git.kept.example", "kept")):
+        iam.create_open_id_connect_provider(Url=url, ClientIDList=[audience])
     iam.create_policy(PolicyName=name_of(BOUNDARY_ARN), PolicyDocument=allow("*"))
     aws.client("sns").create_topic(Name=TOPIC_ARN.rpartition(":")[2])
     other_worker = aws.client("secretsmanager", assume(aws, OTHER_WORKER_ROLE_ARN, account.operator))
@@ -212,6 +246,11 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
             for team in ("Red", "Blue")
             if f"PushRoleArn{team}" in deployment.outputs
             and is_allowed(assume, aws, deployment.outputs[f"PushRoleArn{team}"], credentials)
+        },
+        "workflows": {
+            workflow
+            for workflow, claims in WORKFLOWS.items()
+            if is_allowed(assume_with, aws, deployment.outputs["PushRoleArnRed"], id_token(*claims))
         },
         "can read": can_read,
         "key": aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("KmsKeyId"),
@@ -319,6 +358,23 @@ def test_the_principals_of_a_push_role_change_in_place(played: Played) -> None:
     users = {("analyst", "Red"), ("analyst", "Blue")}
     others = {("permission set", "Red"), ("ci", "Red")}  # The session of the analyst has no MFA, which Blue requires.
     assert [each["can assume"] for each in played.observed[:3]] == [users, others, users]
+
+
+@plays(
+    *(
+        f"teams.<team>.push.github.{key}"
+        for key in ("repository", "branch", "environment", "owner_id", "repository_id")
+    ),
+    *(f"teams.<team>.push.gitlab.{key}" for key in ("project", "branch", "tag", "url", "audience")),
+)
+def test_added_workflows_can_push_and_removed_workflows_cannot(played: Played) -> None:
+    branch, environment, gitlab_branch, gitlab_tag = WORKFLOWS
+    assert [each["workflows"] for each in played.observed] == [
+        set(),
+        {branch, gitlab_branch},
+        {environment, gitlab_tag},
+        set(),
+    ]
 
 
 @plays("teams.<team>")

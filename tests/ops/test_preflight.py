@@ -22,11 +22,13 @@ from ops.checks import (
     Planned,
     find_cut_off_pushers,
     find_denied_deploy_role,
+    find_missing_oidc_providers,
     find_missing_principals,
     find_push_role_conflicts,
     find_removed_repositories,
     find_removed_secrets,
     find_stacks,
+    find_taken_creation_templates,
     find_taken_repositories,
     find_taken_secrets,
 )
@@ -44,7 +46,10 @@ ENVIRONMENT = Environment.model_validate(
         "teams": {
             "pilots": {
                 "repositories": ["map", "radio"],
-                "push": {"user_arns": [f"arn:aws:iam::{ACCOUNT}:user/analyst"]},
+                "push": {
+                    "user_arns": [f"arn:aws:iam::{ACCOUNT}:user/analyst"],
+                    "github": [{"repository": "acme/flights", "branch": "main"}],
+                },
             }
         },
         "connections": {"docker_default": {"teams": ["pilots"]}, "docker_risk": {"teams": ["pilots"]}},
@@ -109,6 +114,20 @@ def repository(aws: EmbeddedAws) -> Iterator[Any]:
 
 
 @pytest.fixture
+def templates(aws: EmbeddedAws) -> Iterator[Any]:
+    """Return a function that creates repository creation templates by hand."""
+    ecr, prefixes = aws.client("ecr"), []
+
+    def create(prefix: str) -> None:
+        prefixes.append(prefix)
+        ecr.create_repository_creation_template(prefix=prefix, appliedFor=["CREATE_ON_PUSH"])
+
+    yield create
+    for prefix in prefixes:
+        ecr.delete_repository_creation_template(prefix=prefix)
+
+
+@pytest.fixture
 def shell(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The environment variables of a shell that points at the emulator."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -126,6 +145,39 @@ def only(findings: Iterator[Finding]) -> Finding:
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 def test_a_clean_account_has_no_findings(check: Any, clients: Clients) -> None:
     assert list(check(clients, PLANNED)) == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "stops", "problem"),
+    [
+        ("pilots", [True], "the prefix pilots exists, and it is not part of the stack flight-Registry"),
+        ("pilots/", [True], "the prefix pilots/ exists, and it is not part of the stack flight-Registry"),
+        ("pilots/jets", [False], "a push to pilots/jets/<name> uses this template instead"),
+        ("pilots-x", [], ""),
+        ("ROOT", [], ""),
+    ],
+)
+def test_a_creation_template_of_somebody_else_is_found(
+    clients: Clients, templates: Any, prefix: str, stops: list[bool], problem: str
+) -> None:
+    templates(prefix)
+    findings = list(find_taken_creation_templates(clients, creating()))
+    assert [finding.stops for finding in findings] == stops
+    assert all(problem in finding.problem for finding in findings)
+    assert list(find_taken_creation_templates(clients, PLANNED)) == []
+
+
+def test_the_creation_template_of_the_stack_is_not_found(clients: Clients, stack: Any) -> None:
+    template = {"Prefix": "pilots", "AppliedFor": ["CREATE_ON_PUSH"]}
+    stack("flight-Registry", "AWS::ECR::RepositoryCreationTemplate", **template)
+    assert list(find_taken_creation_templates(clients, creating())) == []
+
+
+def creating() -> Planned:
+    """Return the deployment of an environment in which a push creates repositories."""
+    settings = ENVIRONMENT.model_dump()
+    settings["teams"]["pilots"]["create_on_push"] = True
+    return Planned(Environment.model_validate(settings), qualifier="hnb659fds")
 
 
 def test_a_secret_that_exists_is_found(clients: Clients, secret: Any) -> None:
@@ -453,6 +505,33 @@ def test_a_wrong_path_in_an_arn_is_found(clients: Clients) -> None:
     assert finding.stops
 
 
+def test_a_missing_oidc_provider_or_audience_is_a_notice_and_the_command_in_it_works(
+    shell: pytest.MonkeyPatch, clients: Clients
+) -> None:
+    jobs = [{"project": "acme/flights", "branch": "main", "url": "https://git.flight.example"}]
+    jobs += [{**jobs[0], "branch": "night", "audience": "https://git.flight.example"}]
+    planned = [
+        _planned(teams={"pilots": {"repositories": ["map"], "push": {"gitlab": some}}}) for some in (jobs[:1], jobs)
+    ]
+
+    missing = only(find_missing_oidc_providers(clients, planned[0]))
+    assert "has no OIDC provider for https://git.flight.example" in missing.problem
+    assert not missing.stops
+    run_aws_cli(missing.fix.removeprefix("Run: "))
+    assert list(find_missing_oidc_providers(clients, planned[0])) == []
+
+    lacking = only(find_missing_oidc_providers(clients, planned[1]))
+    assert "lacks the audience https://git.flight.example" in lacking.problem
+    run_aws_cli(lacking.fix.removeprefix("Run: "))
+    assert list(find_missing_oidc_providers(clients, planned[1])) == []
+
+
+def run_aws_cli(command: str) -> None:
+    program, *words = command.split()
+    assert program == "aws"
+    subprocess.run([sys.executable, "-m", "tests.local.aws_cli", *words], cwd=ROOT, check=True)
+
+
 def test_a_stack_that_the_settings_no_longer_contain_is_a_notice(clients: Clients, stack: Any) -> None:
     stack("flight-EcsTasks", "AWS::ECR::Repository", RepositoryName="pilots/other")
     finding = only(find_stacks(clients, PLANNED))
@@ -544,7 +623,7 @@ def test_a_missing_permission_does_not_stop_the_deployment(
 ) -> None:
     shell.setenv("AWS_ACCESS_KEY_ID", account.operator["AccessKeyId"])
     shell.setenv("AWS_SECRET_ACCESS_KEY", account.operator["SecretAccessKey"])
-    findings, unanswered = ask(PLANNED)
+    findings, unanswered = ask(creating())
     assert findings == []
     assert set(unanswered) == set(CHECKS)
     assert all("answered AccessDenied" in reason for reason in unanswered.values())

@@ -21,6 +21,7 @@ WHOLE = {
     "DashboardBody",
     "KeyPolicy",
     "PolicyDocument",
+    "RepositoryPolicy",
     "RepositoryPolicyText",
     "ResourcePolicy",
     "Rights",
@@ -65,6 +66,20 @@ PROPERTIES = {
         "RepositoryPolicyText",
         "Tags.Key",
         "Tags.Value",
+    },
+    "AWS::ECR::RepositoryCreationTemplate": {
+        "AppliedFor",
+        "CustomRoleArn",
+        "Description",
+        "EncryptionConfiguration.EncryptionType",
+        "ImageTagMutability",
+        "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterType",
+        "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterValue",
+        "LifecyclePolicy",
+        "Prefix",
+        "RepositoryPolicy",
+        "ResourceTags.Key",
+        "ResourceTags.Value",
     },
     "AWS::ECS::Cluster": {"ClusterName"},
     "AWS::ECS::TaskDefinition": {
@@ -189,6 +204,7 @@ FIXED: dict[str, dict[str, Any]] = {
 # texts for people and names that CDK generates.
 NOT_COMPARED = {
     "AWS::CloudWatch::Alarm": PROPERTIES["AWS::CloudWatch::Alarm"] - {"AlarmActions", "OKActions"},
+    "AWS::ECR::RepositoryCreationTemplate": {"Description"},
     "AWS::IAM::ManagedPolicy": {"Description"},
     "AWS::IAM::Policy": {"PolicyName"},
     "AWS::IAM::Role": {"Description"},
@@ -257,9 +273,29 @@ def _registry(environment: Environment) -> Rows:
                 "LifecyclePolicy.LifecyclePolicyText": _lifecycle_policy(environment.settings["teams"][team], name),
             }
             yield path, "AWS::ECR::Repository", values
+    for team in environment.creating_teams:
+        yield _role(environment, environment.creation_role(team))
+        defaults = environment.settings["teams"][team].get("repository_defaults", {})
+        tags = defaults.get("mutable_tags", [])
+        template = {
+            "AppliedFor": ["CREATE_ON_PUSH"],
+            "CustomRoleArn": f"<{environment.creation_role(team)}>",
+            "EncryptionConfiguration": {"EncryptionType": "AES256"},
+            "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION" if tags else "IMMUTABLE",
+            "ImageTagMutabilityExclusionFilters": [
+                {"ImageTagMutabilityExclusionFilterType": "WILDCARD", "ImageTagMutabilityExclusionFilterValue": tag}
+                for tag in tags
+            ]
+            or None,
+            "LifecyclePolicy": _lifecycle_policy(environment.settings["teams"][team]),
+            "Prefix": team,
+            "ResourceTags": [{"Key": "team", "Value": team}],
+        }
+        path = environment.creation_role(team).replace("/Role", "/Template")
+        yield path, "AWS::ECR::RepositoryCreationTemplate", template
 
 
-def _lifecycle_policy(team: dict[str, Any], name: str) -> str | None:
+def _lifecycle_policy(team: dict[str, Any], name: str | None = None) -> str | None:
     keep = team.get("repository_defaults", {})
     lifecycle = {"keep_images": keep["keep_images"]} if "keep_images" in keep else {}
     lifecycle |= team.get("lifecycle", {})
@@ -525,6 +561,8 @@ def principals_of(environment: Environment) -> dict[str, set[str]]:
         push = settings["push"]
         named = {*push.get("role_arns", []), *push.get("user_arns", [])}
         found[environment.push_role(team)] = named | ({root} if push.get("permission_sets") else set())
+    for team in environment.creating_teams:
+        found[environment.creation_role(team)] = {"ecr.amazonaws.com"}
     for connection in environment.connections:
         path = environment.connection(connection)
         found[f"{path}/PullRole"] = {"lambda.amazonaws.com"}

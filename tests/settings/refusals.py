@@ -12,6 +12,8 @@ from tests.settings.edits import (
     DEFAULTS,
     DOCKER,
     DOCKER_TABLE,
+    GITHUB,
+    GITLAB,
     GLASS,
     IMAGES,
     LIFECYCLE,
@@ -55,6 +57,8 @@ from tests.settings.edits import (
     edited,
     emails,
     end,
+    github,
+    gitlab,
     large_template,
     lifecycle,
     long_family,
@@ -84,6 +88,7 @@ NAME_THE_SET = "name the permission set DataAnalyst in permission_sets"
 REGISTRY = "111111111111.dkr.ecr.eu-west-1.amazonaws.com"
 WEB = "analytics/web-scraper"
 ANY_ID = "connections.<id>"
+NOT_HERE = "is not a setting here"
 ABOVE = ("is not a setting here", "it belongs above the first table")
 
 
@@ -165,8 +170,14 @@ KEYS: list[Refusal] = [
     ("no account", edited('account = "111111111111"', ""), "account", "is missing", 'add account = "123456789012"'),
     ("no region", edited('region = "eu-west-1"', ""), "region", "is missing", 'add region = "eu-west-1"'),
     ("no teams", edited(TEAM_TABLE, ""), "teams", "is missing", "add a table [teams.analytics]"),
-    ("no repositories", edited("repositories", "# "), REPOSITORIES, "is missing", 'add repositories = ["web-scraper"]'),
-    ("no push", edited(PUSH_TABLE, ""), PUSH, "is missing", "permission_sets, role_arns or user_arns"),
+    (
+        "no repositories",
+        edited("repositories", "# "),
+        "teams.analytics",
+        "has no repository",
+        "or create_on_push = true",
+    ),
+    ("no push", edited(PUSH_TABLE, ""), PUSH, "is missing", "user_arns, github or gitlab"),
     ("no connections", edited(DOCKER_TABLE, ""), "connections", "is missing", "a table [connections.docker_default]"),
     ("no teams of a connection", edited('teams = ["analytics"]', ""), f"{DOCKER}.teams", "is missing", "teams = ["),
     ("no tag", end(f'[{CLEAN}]\ntag_value = "worker"'), f"{CLEAN}.tag_key", "is missing", 'add tag_key = "role"'),
@@ -174,7 +185,13 @@ KEYS: list[Refusal] = [
     ("no image tag", workers(ROLE) + f"[{TASK}]", f"{TASK}.image_tag", "is missing", 'add image_tag = "1"'),
     ("no alerts", edited(ALERTS_TABLE, ""), "alerts", "is missing", "emails, topic_arn or off_because"),
     ("an empty table of teams", edited(TEAM_TABLE, "[teams]\n"), "teams", "is empty", "at least one"),
-    ("an empty list of repositories", repositories(), REPOSITORIES, "is empty", "at least one"),
+    (
+        "an empty list of repositories",
+        repositories(),
+        "teams.analytics",
+        "has no repository",
+        'repositories = ["<name>"]',
+    ),
     ("an empty table of connections", edited(DOCKER_TABLE, "[connections]\n"), "connections", "is empty", "one"),
     ("an empty list of teams", connected(), f"{DOCKER}.teams", "is empty", "at least one"),
     ("no way to alert", emails(), "alerts", "has none of emails, topic_arn and off_because", "add one"),
@@ -188,6 +205,15 @@ KEYS: list[Refusal] = [
     ("no principal that pushes", push("require_mfa = false"), PUSH, "names no principal", "add permission_sets"),
     ("MFA and no principal", push("require_mfa = true"), PUSH, "names no principal", "add permission_sets"),
     ("an empty list of principals", push("role_arns = []"), PUSH, "names no principal", "add permission_sets"),
+    ("no workflow", push("github = []"), PUSH, "names no principal", "github or gitlab"),
+    ("a branch in push", push(f"user_arns = ['{USER}']\nowner_id = 1"), f"{PUSH}.owner_id", NOT_HERE, f"[[{GITHUB}]]"),
+    ("no repository on GitHub", push(f'[[{GITHUB}]]\nbranch = "m"'), f"{GITHUB}.repository", "is missing", "add rep"),
+    ("an unknown key of GitHub", github('branch = "m"\nref = "m"'), f"{GITHUB}.ref", "not a setting", "repository, br"),
+    ("a whole repository", github(""), GITHUB, "has neither branch nor environment", "add one"),
+    ("a whole project", gitlab(""), GITLAB, "has neither branch nor tag", "add one"),
+    ("a branch and an environment", github('branch = "a"\nenvironment = "b"'), GITHUB, "has branch and env", "second"),
+    ("a branch and a tag", gitlab('branch = "a"\ntag = "b"'), GITLAB, "has branch and tag", "second table"),
+    ("one of two IDs", github('branch = "main"\nowner_id = 1'), GITHUB, "has one of owner_id and", "add the other"),
 ]
 """A setting is unknown or missing."""
 
@@ -208,6 +234,14 @@ TYPES: list[Refusal] = [
     ("a number in a list of strings", push("permission_sets = [7]"), SETS, "7 is not a string", "in quotes"),
     ("a list for a table", edited(TEAM_TABLE, "[[teams]]\n"), "teams", "a list is not a table", "under a [heading]"),
     ("a table for a list", push("[teams.analytics.push.user_arns]"), USERS, "a table is not a list", "in brackets"),
+    ("one table for a list of tables", push(f"[{GITHUB}]"), GITHUB, "a table is not a list of", f"[[{GITHUB}]]"),
+    (
+        "a string for an ID",
+        github('branch = "a"\nowner_id = "1"'),
+        f"{GITHUB}.owner_id",
+        "'1' is not a whole",
+        "without",
+    ),
     ("an unknown kind of key", top('secret_key = "own"'), "secret_key", "'own' is not a value", "'aws' or 'customer'"),
 ]
 """A value has the wrong type."""
@@ -218,6 +252,78 @@ FORMS: list[Refusal] = [
     ("a Region with a typo", edited("eu-west-1", "eu-wst-1"), "region", "'eu-wst-1'", "did you mean eu-west-1?"),
     ("an Availability Zone", edited("eu-west-1", "eu-west-1a"), "region", "'eu-west-1a'", "did you mean eu-west-1?"),
     ("a Region in upper case", edited("eu-west-1", "EU-WEST-1"), "region", "'EU-WEST-1'", "did you mean eu-west-1?"),
+    *(
+        (
+            f"{repository} as a repository",
+            github('branch = "m"', repository),
+            f"{GITHUB}.repository",
+            "is not a",
+            "acme/",
+        )
+        for repository in (
+            "acme",
+            "acme/*",
+            "acme*/app",
+            "acme/a?p",
+            "https://github.com/acme/app",
+            "acme@1/app@2",
+            "a/b/c",
+        )
+    ),
+    *(
+        (
+            f"{project} as a project",
+            gitlab('branch = "main"', project),
+            f"{GITLAB}.project",
+            "is not the path",
+            "acme/data",
+        )
+        for project in ("acme", "acme/*", "acme/a?p", "acme/app:ref_type", "/acme/app", "acme/app/")
+    ),
+    *(
+        (
+            f"{branch} as a branch",
+            github(f'branch = "{branch}"'),
+            f"{GITHUB}.branch",
+            "is not a branch or tag",
+            "release/*",
+        )
+        for branch in ("*", "/*", "rel*/1", "release/**", "ma?n", "refs/heads/main", "${aws:username}", "")
+    ),
+    ("a pattern of tags for all", gitlab('tag = "*"'), f"{GITLAB}.tag", "'*' is not a branch or tag", "at the end"),
+    *(
+        (
+            f"{name!r} as an environment",
+            github(f'environment = "{name}"'),
+            f"{GITHUB}.environment",
+            "is not",
+            "wildcards",
+        )
+        for name in ("*", "prod*", "prod:eu", "")
+    ),
+    *(
+        (
+            f"{url} as a GitLab server",
+            gitlab(f'branch = "m"\nurl = "{url}"'),
+            f"{GITLAB}.url",
+            "is not the URL",
+            "a port",
+        )
+        for url in (
+            "gitlab.example.com",
+            "http://gitlab.example.com",
+            "https://git.example.com:8443",
+            "https://a.b/",
+            "*",
+        )
+    ),
+    (
+        "an audience with *",
+        gitlab('branch = "a"\naudience = "*"'),
+        f"{GITLAB}.audience",
+        "'*' is not the aud",
+        "the aud",
+    ),
     ("an unknown Region", edited("eu-west-1", "mars"), "region", "'mars' is not an AWS Region", "such as us-east-1"),
     ("a prefix that starts with a slash", prefix("/a"), "connections_prefix", "'/a'", "single slashes"),
     ("a prefix that ends with a slash", prefix("a/"), "connections_prefix", "'a/'", "single slashes"),
@@ -428,6 +534,14 @@ LIMITS: list[Refusal] = [
         "512 does not go",
         "61440 in steps of 4096",
     ),
+    (
+        "MFA for workflows without users",
+        github('branch = "main"').replace(f"[[{GITHUB}]]", f"require_mfa = true\n[[{GITHUB}]]"),
+        PUSH,
+        "has require_mfa and no user_arns",
+        "remove require_mfa",
+    ),
+    ("an ID of zero", github('branch = "a"\nowner_id = 0\nrepository_id = 1'), f"{GITHUB}.owner_id", "0 is", "from 1"),
     ("MFA for roles", pushers(ROLES, ROLE, mfa="true"), MUST_MFA, "lock out permission_sets", "users only"),
     ("MFA for permission sets", pushers(SETS, "a", mfa="true"), MUST_MFA, "and role_arns", "IAM Identity Center"),
 ]
@@ -436,6 +550,14 @@ LIMITS: list[Refusal] = [
 TOGETHER: list[Refusal] = [
     ("201 teams", teams(*numbered("t", 200)), "teams", "201 teams are too many", "two environments"),
     ("491 repositories", repositories(*numbered("r", 491)), "teams", "491 repositories", "two environments"),
+    (
+        "too many resources in the stack of the repositories",
+        repositories(*numbered("r", 485))
+        + teams(*numbered("t", 5)).removeprefix(VALID).replace("push.", "create_on_push = true\npush."),
+        "teams",
+        "500 repositories (and 2 resources for each create_on_push)",
+        "two environments",
+    ),
     ("36 connections", connections(*numbered("docker_", 35)), "connections", "36 connections", "at most 35"),
     (
         "611 teams in all connections",
@@ -483,10 +605,17 @@ TOGETHER: list[Refusal] = [
     ),
     (
         "too many principals for a trust policy",
-        push(f"role_arns = {[f'{ROLE}-{n:03}' for n in range(40)]}"),
+        push(f"role_arns = {[f'{ROLE}-{n:03}' for n in range(60)]}"),
         PUSH,
         "names too many principals for one trust policy",
         "name one role",
+    ),
+    (
+        "too many workflows for a trust policy",
+        push("".join(f'[[{GITHUB}]]\nrepository = "acme/pipelines-{n}"\nbranch = "main"\n' for n in range(40))),
+        PUSH,
+        "names too many principals for one trust policy",
+        "fewer workflows",
     ),
     ("too many tasks for a policy", many_tasks(), "ecs.tasks", "need a longer policy for the workers", "remove some"),
     ("a secret's name of 513 characters", prefix("p" * 498), DOCKER, "is longer than 512", "shorten the conn"),

@@ -19,6 +19,9 @@ from tests.settings.edits import (
     WEB_LIFECYCLE,
     beside,
     defaults,
+    edited,
+    github,
+    gitlab,
     lifecycle,
     numbered,
     pushers,
@@ -57,6 +60,13 @@ def test_the_summary_shows_who_may_push_to_which_repositories() -> None:
     assert rows(text, "push role") == ["prod-ecr-push-analytics", "prod-ecr-push-risk"]
     assert rows(text, "assumed by") == ["permission set DataAnalyst\nrole analytics-ci", "user ana, with MFA"]
     assert rows(text, "image tags") == ["are set once, except latest", "are set once"]
+
+
+def test_the_summary_shows_that_a_push_creates_repositories(tmp_path: Path) -> None:
+    text = summary(tmp_path, edited("repositories =", "create_on_push = true #"))
+
+    assert rows(text, "repositories") == []
+    assert rows(text, "created by push") == ["analytics/<name>, without scanning on push"]
 
 
 def test_the_summary_shows_that_nothing_is_deleted_by_default() -> None:
@@ -124,6 +134,14 @@ def test_principals_and_topics_of_another_account_are_marked(tmp_path: Path) -> 
     assert rows(summary(tmp_path, topic(TOPIC)), "topic") == [TOPIC]
     away = TOPIC.replace("1111", "2222")
     assert rows(summary(tmp_path, topic(away)), "topic") == [f"{away} of ANOTHER\nACCOUNT, 222222222222"]
+
+
+def test_workflows_are_shown_with_their_subject(tmp_path: Path) -> None:
+    text = summary(tmp_path, github('branch = "main"\nowner_id = 12\nrepository_id = 34'))
+    assert rows(text, "assumed by") == ["GitHub repo:acme@12/pipelines@34:ref:refs/heads/main"]
+
+    text = summary(tmp_path, gitlab('tag = "v*"\nurl = "https://git.example.com"', project="a/b"))
+    assert rows(text, "assumed by") == ["GitLab of git.example.com\nproject_path:a/b:ref_type:tag:ref:v*"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -5,7 +5,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from settings.environment import Environment, Lifecycle, Team
+from settings.environment import Environment, Lifecycle, Push, Team
 
 SETTINGS: dict[str, Any] = {
     "name": "dev",
@@ -33,6 +33,7 @@ def test_settings_that_are_left_out_have_the_documented_default() -> None:
     assert (dev.permissions_boundary_arn, dev.role_path, dev.ecs) == (None, "/", None)
     assert (team.repository_defaults.mutable_tags, team.repository_defaults.keep_images) == ((), None)
     assert (team.lifecycle, team.repository) == (Lifecycle(), {})
+    assert team.create_on_push is False
     assert (team.push.require_mfa, dev.connections["docker_default"].refresh_every_minutes) == (False, 30)
     assert (dev.workers.role_arns, dev.workers.pull_directly) == ((), False)
     assert dev.workers.clean_up
@@ -72,6 +73,28 @@ def test_names_on_aws_are_built_from_the_settings() -> None:
     assert dev.push_role_name("analytics") == "dev-ecr-push-analytics"
     assert dev.ecs_cluster_name == "dev-airflow"
     assert dev.ecs_family("risk/reports.daily") == "dev-risk-reports-daily"
+
+
+MAIN = {"repository": "acme/pipelines", "branch": "main"}
+
+
+@pytest.mark.parametrize(
+    ("workflow", "subject"),
+    [
+        ({"github": [MAIN]}, "repo:acme/pipelines:ref:refs/heads/main"),
+        ({"github": [MAIN | {"owner_id": 12, "repository_id": 34}]}, "repo:acme@12/pipelines@34:ref:refs/heads/main"),
+        (
+            {"github": [{"repository": "acme/pipelines", "environment": "production"}]},
+            "repo:acme/pipelines:environment:production",
+        ),
+        ({"gitlab": [{"project": "a/b/c", "branch": "main"}]}, "project_path:a/b/c:ref_type:branch:ref:main"),
+        ({"gitlab": [{"project": "a/b/c", "tag": "v*"}]}, "project_path:a/b/c:ref_type:tag:ref:v*"),
+    ],
+)
+def test_a_workflow_has_the_subject_that_its_ci_system_documents(workflow: dict[str, Any], subject: str) -> None:
+    [found] = Push.model_validate(workflow).workflows
+
+    assert found.subject == subject
 
 
 @pytest.mark.parametrize(("region", "domain"), [("eu-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")])

@@ -14,6 +14,7 @@ from tests.settings.edits import (
     CHINA_USER,
     DEFAULTS,
     DOCKER,
+    GITHUB,
     LONG_ID,
     REPOSITORIES,
     ROLE,
@@ -37,6 +38,8 @@ from tests.settings.edits import (
     defaults,
     edited,
     end,
+    github,
+    gitlab,
     lifecycle,
     misplaced,
     numbered,
@@ -216,8 +219,17 @@ ACCEPTED = {
     "five tag patterns": tags("a*b*", "b", "c", "E_.-", "d" * 128),
     "200 teams": teams(*numbered("t", 199)),
     "490 repositories": repositories(*numbered("r", 490)),
+    "a team without repositories that a push creates": edited("repositories =", "create_on_push = true #"),
     "35 connections": connections(*numbered("docker_", 34)),
     "MFA for users": pushers(USERS, USER, mfa="true"),
+    "a branch of a repository on GitHub": github('branch = "main"'),
+    "branches of a repository with IDs": github('branch = "release/*"\nowner_id = 1234\nrepository_id = 5678'),
+    "an environment on GitHub": github('environment = "Production EU/1"'),
+    "a project on GitLab": gitlab('branch = "feature/ABC-1_x"'),
+    "tags of a project on another GitLab server": gitlab('tag = "v*"\nurl = "https://example.com/git"\naudience = "x"'),
+    "MFA for users beside a workflow": github('branch = "main"').replace(
+        f"[[{GITHUB}]]", f'user_arns = ["{USER}"]\nrequire_mfa = true\n[[{GITHUB}]]'
+    ),
     "a clean-up on Sundays": clean_up('schedule = "cron(30 2 ? * SUN *)"'),
     "a tag with letters of other languages": clean_up("").replace('"worker"', '"große Worker"'),
     "a large task": task("cpu_units = 4096\nmemory_mib = 30720"),
@@ -270,7 +282,11 @@ def test_following_the_messages_one_by_one_leads_to_a_file_that_is_accepted(tmp_
                 table = key.rpartition(".")[0]
                 content = content.replace(f"[{table}]\n", f"[{table}]\n{added}\n") if table else f"{added}\n{content}"
             else:
-                entry = {"teams.analytics.push": f'user_arns = ["{USER}"]', "alerts": 'off_because = "a sandbox"'}[key]
+                entry = {
+                    "teams.analytics": "create_on_push = true",
+                    "teams.analytics.push": f'user_arns = ["{USER}"]',
+                    "alerts": 'off_because = "a sandbox"',
+                }[key]
                 content = content.replace(f"[{key}]\n", f"[{key}]\n{entry}\n")
     else:
         pytest.fail(f"still refused: {line}")

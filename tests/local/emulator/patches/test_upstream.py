@@ -18,6 +18,7 @@ import pytest
 
 from local.embedded_aws import ACCOUNT, REGION
 from tests.local.emulator.patches.support import LATEST_EXCLUDED, LATEST_EXCLUDED_IN_A_TEMPLATE, eventually
+from tests.local.id_tokens import GITHUB, id_token
 
 LINES = """
 import logging
@@ -136,8 +137,26 @@ def handlers() -> Any:
                 *("_create_repository", "_put_image_tag_mutability", "_repo_shape"),
             ],
         ),
+        (
+            "create_on_push",
+            "services.ecr",
+            [
+                *(
+                    "handle_request",
+                    "_create_repository",
+                    "_set_repository_policy",
+                    "_put_lifecycle_policy",
+                    "_repo_arn",
+                ),
+                *("_repositories", "_images", "_lifecycle_policies", "_repo_policies"),
+            ],
+        ),
+        ("create_on_push", "core.iam_evaluator", ["EvalContext", "evaluate_trust_policy"]),
+        ("create_on_push", "services.cloudformation.provisioners", ["_RESOURCE_HANDLERS", "_ecr_cfn_to_api"]),
         ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
         ("repository_policies", "services.ecr", ["_set_repository_policy", "_repo_policies", "_repo_arn"]),
+        ("oidc_providers", "services.iam", ["_oidc_providers", "_create_oidc_provider", "_IAM_HANDLERS", "_p", "_xml"]),
+        ("oidc_providers", "services.sts", ["_web_identity_trust_denied", "_web_identity_principal", "_error"]),
         ("registry", "services.tagging", ["_RESOURCE_TAG_COLLECTORS", "_collect_ecr"]),
         (
             "../authorization",
@@ -393,6 +412,14 @@ def test_upstream_still_moves_an_immutable_tag_on_put_image_if_there_are_exclusi
     assert put == [200, 200]
 
 
+@needs_patch("create_on_push")
+def test_upstream_still_lacks_repository_creation_templates(ministack: Any, handlers: Any) -> None:
+    assert "AWS::ECR::RepositoryCreationTemplate" not in handlers
+    request = {"x-amz-target": "AmazonEC2ContainerRegistry_V20150921.CreateRepositoryCreationTemplate"}
+    answer = ministack.services.ecr.handle_request("POST", "/", request, b'{"prefix": "team"}', {})
+    assert json.loads(asyncio.run(answer)[2])["__type"] == "InvalidAction"
+
+
 @needs_patch("registry")
 def test_upstream_still_returns_a_constant_password(ministack: Any) -> None:
     answers = [json.loads(ministack.services.ecr._get_authorization_token({})[2]) for _ in range(2)]
@@ -439,6 +466,34 @@ def test_upstream_still_accepts_a_principal_that_does_not_exist(ministack: Any) 
     document = json.dumps({"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": nobody}})
     status, _, _ = ministack.services.iam._create_role({"RoleName": "trusting", "AssumeRolePolicyDocument": document})
     assert status == 200
+
+
+@needs_patch("oidc_providers")
+def test_upstream_still_accepts_an_id_token_without_a_provider(ministack: Any) -> None:
+    account = ministack.core.responses.get_account_id()
+    trust = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": f"arn:aws:iam::{account}:oidc-provider/{GITHUB}"},
+    }
+    request = {"RoleName": "trusting", "AssumeRolePolicyDocument": json.dumps({"Statement": trust})}
+    assert ministack.services.iam._create_role(request)[0] == 200
+
+    role, token = f"arn:aws:iam::{account}:role/trusting", {"WebIdentityToken": [id_token("anything")]}
+    assert ministack.services.sts._web_identity_trust_denied(role, token, False) is None
+
+
+@needs_patch("oidc_providers")
+def test_upstream_still_cannot_add_a_client_id(ministack: Any) -> None:
+    assert "AddClientIDToOpenIDConnectProvider" not in ministack.services.iam._IAM_HANDLERS
+
+
+@needs_patch("oidc_providers")
+def test_upstream_still_returns_the_url_of_a_provider_with_its_scheme(ministack: Any) -> None:
+    iam = ministack.services.iam
+    iam._create_oidc_provider({"Url": f"https://{GITHUB}"})
+    [provider] = iam._oidc_providers.values()
+    assert provider["Url"] == f"https://{GITHUB}"
 
 
 @needs_patch("iam")
