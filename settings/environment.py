@@ -434,6 +434,7 @@ class Team(Table):
     """The ID of an organization in AWS Organizations.
     All other accounts of the organization may pull the team's images, as with `pull_accounts`.
     """
+
     repository: dict[str, RepositoryOverrides] = {}
     """Settings of single repositories. The key of each table is a name in `repositories`."""
 
@@ -656,10 +657,12 @@ class Environment(Table):
     """Roles of this account that may, in an emergency, read the docker logins, roll them back, cancel the deletion of a
     secret, and repair the policy of a secret.
     They may also delete images, change repositories, and repair the policy of a repository.
-    If the list is not empty, the policies of the repositories deny this to all other principals of the account.
+    If the list is not empty, the policies of the repositories deny this to all other principals, except
+    CloudFormation's role and the account's root user.
     The identity-based policies of each role must also allow `secretsmanager:GetSecretValue`,
     `secretsmanager:ListSecretVersionIds`, `secretsmanager:UpdateSecretVersionStage`, `secretsmanager:RestoreSecret`,
-    `secretsmanager:PutResourcePolicy`, `kms:Decrypt`, `ecr:BatchDeleteImage` and `ecr:SetRepositoryPolicy`.
+    `secretsmanager:PutResourcePolicy`, `kms:Decrypt`, `ecr:BatchDeleteImage`,
+    `ecr:GetRepositoryPolicy`, `ecr:SetRepositoryPolicy` and `ecr:DeleteRepositoryPolicy`.
     """
 
     permissions_boundary_arn: ManagedPolicyArn | None = None

@@ -23,6 +23,7 @@ _PROTECTED_TAG = 215  # without the pattern, which is in the rule twice
 _MUTABLE_TAGS = 185
 _MUTABLE_TAG = 115
 _POLICY = 70
+_POLICY_ACKNOWLEDGEMENT = 95
 _DENY = 130  # a Deny statement without its actions
 _PUSH_ACTIONS = 125
 _CHANGE_ACTIONS = 255
@@ -115,13 +116,10 @@ def registry_template_bytes(environment: Environment) -> int:
 
 
 def _bytes_of_team(environment: Environment, name: str, team: Team) -> int:
-    each = (
-        _REPOSITORY
-        + 2 * len(name)
-        + len(environment.name)
-        + repository_policy_bytes(environment, name, team)
-        + tags_bytes(environment)
-    )
+    policy = repository_policy_bytes(environment, name, team)
+    each = _REPOSITORY + 2 * len(name) + len(environment.name) + policy + tags_bytes(environment)
+    if policy:
+        each += _POLICY_ACKNOWLEDGEMENT
     if patterns := team.repository_defaults.mutable_tags:
         each += _MUTABLE_TAGS + sum(len(pattern) + _MUTABLE_TAG for pattern in patterns)
     total = 0

@@ -145,6 +145,8 @@ class Repository(Construct):
         reasons = {
             "CKV_AWS_136": "A customer managed key requires kms:CreateGrant, and another key replaces the repository"
         }
+        if policy:
+            reasons["CKV_AWS_32"] = "Statements for all principals deny or have a condition"
         if mutable_tags:
             reasons["CKV_AWS_51"] = "All tags are immutable except those that the settings list"
         acknowledge(repository, reasons)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from functools import cache
 from typing import Any
 
 from botocore import UNSIGNED
@@ -26,14 +27,14 @@ def _encoded(part: dict[str, Any]) -> str:
 
 def assume_with(aws: EmbeddedAws, role_arn: str, token: str) -> Credentials:
     """Assume a role with an ID token, and return the credentials of the session. The request has no signature."""
-    sts = Session().create_client(
-        "sts",
-        REGION,
-        endpoint_url=aws.endpoint_url,
-        verify=str(aws.ca_bundle),
-        config=Config(signature_version=UNSIGNED),
-    )
+    sts = _sts(aws.endpoint_url, str(aws.ca_bundle))
     answer: dict[str, Credentials] = sts.assume_role_with_web_identity(
         RoleArn=role_arn, RoleSessionName="ci", WebIdentityToken=token
     )
     return answer["Credentials"]
+
+
+@cache
+def _sts(endpoint_url: str, ca_bundle: str) -> Any:
+    unsigned = Config(signature_version=UNSIGNED)
+    return Session().create_client("sts", REGION, endpoint_url=endpoint_url, verify=ca_bundle, config=unsigned)

@@ -5,9 +5,13 @@ from typing import Any
 import pytest
 
 from local.account import CI_ROLE_ARN, Account, assume, docker_login
-from local.embedded_aws import EmbeddedAws
+from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from local.iam_policies import allow, name_of
+from local.principals import create_principals
 from local.registry_client import RegistryRefused
+from ops.checks import Planned, find_missing_oidc_providers
+from ops.clients import Clients
+from settings.environment import Environment
 from tests.local.emulator.patches.support import refused
 from tests.local.id_tokens import GITHUB, assume_with, id_token
 
@@ -89,3 +93,22 @@ def test_a_ci_role_with_session_tags_pushes_to_its_own_team_only(
     docker.push("risk/var:from-a-tagged-session", FILES)
     with pytest.raises(RegistryRefused, match=r"^403 .*ecr:InitiateLayerUpload"):
         docker.push("analytics/churn-model:from-a-tagged-session", FILES)
+
+
+def test_make_up_creates_the_oidc_providers_that_a_settings_file_needs(empty_aws: EmbeddedAws) -> None:
+    jobs = [{"project": "acme/jobs", "branch": "main"}, {"project": "acme/jobs", "tag": "v*", "audience": "another"}]
+    environment = Environment.model_validate(
+        {
+            "name": "rehearsed",
+            "account": ACCOUNT,
+            "region": REGION,
+            "teams": {"jobs": {"repositories": ["app"], "push": {"gitlab": jobs}}},
+            "connections": {"docker_default": {"teams": ["jobs"]}},
+            "alerts": {"off_because": "a test"},
+        }
+    )
+
+    create_principals(empty_aws, environment)
+
+    planned = Planned(environment, qualifier="hnb659fds")
+    assert list(find_missing_oidc_providers(Clients(empty_aws.client), planned)) == []

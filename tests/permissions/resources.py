@@ -272,7 +272,7 @@ def _registry(environment: Environment) -> Rows:
         for name in names:
             path = f"{environment.name}/Registry/Repositories/{pascal_case(team)}/{pascal_case(name)}"
             defaults = environment.settings["teams"][team].get("repository_defaults", {})
-            tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images")
+            tags = defaults.get("mutable_tags", [])
             values = {
                 "RepositoryName": f"{team}/{name}",
                 "ImageScanningConfiguration.ScanOnPush": (
@@ -288,13 +288,13 @@ def _registry(environment: Environment) -> Rows:
                     for tag in tags
                 ]
                 or None,
-                "LifecyclePolicy.LifecyclePolicyText": _keep_newest(keep),
+                "LifecyclePolicy.LifecyclePolicyText": _lifecycle_policy(environment.settings["teams"][team], name),
             }
             yield path, "AWS::ECR::Repository", values
     for team in environment.creating_teams:
         yield _role(environment, environment.creation_role(team))
         defaults = environment.settings["teams"][team].get("repository_defaults", {})
-        tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images")
+        tags = defaults.get("mutable_tags", [])
         template = {
             "AppliedFor": ["CREATE_ON_PUSH"],
             "CustomRoleArn": f"<{environment.creation_role(team)}>",
@@ -305,7 +305,7 @@ def _registry(environment: Environment) -> Rows:
                 for tag in tags
             ]
             or None,
-            "LifecyclePolicy": _keep_newest(keep),
+            "LifecyclePolicy": _lifecycle_policy(environment.settings["teams"][team]),
             "Prefix": team,
             "ResourceTags": _tags(environment, team),
         }
@@ -313,12 +313,26 @@ def _registry(environment: Environment) -> Rows:
         yield path, "AWS::ECR::RepositoryCreationTemplate", template
 
 
-def _keep_newest(count: int | None) -> str | None:
-    if not count:
-        return None
-    selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{count}}}'
-    rule = f'{{"rulePriority":1,"description":"Keep the newest {count} images","selection":{selection}'
-    return f'{{"rules":[{rule},"action":{{"type":"expire"}}}}]}}'
+def _lifecycle_policy(team: dict[str, Any], name: str | None = None) -> str | None:
+    keep = team.get("repository_defaults", {})
+    lifecycle = {"keep_images": keep["keep_images"]} if "keep_images" in keep else {}
+    lifecycle |= team.get("lifecycle", {})
+    lifecycle = team.get("repository", {}).get(name, {"lifecycle": lifecycle})["lifecycle"]
+    count, days = lifecycle.get("keep_images"), lifecycle.get("expire_untagged_after_days")
+    most = '"countType":"imageCountMoreThan","countNumber":100000'
+    patterns = lifecycle.get("protected_tags", [])
+    selections = {f"Keep {pattern}": f'"tagged","tagPatternList":["{pattern}"],{most}' for pattern in patterns}
+    if days:
+        age = f'"countType":"sinceImagePushed","countUnit":"days","countNumber":{days}'
+        selections[f"Delete untagged images {days} days after the push"] = f'"untagged",{age}'
+    if count:
+        selections[f"Keep the newest {count} images"] = f'"any","countType":"imageCountMoreThan","countNumber":{count}'
+    rules = [
+        f'{{"rulePriority":{priority},"description":"{description}","selection":{{"tagStatus":{selection}}},'
+        '"action":{"type":"expire"}}'
+        for priority, (description, selection) in enumerate(selections.items(), 1)
+    ]
+    return f'{{"rules":[{",".join(rules)}]}}' if count or days else None
 
 
 def _access(environment: Environment) -> Rows:

@@ -50,7 +50,7 @@ def test_the_estimate_fits_small_templates(templates: Templates, tmp_path: Path)
     [
         large(490),
         large(490, top=BREAK_GLASS),
-        large(260, top=BREAK_GLASS, team=f"{READERS}\n{MUTABLE}\n{LIFECYCLE}"),
+        large(250, top=BREAK_GLASS, team=f"{READERS}\n{MUTABLE}\n{LIFECYCLE}"),
         large(490, team='others_may_push_because = "a test"'),
         large(350, top=f"{BREAK_GLASS}\n{TAGS}"),
         large(300, top=BREAK_GLASS, team=MUTABLE, name="long__name/of.a-repository-" * 8),
