@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -237,6 +238,25 @@ def find_taken_creation_templates(clients: Clients, planned: Planned) -> Iterato
                     "ignore this notice.",
                     stops=False,
                 )
+
+
+def find_missing_repositories(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find existing repositories in the settings that do not exist."""
+
+    def is_missing(name: str) -> bool:
+        describe = partial(clients.ecr.describe_repositories, repositoryNames=[name])
+        return not _unless_missing("RepositoryNotFoundException", describe)
+
+    for team, own in planned.environment.teams.items():
+        names = list(own.existing_repositories)
+        missing = [name for name, gone in zip(names, _in_parallel(is_missing, names), strict=True) if gone]
+        if missing:
+            yield Finding(
+                f"These existing repositories of the team {team} do not exist: {_listed(missing)}. "
+                "The deployment does not create them.",
+                f"Create them, or correct teams.{team}.existing_repositories.",
+                stops=False,
+            )
 
 
 def find_push_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Finding]:
@@ -536,6 +556,7 @@ Check = Callable[[Clients, Planned], Iterable[Finding]]
 CHECKS: dict[str, Check] = {
     "secrets": find_taken_secrets,
     "repositories": find_taken_repositories,
+    "existing repositories": find_missing_repositories,
     "recent pushes": find_cut_off_pushers,
     "creation templates": find_taken_creation_templates,
     "push roles": find_push_role_conflicts,

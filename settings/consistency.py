@@ -5,7 +5,7 @@ already have the right type and form.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from settings import policy_lengths, template_size
@@ -38,6 +38,7 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
         policy_lengths.problems,
         template_size.problems,
         _repository_names,
+        _existing_repositories,
         _logical_ids,
         _name_lengths,
         _lifecycles,
@@ -55,10 +56,11 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
 
 
 def problems_between(environments: Iterable[Environment]) -> Iterator[tuple[Environment, Problem]]:
-    """Return a problem for each name that two environments would both create on AWS.
+    """Return a problem for each name that two environments would both create on AWS, or would both use.
 
-    The second of the two environments is returned with the problem.
+    The second of the two environments, or the one that only uses the name, is returned with the problem.
     """
+    environments = list(environments)
     owners: dict[tuple[str, str, tuple[str, ...]], Environment] = {}
     for environment in environments:
         for name in _physical_names(environment):
@@ -66,6 +68,7 @@ def problems_between(environments: Iterable[Environment]) -> Iterator[tuple[Envi
             if owner is not environment:
                 what = f"{name.kind} {name.text!r} also belongs to {owner.name}.toml"
                 yield environment, Problem(name.key, f"{what}; change the {name.parts} in one of the two files")
+    yield from _existing_repositories_between(environments)
 
 
 def _counts(environment: Environment) -> Iterator[Problem]:
@@ -98,6 +101,44 @@ def _repository_names(environment: Environment) -> Iterator[Problem]:
             if fix := how_to_shorten(team, settings.repositories, position):
                 what = f"{repository!r} repeats the team or the registry"
                 yield Problem(f"teams.{team}.repositories", f"{what}; {fix}")
+
+
+def _existing_repositories(environment: Environment) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for team, settings in environment.teams.items():
+        key = f"teams.{team}.existing_repositories"
+        for name in settings.existing_repositories:
+            prefix, _, rest = name.partition("/")
+            if prefix == team and rest in settings.repositories:
+                yield Problem(
+                    key, f"{name!r} is managed here, because {rest!r} is in repositories; remove one of the two"
+                )
+            elif prefix != team and rest and prefix in environment.teams:
+                what = f"{name!r} starts with the name of the team {prefix}"
+                yield Problem(key, f"{what}; move it to teams.{prefix}.existing_repositories")
+            if (other := first.setdefault(name, team)) != team:
+                what = f"{name!r} is also in teams.{other}.existing_repositories"
+                yield Problem(key, f"{what}; keep it in the team that pushes to the repository")
+
+
+def _existing_repositories_between(environments: Sequence[Environment]) -> Iterator[tuple[Environment, Problem]]:
+    """Return a problem for each existing repository that belongs to another environment of the account and Region."""
+    places = [(each.account, each.region) for each in environments]
+    teams = {(place, team): each for place, each in zip(places, environments, strict=True) for team in each.teams}
+    first: dict[tuple[tuple[str, str], str], Environment] = {}
+    for place, environment in zip(places, environments, strict=True):
+        for team, settings in environment.teams.items():
+            for name in settings.existing_repositories:
+                prefix, slash, _ = name.partition("/")
+                owner = teams.get((place, prefix), environment) if slash else environment
+                user = first.setdefault((place, name), environment)
+                key = f"teams.{team}.existing_repositories"
+                if owner is not environment:
+                    what = f"{name!r} starts with the name of the team {prefix} of {owner.name}.toml"
+                    yield environment, Problem(key, f"{what}; remove it from {environment.name}.toml")
+                elif user is not environment:
+                    what = f"{name!r} is also in existing_repositories of {user.name}.toml"
+                    yield environment, Problem(key, f"{what}; keep it in one of the two files")
 
 
 def _logical_ids(environment: Environment) -> Iterator[Problem]:
@@ -210,7 +251,7 @@ def _ecs_tasks(environment: Environment) -> Iterator[Problem]:
         return
     known = [
         repository_name(team, name) for team, settings in environment.teams.items() for name in settings.repositories
-    ]
+    ] + environment.existing_repositories(environment.teams)
     for repository in environment.ecs.tasks:
         if repository not in known:
             name = short_name("", repository)

@@ -5,6 +5,7 @@ is the setting's description there.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pydantic
@@ -23,6 +24,7 @@ from settings.value_types import (
     EmailAddress,
     EnvironmentName,
     EnvironmentOfGitHub,
+    ExistingRepositoryName,
     GitHubRepository,
     GitLabProject,
     GitLabUrl,
@@ -376,14 +378,22 @@ class Team(Table):
         json_schema_extra={
             "anyOf": [
                 _is_filled("repositories"),
+                _is_filled("existing_repositories"),
                 {"required": ["create_on_push"], "properties": {"create_on_push": {"const": True}}},
             ]
         }
     )
 
     repositories: UniqueList[RepositoryName] = Field(default=(), examples=[["web-scraper"]])
-    """The team's repositories.
+    """The team's repositories, which the deployment creates or adopts.
     Write each name without the team: `web-scraper` of the team `analytics` becomes `analytics/web-scraper` in ECR.
+    """
+
+    existing_repositories: UniqueList[ExistingRepositoryName] = Field(default=(), examples=[["web_scraper"]])
+    """Repositories that exist and that the deployment does not change.
+    Write the full names as they are in ECR.
+    The push role can push to them, and the connections with this team can pull from them.
+    The deployment sets no tag rules, lifecycle rules, policies or tags on them.
     """
 
     push: Push = Field(
@@ -412,7 +422,7 @@ class Team(Table):
     """The images that ECR deletes from the team's repositories."""
 
     repository_defaults: RepositoryDefaults = RepositoryDefaults()
-    """The settings of all repositories of the team."""
+    """The settings of all repositories in `repositories`."""
 
     others_may_push_because: PushReason | None = None
     """The reason why principals other than the team's push role may push.
@@ -455,8 +465,9 @@ class Team(Table):
 
     @pydantic.model_validator(mode="after")
     def _has_a_repository(self) -> Self:
-        if not (self.repositories or self.create_on_push):
-            raise ValueError('has no repository; add repositories = ["<name>"] or create_on_push = true')
+        if not (self.repositories or self.existing_repositories or self.create_on_push):
+            fix = 'add repositories = ["<name>"], existing_repositories = ["<name>"] or create_on_push = true'
+            raise ValueError(f"has no repository; {fix}")
         return self
 
 
@@ -529,7 +540,7 @@ class EcsTask(Table):
     """A task definition on Fargate for one repository.
 
     Airflow runs the task instead of a container on the worker.
-    Replace `<team>/<name>` with the full name of a repository.
+    Replace `<team>/<name>` with the full name of a repository, or with a name in `existing_repositories`.
     """
 
     image_tag: ImageTag = Field(examples=["1"])
@@ -733,6 +744,13 @@ class Environment(Table):
         """Return the name of a connection's secret. Airflow's secrets backend looks up this name."""
         return f"{self.connections_prefix}/{connection_id}"
 
+    def existing_repositories(self, teams: Iterable[str]) -> list[str]:
+        """Return the full names of the repositories of these teams that are not managed here.
+
+        Unknown teams have none. Another check reports them.
+        """
+        return [name for team in teams if team in self.teams for name in self.teams[team].existing_repositories]
+
     def push_role_name(self, team: str) -> str:
         """Return the name of a team's push role."""
         return f"{self.name}-ecr-push-{team}"
@@ -746,6 +764,6 @@ class Environment(Table):
         """Return the family of the task definition for a repository.
 
         Args:
-            repository: The full name of the repository, `<team>/<name>`.
+            repository: The full name of the repository.
         """
         return f"{self.name}-{re.sub('[^a-z0-9]+', '-', repository)}"

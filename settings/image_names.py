@@ -25,10 +25,10 @@ def short_name(team: str, text: str) -> str:
 
 
 def how_to_shorten(team: str, names: Sequence[object], position: int) -> str | None:
-    """Return how to fix an entry of a team's `repositories` that is longer than the repository's name.
+    """Return how to fix an entry of a list of repositories that is longer than the repository's name.
 
     Args:
-        team: The team's name.
+        team: The team's name, or an empty string for a list of full names.
         names: The entries of the list. The types of the entries are not checked yet.
         position: The position of the entry to fix.
 

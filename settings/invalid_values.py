@@ -142,9 +142,12 @@ def _how_to_shorten(place: tuple[str | int, ...], settings: Mapping[str, Any]) -
     match place:
         case ("teams", str(team), "repositories", int(position)):
             fix = how_to_shorten(team, settings["teams"][team]["repositories"], position)
-            written = re.fullmatch("write '(.*)'", fix or "")
-            return fix if not written or re.fullmatch(REPOSITORY_NAME.regex, written[1]) else None
-    return None
+        case ("teams", str(team), "existing_repositories", int(position)):
+            fix = how_to_shorten("", settings["teams"][team]["existing_repositories"], position)
+        case _:
+            return None
+    written = re.fullmatch("write '(.*)'", fix or "")
+    return fix if not written or re.fullmatch(REPOSITORY_NAME.regex, written[1]) else None
 
 
 def _where_to_move(path: list[str]) -> str | None:

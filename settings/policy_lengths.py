@@ -18,7 +18,7 @@ TRUST_POLICY_QUOTA = 2_048
 REPOSITORY_POLICY_QUOTA = 10_240  # API reference of ECR, SetRepositoryPolicy
 
 # The part of each quota that may grow with the settings.
-ROOM_FOR_TEAMS = 8_000  # of INLINE_POLICIES_QUOTA, in a pull role
+ROOM_FOR_TEAMS = 8_000  # of INLINE_POLICIES_QUOTA, in a pull role; also for existing repositories in a push role
 ROOM_FOR_WORKERS = 5_000  # of MANAGED_POLICY_QUOTA, in each policy of the workers
 ROOM_FOR_STATEMENTS = 2_000  # of TRUST_POLICY_QUOTA, in a push role
 
@@ -31,6 +31,7 @@ _MFA_CONDITION = 60
 _PERMISSION_SETS_CONDITION = 90
 _WORKFLOWS_CONDITION = 120  # without the URL of the OIDC provider, which is in the statement three times
 _TEAM = 75  # the name is in the ARN of the team's repositories and in the value of the tag
+_EXISTING_REPOSITORY = 60
 _SECRET = 70
 _ECS_TASK = 390  # the ARNs of two roles, of the family with and without a revision, and of a log group
 
@@ -38,6 +39,7 @@ _ECS_TASK = 390  # the ARNs of two roles, of the family with and without a revis
 def problems(environment: Environment) -> Iterator[Problem]:
     """Return a problem for each setting that would make a policy longer than IAM accepts."""
     yield from _trust_policies(environment)
+    yield from _push_policies(environment)
     yield from _pull_policies(environment)
     yield from _worker_policy(environment)
     yield from _ecs_policy(environment)
@@ -70,12 +72,25 @@ def _length_of_trust_policy(push: Push) -> int:
     return length + sum(len(one.subject) + _ENTRY for one in push.workflows)
 
 
+def _push_policies(environment: Environment) -> Iterator[Problem]:
+    for name in environment.teams:
+        if _length_of_existing(environment, [name]) > ROOM_FOR_TEAMS:
+            yield Problem(
+                f"teams.{name}.existing_repositories",
+                f"has too many names for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
+                "split the repositories between two teams",
+            )
+
+
 def _pull_policies(environment: Environment) -> Iterator[Problem]:
     for name, connection in environment.connections.items():
-        if _length_of_teams(connection.teams) > ROOM_FOR_TEAMS:
+        length = _length_of_teams(connection.teams) + _length_of_existing(environment, connection.teams)
+        if length > ROOM_FOR_TEAMS:
+            existing = environment.existing_repositories(connection.teams)
+            has = "teams, or too many existing repositories," if existing else "teams"
             yield Problem(
                 f"connections.{name}.teams",
-                f"has too many teams for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
+                f"has too many {has} for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
                 "split the teams between two connections",
             )
 
@@ -83,7 +98,8 @@ def _pull_policies(environment: Environment) -> Iterator[Problem]:
 def _worker_policy(environment: Environment) -> Iterator[Problem]:
     length = sum(len(environment.secret_name(name)) + _SECRET for name in environment.connections)
     if environment.workers.pull_directly:
-        length += _length_of_teams({team for c in environment.connections.values() for team in c.teams})
+        teams = {team for c in environment.connections.values() for team in c.teams}
+        length += _length_of_teams(teams) + _length_of_existing(environment, teams)
     if length > ROOM_FOR_WORKERS:
         fix = "split the file into two environments, or shorten connections_prefix and the connections' IDs"
         yield Problem("connections", f"need {_TOO_LONG}; {fix}")
@@ -114,3 +130,7 @@ _TOO_LONG = f"a longer policy for the workers than the {MANAGED_POLICY_QUOTA} ch
 
 def _length_of_teams(teams: Iterable[str]) -> int:
     return sum(2 * len(team) + _TEAM for team in teams)
+
+
+def _length_of_existing(environment: Environment, teams: Iterable[str]) -> int:
+    return sum(len(name) + _EXISTING_REPOSITORY for name in environment.existing_repositories(teams))

@@ -59,7 +59,10 @@ def _push(environment: Environment) -> Iterator[str]:
         defaults = team.repository_defaults
         mutable = f", except {', '.join(defaults.mutable_tags)}" if defaults.mutable_tags else ""
         yield f"  team {name}"
-        yield from _row("repositories", ", ".join(repository_name(name, each) for each in team.repositories))
+        if team.repositories:
+            yield from _row("repositories", ", ".join(repository_name(name, each) for each in team.repositories))
+        if team.existing_repositories:
+            yield from _row("not managed", ", ".join(team.existing_repositories))
         if team.create_on_push:
             yield from _row("created by push", f"{repository_name(name, '<name>')}, without scanning on push")
         yield from _row("image tags", f"are set once{mutable}")
@@ -109,7 +112,8 @@ def _logins(environment: Environment) -> Iterator[str]:
     yield "What each docker login pulls"
     for name, connection in environment.connections.items():
         yield f"  connection {name}"
-        yield from _row("images in", ", ".join(repository_name(team, "*") for team in connection.teams))
+        managed = [repository_name(team, "*") for team in connection.teams]
+        yield from _row("images in", ", ".join([*managed, *environment.existing_repositories(connection.teams)]))
         yield from _row("refreshed", f"every {connection.refresh_every_minutes} minutes")
         yield from _row("secret", environment.secret_name(name))
 

@@ -141,6 +141,7 @@ REPOSITORY_NAME = Pattern(
     "use lower-case letters and digits with one of ._-/ between them, or __ or several hyphens",
 )
 RepositoryName = Annotated[str, REPOSITORY_NAME]
+ExistingRepositoryName = Annotated[str, Field(max_length=256), REPOSITORY_NAME]
 ImageTagPattern = Annotated[
     str,
     Field(min_length=1, max_length=128),

@@ -1,6 +1,6 @@
 """The roles that push images to ECR: one role per team."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
@@ -17,7 +17,7 @@ _MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
 
 class AccessStack(Stack):
-    """One push role per team. Analysts and CI assume the role, which can push only to the team's repositories."""
+    """One push role per team. Analysts and CI assume it to push to, pull from and look at the team's repositories."""
 
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
         super().__init__(scope, construct_id)
@@ -32,6 +32,7 @@ class AccessStack(Stack):
                 role_name=environment.push_role_name(team_name),
                 role_path=environment.role_path,
                 push=team.push,
+                existing_repositories=team.existing_repositories,
             )
             for team_name, team in environment.teams.items()
         }
@@ -50,14 +51,22 @@ class AccessStack(Stack):
 
 
 class PushRole(iam.CfnRole):
-    """A role that can push to the repositories of one team. A session of the role lasts at most one hour.
+    """A role that can push to, pull from and look at the repositories of one team. A session lasts at most one hour.
 
     This class extends the L1 construct. The L2 construct writes one statement per trusted principal, so a dozen users
     would use up the maximum length of the trust policy.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, team: str, role_name: str, role_path: str, push: Push
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        team: str,
+        role_name: str,
+        role_path: str,
+        push: Push,
+        existing_repositories: Sequence[str],
     ) -> None:
         """
         Args:
@@ -67,6 +76,7 @@ class PushRole(iam.CfnRole):
             role_name: The role's name. Analysts type this name.
             role_path: The role's path in IAM.
             push: The principals that may assume the role.
+            existing_repositories: The full names of the team's repositories that are not managed here.
         """
         stack = Stack.of(scope)
         super().__init__(
@@ -82,7 +92,7 @@ class PushRole(iam.CfnRole):
                     policy_name="PushImages",
                     policy_document=iam.PolicyDocument(
                         statements=[
-                            image_permissions.push(stack, team),
+                            *image_permissions.push(stack, team, existing_repositories),
                             image_permissions.log_in(),
                             _refuse_plain_http(),
                         ]

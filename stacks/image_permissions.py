@@ -1,7 +1,7 @@
 """IAM statements for images in ECR.
 
 A statement about the images of a team contains the ARN `repository/<team>/*`. Therefore, the length of a policy does
-not depend on the number of repositories.
+not depend on the number of managed repositories. A policy contains the full name of each existing repository.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,32 +12,57 @@ from aws_cdk import aws_iam as iam
 from settings.names import TEAM_TAG, repository_name
 from settings.regions import PARTITIONS
 
-# Source: Amazon ECR User Guide, "IAM permissions for pushing an image". crane and buildx call BatchGetImage before they
-# push. The list does not contain GetDownloadUrlForLayer, because this action would allow a push role to mount layers of
-# other teams' images.
-PUSH_ACTIONS = [
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchGetImage",
-    "ecr:CompleteLayerUpload",
-    "ecr:InitiateLayerUpload",
-    "ecr:PutImage",
-    "ecr:UploadLayerPart",
-]
 PULL_ACTIONS = [
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
     "ecr:GetDownloadUrlForLayer",
 ]
+# The first line: Amazon ECR User Guide, "IAM permissions for pushing an image". crane and buildx call BatchGetImage
+# before they push.
+# A pusher also pulls, for base images and build caches. GetDownloadUrlForLayer on the team's own repositories does not
+# let a pusher mount layers of other teams' images: mounting needs this action on the repository that has the layer.
+# The list contains no action that deletes an image or changes a repository. It also does not contain
+# inspector2:ListFindings, which has no resources: it would show the findings of every team's images.
+PUSHER_ACTIONS = [
+    *("ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"),
+    *PULL_ACTIONS,
+    "ecr:DescribeImages",
+    "ecr:DescribeImageScanFindings",
+    "ecr:DescribeRepositories",
+    "ecr:GetLifecyclePolicy",
+    "ecr:GetLifecyclePolicyPreview",
+    "ecr:ListImages",
+    "ecr:ListTagsForResource",
+    "ecr:StartLifecyclePolicyPreview",
+]
 
 
-def push(stack: Stack, team: str) -> iam.PolicyStatement:
-    """Return a statement that allows pushing to the repositories of one team."""
-    return _on_repositories("PushImages", PUSH_ACTIONS, stack, [team])
+def push(stack: Stack, team: str, existing_repositories: Sequence[str]) -> list[iam.PolicyStatement]:
+    """Return statements that allow pushing to, pulling from and looking at the repositories of one team.
+
+    Args:
+        stack: The stack, which has the account and the Region of the repositories.
+        team: The team.
+        existing_repositories: The full names of the team's repositories that are not managed here.
+    """
+    return [
+        _on_repositories("PushImages", PUSHER_ACTIONS, stack, [team]),
+        *_on_existing("PushToExisting", PUSHER_ACTIONS, stack, existing_repositories),
+    ]
 
 
-def pull(stack: Stack, teams: Sequence[str]) -> iam.PolicyStatement:
-    """Return a statement that allows pulling from the repositories of these teams."""
-    return _on_repositories("PullImages", PULL_ACTIONS, stack, teams)
+def pull(stack: Stack, teams: Sequence[str], existing_repositories: Sequence[str]) -> list[iam.PolicyStatement]:
+    """Return statements that allow pulling from the repositories of these teams.
+
+    Args:
+        stack: The stack, which has the account and the Region of the repositories.
+        teams: The teams.
+        existing_repositories: The full names of the teams' repositories that are not managed here.
+    """
+    return [
+        _on_repositories("PullImages", PULL_ACTIONS, stack, teams),
+        *_on_existing("PullFromExisting", PULL_ACTIONS, stack, existing_repositories),
+    ]
 
 
 def pull_one(stack: Stack, repository: str) -> iam.PolicyStatement:
@@ -45,8 +70,7 @@ def pull_one(stack: Stack, repository: str) -> iam.PolicyStatement:
 
     Args:
         stack: The stack, which has the account and the Region of the repository.
-        repository: The full name, `<team>/<name>`. The settings contain this name, so the statement has no condition on
-            the team's tag.
+        repository: The full name. The settings contain this name, so the statement has no condition on the team's tag.
     """
     return iam.PolicyStatement(sid="PullImage", actions=PULL_ACTIONS, resources=[_repository_arn(stack, repository)])
 
@@ -82,6 +106,16 @@ def _on_repositories(sid: str, actions: list[str], stack: Stack, teams: Sequence
         # repository with only the team's prefix or with only the team's tag.
         conditions={"StringEquals": {f"aws:ResourceTag/{TEAM_TAG}": list(teams)}},
     )
+
+
+def _on_existing(
+    sid: str, actions: list[str], stack: Stack, existing_repositories: Sequence[str]
+) -> list[iam.PolicyStatement]:
+    if not existing_repositories:
+        return []
+    # The settings contain these names, and an existing repository may not have the team's tag.
+    arns = [_repository_arn(stack, name) for name in existing_repositories]
+    return [iam.PolicyStatement(sid=sid, actions=actions, resources=arns)]
 
 
 def repository_arns(stack: Stack, teams: Iterable[str]) -> list[str]:

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
-from aws_cdk import CfnOutput, DefaultStackSynthesizer, IResolvable, RemovalPolicies, RemovalPolicy, Stack, Tags, Token
+from aws_cdk import (
+    CfnOutput,
+    CfnWaitConditionHandle,
+    DefaultStackSynthesizer,
+    IResolvable,
+    RemovalPolicies,
+    RemovalPolicy,
+    Stack,
+    Tags,
+    Token,
+)
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
@@ -80,6 +90,10 @@ class RegistryStack(Stack):
                     repository_policy_text=self.to_json_string(policy_of_new) if policy_of_new else None,
                     tags={**environment.tags, TEAM_TAG: team_name},
                 )
+
+        if not any(team.repositories or team.create_on_push for team in environment.teams.values()):
+            # CloudFormation refuses a template without resources. This resource creates nothing.
+            CfnWaitConditionHandle(self, "NoRepositories")
 
         # Permissions
         apply_permissions_boundary(self, environment.permissions_boundary_arn)

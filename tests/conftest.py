@@ -43,7 +43,7 @@ START_FIRST = (
 SPLIT_BY_TEST = ("tests/faults/test_ecr.py", "tests/faults/test_function.py", "tests/faults/test_secrets_manager.py")
 TOGETHER = "tests/permissions/"  # All these files run in one worker, because they share the synthesized account.
 # `make rehearse` and CI run these tests, but `make test` does not. They take long, and other tests usually fail too
-# when one of these tests fails.
+# when one of these tests fails. tests/permissions/test_resources.py marks some of its tests itself.
 REHEARSALS = (
     "tests/changes/test_create_on_push.py",
     "tests/changes/test_in_place.py",

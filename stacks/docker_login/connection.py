@@ -38,6 +38,7 @@ class DockerLogin(Construct):
         secret_name: str,
         registry_host: str,
         teams: Sequence[str],
+        existing_repositories: Sequence[str],
         refresh_every_minutes: int,
         role_path: str,
         key: SecretKey | None,
@@ -54,6 +55,7 @@ class DockerLogin(Construct):
             secret_name: The name under which Airflow looks up the connection.
             registry_host: The registry that the login is for.
             teams: The teams whose images the login can pull.
+            existing_repositories: The full names of these teams' repositories that are not managed here.
             refresh_every_minutes: The interval of the schedule.
             role_path: The path of the roles in IAM.
             key: The customer managed key that encrypts the secret. If None, the AWS managed key encrypts the secret.
@@ -111,7 +113,7 @@ class DockerLogin(Construct):
             "PullPolicy",
             roles=[self.pull_role],
             statements=[
-                image_permissions.pull(stack, teams),
+                *image_permissions.pull(stack, teams, existing_repositories),
                 image_permissions.log_in(),
                 iam.PolicyStatement(
                     sid="WriteLogin",

@@ -42,7 +42,7 @@ class LoginDashboard(cloudwatch.Dashboard):
             log_groups: The log groups of the functions.
             failures: The failure queue.
             alarms: The alarms. The sequence is empty if alerts are off.
-            repositories: A dict of team to the names of the team's repositories.
+            repositories: A dict of team to the full names of the team's repositories.
         """
         super().__init__(scope, construct_id, default_interval=Duration.days(1))
 
@@ -113,8 +113,8 @@ class LoginDashboard(cloudwatch.Dashboard):
                         cloudwatch.Metric(
                             namespace="AWS/ECR",
                             metric_name="RepositoryPullCount",
-                            dimensions_map={"RepositoryName": repository_name(team, name)},
-                            label=name,
+                            dimensions_map={"RepositoryName": name},
+                            label=name.removeprefix(repository_name(team, "")),
                             statistic="Sum",
                             period=Duration.hours(1),
                         )

@@ -6,7 +6,7 @@ from aws_cdk import CfnOutput, DefaultStackSynthesizer, Fn, Stack
 from constructs import Construct
 
 from settings.environment import Environment
-from settings.names import pascal_case
+from settings.names import pascal_case, repository_name
 from stacks.docker_login.alarms import Alarms
 from stacks.docker_login.connection import DockerLogin
 from stacks.docker_login.dashboard import LoginDashboard
@@ -54,6 +54,7 @@ class DockerLoginStack(Stack):
                 secret_name=environment.secret_name(connection_id),
                 registry_host=environment.registry_host,
                 teams=connection.teams,
+                existing_repositories=environment.existing_repositories(connection.teams),
                 refresh_every_minutes=connection.refresh_every_minutes,
                 role_path=environment.role_path,
                 key=key,
@@ -69,6 +70,7 @@ class DockerLoginStack(Stack):
         apply_permissions_boundary(self, environment.permissions_boundary_arn)
         restrict_provider(self, role_path=environment.role_path, tags=environment.tags)
         pulled_teams = {team for connection in environment.connections.values() for team in connection.teams}
+        pull_teams = sorted(pulled_teams) if environment.workers.pull_directly else []
         worker_policy = WorkerPolicy(
             self,
             "WorkerPolicy",
@@ -76,7 +78,8 @@ class DockerLoginStack(Stack):
             roles=workers.roles,
             secret_names=[environment.secret_name(connection_id) for connection_id in logins],
             key=key,
-            pull_teams=sorted(pulled_teams) if environment.workers.pull_directly else [],
+            pull_teams=pull_teams,
+            existing_repositories=environment.existing_repositories(pull_teams),
         )
         for login in logins.values():
             # If the key changes, Secrets Manager encrypts the current login again at once. At this moment, the workers
@@ -125,7 +128,10 @@ class DockerLoginStack(Stack):
             log_groups=[login.log_group for login in logins.values()],
             failures=failures,
             alarms=alarms.all if alarms else [],
-            repositories={name: team.repositories for name, team in environment.teams.items()},
+            repositories={
+                name: [*(repository_name(name, each) for each in team.repositories), *team.existing_repositories]
+                for name, team in environment.teams.items()
+            },
         )
 
         # Outputs

@@ -73,6 +73,7 @@ class WorkerPolicy(iam.ManagedPolicy):
         secret_names: Sequence[str],
         key: SecretKey | None,
         pull_teams: Sequence[str],
+        existing_repositories: Sequence[str],
     ) -> None:
         """
         Args:
@@ -83,6 +84,7 @@ class WorkerPolicy(iam.ManagedPolicy):
             secret_names: The names of the connections' secrets.
             key: The customer managed key that encrypts the secrets. If None, the AWS managed key encrypts the secrets.
             pull_teams: The teams whose images the workers may pull without a docker login. The list can be empty.
+            existing_repositories: The full names of these teams' repositories that are not managed here.
         """
         stack = Stack.of(scope)
         secret_arns = [_secret_arn(stack, name) for name in secret_names]
@@ -99,7 +101,8 @@ class WorkerPolicy(iam.ManagedPolicy):
                 )
             )
         if pull_teams:
-            statements += [image_permissions.pull(stack, pull_teams), image_permissions.log_in()]
+            statements += image_permissions.pull(stack, pull_teams, existing_repositories)
+            statements.append(image_permissions.log_in())
         super().__init__(
             scope,
             construct_id,

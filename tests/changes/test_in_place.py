@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from local import cdk
 from local.account import BREAK_GLASS_ROLE_ARN, CI_ROLE_ARN, WORKER_ROLE_ARN, Account, assume, docker_login
 from local.demo import FILES, read
-from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from local.embedded_aws import ACCOUNT, REGION, ROOT_CREDENTIALS, EmbeddedAws
 from local.iam_policies import allow, assumed_by, name_of
 from ops.checks import Finding, find_stacks
 from stacks.lifecycle import MOST_IMAGES
@@ -78,6 +78,7 @@ SECOND = changed(
                     "gitlab": [{"project": "acme/kept", "branch": "main"}],
                 },
                 "repository_defaults": {"mutable_tags": ["latest"], "keep_images": 7},
+                "existing_repositories": ["kept_old"],
                 "pull_accounts": ["222222222222"],
                 "pull_organization": "o-abcd123456",
                 "repository": {
@@ -191,6 +192,8 @@ def played(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factor
     for url, audience in (("https://gitlab.com", "sts.amazonaws.com"), ("https://git.kept.example", "kept")):
         iam.create_open_id_connect_provider(Url=url, ClientIDList=[audience])
     iam.create_policy(PolicyName=name_of(BOUNDARY_ARN), PolicyDocument=allow("*"))
+    aws.client("ecr").create_repository(repositoryName="kept_old", tags=[{"Key": "by", "Value": "hand"}])
+    docker_login(aws, ROOT_CREDENTIALS).push("kept_old:1", FILES)
     aws.client("sns").create_topic(Name=TOPIC_ARN.rpartition(":")[2])
     other_worker = aws.client("secretsmanager", assume(aws, OTHER_WORKER_ROLE_ARN, account.operator))
     deployer = Deployer(aws, tmp_path_factory.mktemp("in-place"))
@@ -266,7 +269,9 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
             iam.get_role(RoleName=role)["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
             for role in deployment.of("AWS::IAM::Role").values()
         },
-        "login pulls": {image for image in ("red/one:1", "blue/one:1") if pulls(aws, clients[a_worker], SECRET, image)},
+        "login pulls": {
+            image for image in ("red/one:1", "blue/one:1", "kept_old:1") if pulls(aws, clients[a_worker], SECRET, image)
+        },
         "pulls directly": login_pulls(docker_login, aws, sessions[a_worker], image="red/one:1"),
         "mutability": repository["imageTagMutability"],
         "mutable tags": [each["filter"] for each in repository.get("imageTagMutabilityExclusionFilters", [])],
@@ -465,7 +470,17 @@ def test_the_lifecycle_of_one_repository_changes_in_place(played: Played) -> Non
 @plays("connections.<id>.teams")
 def test_the_login_pulls_the_images_of_the_teams_after_each_deployment(played: Played) -> None:
     red, both = {"red/one:1"}, {"red/one:1", "blue/one:1"}
-    assert [each["login pulls"] for each in played.observed] == [red, both, red, red]
+    assert [each["login pulls"] - {"kept_old:1"} for each in played.observed] == [red, both, red, red]
+
+
+@plays("teams.<team>.existing_repositories")
+def test_the_login_pulls_from_an_existing_repository_while_it_is_in_the_settings(
+    aws: EmbeddedAws, played: Played
+) -> None:
+    assert ["kept_old:1" in each["login pulls"] for each in played.observed] == [False, True, False, False]
+    [repository] = aws.client("ecr").describe_repositories(repositoryNames=["kept_old"])["repositories"]
+    tags = aws.client("ecr").list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"]
+    assert (repository["imageTagMutability"], tags) == ("MUTABLE", [{"Key": "by", "Value": "hand"}])
 
 
 @plays("connections.<id>.refresh_every_minutes")

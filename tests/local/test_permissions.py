@@ -1,5 +1,6 @@
 """Tests of the permissions in a deployed environment, with real calls. tests/permissions tests the templates."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,7 +14,7 @@ from local.demo import log_in, read
 from local.embedded_aws import ACCOUNT, REGION, ROOT_CREDENTIALS, EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
 from tests.faults.refresh import published_version
-from tests.local.emulator.patches.support import request_operation
+from tests.local.emulator.patches.support import Docker, arn_of, request_operation
 
 DEPLOY_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
 # Repositories that the test creates by hand, with the value of the tag `team`.
@@ -24,9 +25,13 @@ OTHERS = ["risk/var", *HAND_MADE]
 # kind `secret` or `role` is the name of an output of the deployment. The exception is airflow/connections/jdbc, a
 # secret that the test creates by hand for a connection without a docker login.
 TABLE = """
-push role    may      docker  analytics/churn-model     push
-push role    may not  docker  analytics/churn-model     pull
+push role    may      docker  analytics/churn-model     push pull
 push role    may not  docker  others                    push pull
+push role    may      ecr     analytics/churn-model     ListImages DescribeImages DescribeRepositories
+push role    may      ecr     analytics/churn-model     GetLifecyclePolicy ListTagsForResource
+push role    may not  ecr     others                    ListImages DescribeImages DescribeRepositories
+push role    may not  ecr     others                    GetLifecyclePolicy ListTagsForResource
+push role    may not  ecr     -                         DescribeRepositories
 push role    may not  ecr     analytics/churn-model     BatchDeleteImage DeleteRepository PutImageTagMutability
 push role    may not  secret  SecretNameDockerDefault   GetSecretValue PutSecretValue
 push role    may not  role    PullRoleArnDockerDefault  AssumeRole
@@ -81,9 +86,8 @@ CASES = [
     for target in (OTHERS if targets == "others" else [targets])
     for operation in operations.split()
 ]
-# For each docker command, the missing permissions that its error message may name. A pull fails at the manifest or at
-# the layers, because the push role may read the manifests of its team, but not the layers.
-MISSING = {"push": {"InitiateLayerUpload"}, "pull": {"BatchGetImage", "GetDownloadUrlForLayer"}}
+# For each docker command, the missing permission that its error message names.
+MISSING = {"push": {"InitiateLayerUpload"}, "pull": {"BatchGetImage"}}
 SERVICES = {"ecr": ("ecr", "repositoryName"), "secret": ("secretsmanager", "SecretId"), "role": ("sts", "RoleArn")}
 OTHER_PARAMETERS: dict[str, dict[str, Any]] = {
     "AssumeRole": {"RoleSessionName": "permissions"},
@@ -162,7 +166,11 @@ def test_each_principal_may_do_exactly_what_the_table_says(
         attempt = partial(getattr(docker[who], operation), *image)
     else:
         service, parameter = SERVICES[kind]
-        request = {} if target == "-" else {parameter: local.get(target, target)}
+        request: dict[str, Any] = {} if target == "-" else {parameter: local.get(target, target)}
+        if operation == "DescribeRepositories" and request:
+            request = {"repositoryNames": [target]}
+        elif operation == "ListTagsForResource":
+            request = {"resourceArn": arn_of(target)}
         call = partial(request_operation, aws.client(service, credentials[who]), operation)
         attempt = partial(call, **request, **OTHER_PARAMETERS.get(operation, {}))
 
@@ -181,6 +189,27 @@ def _missing_permission(attempt: Callable[[], object]) -> str:
     assert code in (403, "AccessDenied", "AccessDeniedException"), refusal
     [missing] = re.findall(r"not authorized to perform: \w+:(\w+)", str(refusal))
     return str(missing)
+
+
+def test_the_push_role_can_mount_only_layers_of_its_own_team(
+    aws: EmbeddedAws, credentials: dict[str, Credentials], seeded: None
+) -> None:
+    root, pusher = docker_login(aws, ROOT_CREDENTIALS), Docker(aws, credentials["push role"])
+
+    def mount(team_with_the_layer: str) -> str:
+        """Push an image with a layer of its own, and return the request to mount this layer elsewhere."""
+        name = f"{team_with_the_layer}:mounted"
+        root.push(name, {"marker": name})
+        image = aws.client("ecr").batch_get_image(
+            repositoryName=team_with_the_layer, imageIds=[{"imageTag": "mounted"}]
+        )["images"][0]
+        [layer] = json.loads(image["imageManifest"])["layers"]
+        return f"analytics/web-scraper/blobs/uploads/?mount={layer['digest']}&from={team_with_the_layer}"
+
+    assert pusher.status("POST", mount("analytics/churn-model")) == 201
+    status, _, message = pusher.error("POST", mount("risk/var"))
+    assert status == 403
+    assert f"ecr:GetDownloadUrlForLayer on resource: {arn_of('risk/var')}" in message
 
 
 def test_the_push_role_can_move_only_a_mutable_tag(docker: dict[str, RegistryClient]) -> None:

@@ -24,6 +24,7 @@ from ops.checks import (
     find_denied_deploy_role,
     find_missing_oidc_providers,
     find_missing_principals,
+    find_missing_repositories,
     find_push_role_conflicts,
     find_removed_repositories,
     find_removed_secrets,
@@ -35,7 +36,7 @@ from ops.checks import (
 )
 from ops.clients import Clients
 from ops.preflight import ask
-from settings.environment import Environment
+from settings.environment import Environment, Team
 from tools import ROOT
 
 ENVIRONMENT = Environment.model_validate(
@@ -442,6 +443,20 @@ class CloudTrail:
         end = start + request["MaxResults"]
         more = {"NextToken": str(end)} if end < len(self.events) else {}
         return {"Events": self.events[start:end], **more}
+
+
+def test_an_existing_repository_that_does_not_exist_is_a_notice(clients: Clients, repository: Any) -> None:
+    names = {"existing_repositories": ["map_old", REPOSITORY, "old/radio"]}
+    team = {**names, "push": {"user_arns": [f"arn:aws:iam::{ACCOUNT}:user/analyst"]}}
+    planned = Planned(
+        ENVIRONMENT.model_copy(update={"teams": {"others": Team.model_validate(team)}}), qualifier="hnb659fds"
+    )
+    finding = only(find_missing_repositories(clients, planned))
+    assert finding.problem == (
+        "These existing repositories of the team others do not exist: map_old, old/radio. "
+        "The deployment does not create them."
+    )
+    assert not finding.stops
 
 
 def test_a_repository_of_another_stack_is_found(clients: Clients, stack: Any) -> None:

@@ -1,10 +1,18 @@
 """The principals, resources and policies of the templates, with CloudFormation's intrinsic functions resolved."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.permissions.environments import FOREIGN_ACCOUNT, Environment, break_glass, worker
+from tests.permissions.environments import (
+    FOREIGN_ACCOUNT,
+    ORGANIZATION,
+    SECOND_FOREIGN_ACCOUNT,
+    Environment,
+    break_glass,
+    worker,
+)
 from tests.templates import Template, Templates
 
 Document = dict[str, Any]
@@ -29,6 +37,13 @@ class Principal:
     caller: str
     policies: list[str] = field(default_factory=list)
     context: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.caller.startswith("arn:"):
+            account = self.caller.split(":")[4]
+            # Every principal of an account in an organization has these keys.
+            keys = {"aws:PrincipalAccount": account, "aws:PrincipalOrgID": ORGANIZATION_OF.get(account, ORGANIZATION)}
+            self.context = keys | self.context
 
 
 @dataclass
@@ -56,9 +71,22 @@ class Account:
         return OPEN_KEY + self.id
 
 
+# All other accounts are in ORGANIZATION. The IDs of two organizations begin alike.
+SIMILAR_ORGANIZATION_ACCOUNT, MEMBER_ACCOUNT = "666666666666", "888888888888"
+ORGANIZATION_OF = {
+    FOREIGN_ACCOUNT: "o-lmno567890",
+    SECOND_FOREIGN_ACCOUNT: "o-zyxw987654",
+    SIMILAR_ORGANIZATION_ACCOUNT: f"{ORGANIZATION}7",
+}
 ADMINISTRATOR = "an administrator's policy"
 OPEN_KEY = "a key policy that delegates to IAM policies of account "  # with the account's id
 OPEN = "a policy that allows everything to everybody"
+OTHER_ADMINISTRATORS = {
+    "administrator of another account": FOREIGN_ACCOUNT,
+    "administrator of a second account": SECOND_FOREIGN_ACCOUNT,
+    "administrator of an account of another organization": SIMILAR_ORGANIZATION_ACCOUNT,
+    "administrator of another account of the organization": MEMBER_ACCOUNT,
+}
 NOT_FROM_A_TEMPLATE = (ADMINISTRATOR, OPEN_KEY, OPEN)
 # IAM evaluates a resource-based policy together with the principal's identity-based policies. The tests use two copies
 # of each principal to see the effect of the resource-based policy alone. The identity-based policies of one copy allow
@@ -131,9 +159,10 @@ def account_of(templates: Templates, environments: Iterable[Environment]) -> Acc
             "deploy": role(environments[0].deploy_role_arn, ADMINISTRATOR),
             "root": Principal(root, root, [ADMINISTRATOR]),
             "another administrator": role(f"arn:aws:iam::{id_}:role/another-administrator", ADMINISTRATOR),
-            "administrator of another account": role(
-                f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/administrator", ADMINISTRATOR
-            ),
+            **{
+                name: role(f"arn:aws:iam::{other}:role/administrator", ADMINISTRATOR)
+                for name, other in OTHER_ADMINISTRATORS.items()
+            },
             "principal without an ARN": Principal("", root, [ADMINISTRATOR]),
             # Only AWS can set aws:SourceAccount. A policy must refuse a user even if the user's requests had this key.
             "a user": Principal(user, user, context={"aws:SourceAccount": id_}),
@@ -160,7 +189,14 @@ def _copies(account: Account) -> Iterator[tuple[str, Principal]]:
     """Yield principals that show the effect of the resource-based policies alone."""
     administrators = [name for name in account.principals if name == "deploy" or name.startswith("break glass")]
     roles = [name for name in account.principals if name in account.trusts or name.startswith("worker")]
-    named = [name for name in roles if name.startswith("worker") or name.endswith(("/PullRole", "/Workers/Role"))]
+    named = [
+        name
+        for name in roles
+        if name.startswith("worker")
+        or name.endswith(("/PullRole", "/Workers/Role"))
+        or "/PushRoles/" in name
+        or "/CreateOnPush/" in name
+    ]
     for name in roles:
         yield name + WITH_EVERY_PERMISSION, role(account.principals[name].arn, ADMINISTRATOR)
     for name in administrators + named:
@@ -224,10 +260,13 @@ def _read(account: Account, environment: Environment, resources: dict[str, Any])
                 [topic] = [paths[reference["Ref"]] for reference in properties["Topics"]]
                 assert topic not in account.resource_policies, f"{topic} has two policies"
                 account.resource_policies[topic] = keep(path, "resource", properties["PolicyDocument"])
-            case "AWS::ECR::Repository" | "AWS::ECR::RepositoryCreationTemplate":
-                # tests/stacks/test_registry.py and test_create_on_push.py check the repository policies. The matrix
-                # does not evaluate them.
-                pass
+            case "AWS::ECR::Repository":
+                if document := properties.get("RepositoryPolicyText"):
+                    account.resource_policies[path] = keep(f"{path}/policy", "resource", document)
+            case "AWS::ECR::RepositoryCreationTemplate":
+                if text := properties.get("RepositoryPolicy"):
+                    document = json.loads(resolve(text, physical))
+                    account.resource_policies[path] = keep(f"{path}/policy", "resource", document)
             case kind:
                 # The custom resource of the first refresh has copies of policies as a property, so that a deployment
                 # runs the first refresh again when a policy changes.

@@ -124,7 +124,7 @@ def _analysts(account: str, name: str) -> Iterator[tuple[str, Caller]]:
     yield f"{name}, in another account", _role(arn(own, account=FOREIGN_ACCOUNT))
 
 
-def _issuer(workflow: dict[str, Any]) -> str:
+def issuer_of(workflow: dict[str, Any]) -> str:
     url = workflow.get("url", "https://gitlab.com") if "project" in workflow else f"https://{_GITHUB}"
     return str(url.removeprefix("https://"))
 
@@ -143,7 +143,7 @@ def _subject(workflow: dict[str, Any]) -> str:
 
 def _workflows(account: str, workflow: dict[str, Any]) -> Iterator[tuple[str, Caller]]:
     """Yield the callers that are a workflow, and similar callers."""
-    issuer, audience = _issuer(workflow), workflow.get("audience", "sts.amazonaws.com")
+    issuer, audience = issuer_of(workflow), workflow.get("audience", "sts.amazonaws.com")
 
     def caller(
         subject: str | None, audience: str | None = audience, account: str = account, host: str = issuer

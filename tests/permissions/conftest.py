@@ -1,20 +1,31 @@
 """A model of an AWS account with the resources of the templates. The templates are synthesized and read once."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.permissions.account import Account, account_of
 from tests.permissions.actions import actions_of, examples_of, exceptions, sources
 from tests.permissions.combinations import ENVIRONMENTS
-from tests.permissions.environments import ACCOUNT, DIRECT, ENV, REGION, write
-from tests.permissions.requests import Request, Target, requests_of, targets_of
+from tests.permissions.environments import ACCOUNT, DIRECT, ENV, REGION, Environment, write
+from tests.permissions.requests import Requests, Target, requests_of, targets_of
 from tests.templates import Templates, synthesize
 
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    """The templates of all environments of these tests, synthesized once."""
-    folder = tmp_path_factory.mktemp("environments")
-    write([ENV, DIRECT, *ENVIRONMENTS], folder)
+    """The templates of `env` and `direct`, synthesized once."""
+    return _synthesize([ENV, DIRECT], tmp_path_factory.mktemp("environments"))
+
+
+@pytest.fixture(scope="session")
+def combinations(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """The templates of the combinations of settings, synthesized once. Only rehearsals need them."""
+    return _synthesize(ENVIRONMENTS, tmp_path_factory.mktemp("combinations"))
+
+
+def _synthesize(environments: list[Environment], folder: Path) -> Templates:
+    write(environments, folder)
     return synthesize(folder, folder / "cdk.out")
 
 
@@ -47,5 +58,5 @@ def actions() -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="session")
-def requests(account: Account, targets: dict[str, Target], actions: dict[str, list[str]]) -> list[Request]:
+def requests(account: Account, targets: dict[str, Target], actions: dict[str, list[str]]) -> list[Requests]:
     return list(requests_of(account, targets, actions))

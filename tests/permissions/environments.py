@@ -1,5 +1,6 @@
 """The settings of the matrix, and the facts in them that the tests need, read without the code under test."""
 
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,11 +10,14 @@ from typing import Any
 from settings.names import pascal_case
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
-FOREIGN_ACCOUNT = "999999999999"
+FOREIGN_ACCOUNT, SECOND_FOREIGN_ACCOUNT = "999999999999", "777777777777"
+# The account of the matrix is in this organization too.
+ORGANIZATION = "o-abcd123456"
+CREATED = "created-by-a-push"
 
 # There are at least two of everything, so that the matrix notices code that treats only the first one. No connection of
-# `env` has all teams. The names of two teams start with the same word. The three teams cover every way to push that
-# the settings offer. Some roles have a path.
+# `env` has all teams. The names of two teams start with the same word, and so do the names of existing repositories of
+# two teams. The three teams cover every way to push that the settings offer. Some roles have a path.
 SETTINGS = f"""
 account = "{ACCOUNT}"
 region = "{REGION}"
@@ -21,15 +25,22 @@ secret_key = "customer"
 break_glass_role_arns = ["arn:aws:iam::{ACCOUNT}:role/BreakGlass", "arn:aws:iam::{ACCOUNT}:role/ops/OnCall"]
 [teams.analytics]
 repositories = ["app", "jobs/etl"]
+existing_repositories = ["web_scraper", "legacy/etl_job", "analytics/by-hand"]
+pull_accounts = ["{FOREIGN_ACCOUNT}", "{SECOND_FOREIGN_ACCOUNT}"]
+lifecycle = {{ protected_tags = ["release-*", "v1"], keep_images = 30, expire_untagged_after_days = 14 }}
+repository.app.lifecycle.keep_images = 5
 create_on_push = true
 push.permission_sets = ["DataAnalyst", "DataEngineer"]
 push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/analytics-ci", "arn:aws:iam::{ACCOUNT}:role/ci/analytics-nightly"]
 [teams.analytics-x]
 repositories = ["app", "jobs/etl"]
+existing_repositories = ["web_scraper2", "legacy/etl_job2"]
+pull_organization = "{ORGANIZATION}"
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/ana", "arn:aws:iam::{ACCOUNT}:user/staff/ben"]
 push.require_mfa = true
 [teams.risk]
 repositories = ["var"]
+others_may_push_because = "a backup tool pushes"
 create_on_push = true
 push.role_arns = ["arn:aws:iam::{FOREIGN_ACCOUNT}:role/risk-ci"]
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/cem", "arn:aws:iam::{ACCOUNT}:user/dora"]
@@ -51,6 +62,8 @@ image_tag = "1"
 image_tag = "1"
 cpu_units = 1024
 memory_mib = 2048
+[ecs.tasks."web_scraper"]
+image_tag = "1"
 [ecs.tasks."analytics-x/app"]
 image_tag = "1"
 [ecs.tasks."analytics-x/jobs/etl"]
@@ -59,7 +72,7 @@ image_tag = "1"
 emails = ["ops@example.com", "data@example.com"]
 """
 # A second environment in the same account. Its workers also pull directly, and its stack creates the workers' role. No
-# connection has the team `direct-archive`.
+# connection has the team `direct-archive`. The team `direct-z` has only an existing repository.
 SETTINGS_DIRECT = f"""
 account = "{ACCOUNT}"
 region = "{REGION}"
@@ -68,18 +81,21 @@ secret_key = "customer"
 break_glass_role_arns = ["arn:aws:iam::{ACCOUNT}:role/DirectBreakGlass"]
 [teams.direct]
 repositories = ["app", "other-app"]
+existing_repositories = ["old_app", "old/app"]
 push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/direct-ci"]
 [teams.direct-x]
 repositories = ["app"]
 push.permission_sets = ["DirectAnalyst"]
-pull_accounts = ["{FOREIGN_ACCOUNT}"]
-pull_organization = "o-abcd123456"
+pull_accounts = ["{SECOND_FOREIGN_ACCOUNT}", "{FOREIGN_ACCOUNT}"]
+pull_organization = "{ORGANIZATION}"
 [teams.direct-z]
-repositories = ["app"]
+existing_repositories = ["old_app_z"]
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/zoe"]
 [teams.direct-archive]
 repositories = ["app"]
+existing_repositories = ["archive_app"]
 others_may_push_because = "a backup tool pushes"
+pull_accounts = ["{SECOND_FOREIGN_ACCOUNT}", "{FOREIGN_ACCOUNT}"]
 push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/direct-ci"]
 [connections.docker_direct]
 teams = ["direct", "direct-x"]
@@ -150,8 +166,32 @@ class Environment:
 
     @property
     def teams(self) -> dict[str, list[str]]:
-        """A dict of team to the team's repositories."""
-        return {team: list(settings["repositories"]) for team, settings in self.settings["teams"].items()}
+        """A dict of team to the team's managed repositories."""
+        return {team: list(settings.get("repositories", [])) for team, settings in self.settings["teams"].items()}
+
+    def others_may_push(self, team: str) -> bool:
+        return "others_may_push_because" in self.settings["teams"][team]
+
+    def has_repository_policy(self, team: str) -> bool:
+        """Return whether the managed repositories of a team have a policy."""
+        readers = {"pull_accounts", "pull_organization"}
+        return not self.others_may_push(team) or bool(readers.intersection(self.settings["teams"][team]))
+
+    @property
+    def prefixed(self) -> dict[str, list[str]]:
+        """The managed repositories, and a repository `app` with the prefix of each team that has none.
+
+        A team with create_on_push also has a repository that a push created.
+        """
+        created = {team: [CREATED] if team in self.creating_teams else [] for team in self.teams}
+        return {team: (names or ["app"]) + created[team] for team, names in self.teams.items()}
+
+    @property
+    def existing(self) -> dict[str, list[str]]:
+        """A dict of team to the full names of the team's repositories that the deployment does not manage."""
+        return {
+            team: list(settings.get("existing_repositories", [])) for team, settings in self.settings["teams"].items()
+        }
 
     @property
     def creating_teams(self) -> list[str]:
@@ -169,7 +209,7 @@ class Environment:
         return {
             repository: Task(
                 f"{self.name}/EcsTasks/{pascal_case(repository)}",
-                self.arn("ecs", f"task-definition/{self.name}-{repository.replace('/', '-')}"),
+                self.arn("ecs", f"task-definition/{self.name}-{re.sub('[/_]', '-', repository)}"),
                 task.get("cpu_units", 256),
                 task.get("memory_mib", 512),
             )
@@ -196,6 +236,12 @@ class Environment:
     def push_role(self, team: str) -> str:
         """Return the construct path of a team's push role."""
         return f"{self.name}/Access/PushRoles/{pascal_case(team)}"
+
+    def repository(self, team: str, name: str) -> str:
+        """Return the construct path of the resource that sets the policy of a repository."""
+        if name == CREATED:
+            return f"{self.name}/Registry/CreateOnPush/{pascal_case(team)}/Template"
+        return f"{self.name}/Registry/Repositories/{pascal_case(team)}/{pascal_case(name)}"
 
     def creation_role(self, team: str) -> str:
         """Return the construct path of the role with which ECR creates a team's repositories."""

@@ -2,16 +2,17 @@
 //
 // stdin:  {"policies": {id: {"kind": "identity" | "resource" | "trust", "document": …}},
 //          "situations": [{"principal", "resource", "account", "context", "identity": [id], "resource_policy": id or null}],
-//          "actions": [name], "requests": [[number of the request's situation, number of its action]]}
-// stdout: ["Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied"], in the order of the requests. If a request or policy
-//         cannot be evaluated, the whole batch fails. Such a request never counts as denied.
+//          "actions": [[name]],
+//          "requests": [[number of the requests' situation, number of the list of their actions]]}
+// stdout: a string for each entry of "requests", with a character for each action: "1" if it is allowed, else "0". If a
+//         request or policy cannot be evaluated, the whole batch fails. Such a request never counts as denied.
 //
 // Requests to which the same statements apply are one question, and the question is decided once. With "one_by_one": true,
 // every request is decided separately.
 //
 // With "mutants", the output tells for each mutant whether the decision on at least one request is not the expected one:
 //         {"mutants": [{"policy": id, "kind", "document", "before": statement or null, "after": statement or null}],
-//          "expected": [whether the request must be allowed]}
+//          "expected": [a string like those of the output]}
 // "document" replaces the policy. It differs from the policy in one statement: "before" without the mistake, "after" with
 // the mistake.
 //
@@ -44,8 +45,8 @@ function validated(id, { kind, document }) {
 // runSimulation, the variant with checks, drops encryption contexts. It refuses the ARN of a function version, because the
 // ARN might name an alias. It also refuses actions that its data does not contain. Other checks replace the ones of
 // runSimulation: validated() checks the policies, and the tests check the list of actions (actions.py).
-function decide(situation, action, policies) {
-  return runUnsafeSimulation(
+function isAllowed(situation, action, policies) {
+  const decision = runUnsafeSimulation(
     {
       request: {
         principal: situation.principal,
@@ -60,6 +61,8 @@ function decide(situation, action, policies) {
     },
     {},
   )
+  if (!['Allowed', 'ImplicitlyDenied', 'ExplicitlyDenied'].includes(decision)) throw new Error(`unknown decision ${decision}`)
+  return decision === 'Allowed'
 }
 
 function cached(make) {
@@ -82,7 +85,7 @@ const names = cached((pattern) =>
       document: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: pattern, Resource: '*' }] },
     })
     const situation = { ...PROBE, account: '123456789012', identity: ['probe'], resource_policy: null }
-    return decide(situation, action, { probe }) === 'Allowed'
+    return isAllowed(situation, action, { probe })
   }),
 )
 
@@ -117,122 +120,155 @@ const holds = cached((condition) => {
   const probe = validated('conditions', { kind: 'identity', document })
   return cached((context) => {
     const situation = { ...PROBE, account: '123456789012', identity: ['probe'], resource_policy: null, context: JSON.parse(context) }
-    return decide(situation, 's3:GetObject', { probe }) === 'Allowed'
+    return isAllowed(situation, 's3:GetObject', { probe })
   })
 })
 
-// The situations and actions to which a statement applies. The element Principal is not considered.
-function application(statement) {
+// The situations and lists of actions to which a statement applies. The element Principal is not considered.
+const application = cached((text) => {
+  const statement = JSON.parse(text)
   const conditions = Object.entries(statement.Condition ?? {}).flatMap(([operator, byKey]) =>
     Object.entries(byKey).map(([key, values]) => [key, holds(JSON.stringify({ [operator]: { [key]: values } }))]),
   )
-  const isOn = cached((resource) => isOfStatement(resource, statement))
-  const inSituation = ({ context, resource }) =>
-    isOn(resource) && conditions.every(([key, hold]) => hold(JSON.stringify(key in context ? { [key]: context[key] } : {})))
-  return { inSituation, names: cached((action) => isNamed(action, statement)) }
-}
+  const [onResource, inContext] = [[], []]
+  const isOn = ({ resource, resourceNumber }) => (onResource[resourceNumber] ??= isOfStatement(resource, statement))
+  const holdIn = ({ context, contextNumber }) =>
+    (inContext[contextNumber] ??= conditions.every(([key, hold]) => hold(JSON.stringify(key in context ? { [key]: context[key] } : {}))))
+  return {
+    inSituation: (situation) => isOn(situation) && holdIn(situation),
+    named: cached((actions) => actions.map((action) => isNamed(action, statement))),
+  }
+})
 
 // Whether a statement names a principal that is not a whole account.
 function namesPrincipals({ Principal }) {
   return !/^(\*|arn:aws:iam::\d{12}:root)$/.test(Principal?.AWS ?? Principal ?? '*')
 }
 
-// For each request, the number of its question. Requests that are the same question get the same number. They have the same
+// For each entry of the requests, the numbers of its actions' questions. Requests that are the same question get the same number. They have the same
 // decision, because the following is the same:
 // - the service,
 // - the statements that apply: their actions, resources and conditions match the request,
 // - the accounts of the principal and of the resource, and the principal if one of these statements names principals.
-function questionsOf({ policies, situations, requests, one_by_one }) {
-  if (one_by_one) return requests.map((_, index) => index)
-  const statementsOf = cached((id) =>
-    policies[id].document.Statement.map((statement) => ({
-      text: `${policies[id].kind} ${JSON.stringify(statement)}`,
-      application: application(statement),
-      namesPrincipals: namesPrincipals(statement),
-    })),
-  )
-  // The statements that name an action. Actions of a service with the same statements get the same object.
-  const namedBy = cached((ids) => {
-    const all = ids.split('\n').flatMap(statementsOf)
-    const same = cached((_, statements) => statements)
-    return cached((action) => {
-      const statements = all.filter((each) => each.application.names(action))
-      const service = action.slice(0, action.indexOf(':'))
-      return same(`${service} ${statements.map((each) => all.indexOf(each))}`, statements)
-    })
-  })
+function questionsOf({ policies, situations, actions, requests, one_by_one }) {
+  let count = 0
+  if (one_by_one) return requests.map(([, list]) => actions[list].map(() => count++))
   const numbers = new Map()
   const numberOf = (...question) => {
     const text = question.join('\n')
-    if (!numbers.has(text)) numbers.set(text, numbers.size)
+    if (!numbers.has(text)) numbers.set(text, count++)
     return numbers.get(text)
   }
-  const ofSituation = situations.map((situation) => {
-    const { principal, account, identity, resource, resource_policy } = situation
-    const named = namedBy([...identity, ...(resource_policy ? [resource_policy] : [])].join('\n'))
-    const byStatements = cached((statements, action) => {
-      const applying = statements.filter((each) => each.application.inSituation(situation))
-      return numberOf(
-        action.slice(0, action.indexOf(':')),
-        applying.map(({ text }) => text),
+  const statementsOf = cached((id) =>
+    policies[id].document.Statement.map((statement) => ({
+      number: numberOf(policies[id].kind, JSON.stringify(statement)),
+      application: application(JSON.stringify(statement)),
+      namesPrincipals: namesPrincipals(statement),
+    })),
+  )
+  // The actions of a list in groups: the actions of one service that the same statements of these policies name.
+  const groupsOf = cached((key, ids, list) => {
+    const all = ids.flatMap(statementsOf)
+    const named = all.map((each) => each.application.named(list))
+    const groups = new Map()
+    list.forEach((action, index) => {
+      const service = action.slice(0, action.indexOf(':'))
+      const group = `${service} ${all.map((_, number) => (named[number][index] ? number : ''))}`
+      if (!groups.has(group)) groups.set(group, { service, statements: all.filter((_, n) => named[n][index]), indices: [] })
+      groups.get(group).indices.push(index)
+    })
+    return [...groups.values()]
+  })
+  return requests.map(([number, list]) => {
+    const { principal, account, identity, resource, resource_policy } = situations[number]
+    const ids = [...identity, ...(resource_policy ? [resource_policy] : [])]
+    const found = new Array(actions[list].length)
+    for (const { service, statements, indices } of groupsOf(`${list} ${ids}`, ids, actions[list])) {
+      const applying = statements.filter((each) => each.application.inSituation(situations[number]))
+      const question = numberOf(
+        service,
+        applying.map(({ number }) => number),
         account,
         !!resource_policy,
         applying.some((each) => each.namesPrincipals) ? principal : (principal.split(':')[4] ?? principal),
       )
-    })
-    return (action) =>
-      isSpecial(action, resource) ? numberOf(action, principal, resource, identity, resource_policy) : byStatements(named(action), action)
+      for (const index of indices) {
+        const action = actions[list][index]
+        found[index] = isSpecial(action, resource) ? numberOf(action, principal, resource, identity, resource_policy) : question
+      }
+    }
+    return found
   })
-  return requests.map(([number, action]) => ofSituation[number](action))
 }
 
-function decisions(batch, real) {
-  const questions = questionsOf(batch)
-  const answered = cached((question, number, action) => decide(batch.situations[number], action, real))
-  return batch.requests.map(([number, action], index) => answered(questions[index], number, action))
+function decisions({ situations, actions, requests }, questions, real) {
+  const known = []
+  return requests.map(([number, list], request) =>
+    actions[list].reduce((answers, action, index) => {
+      const question = questions[request][index]
+      known[question] ??= isAllowed(situations[number], action, real) ? '1' : '0'
+      return answers + known[question]
+    }, ''),
+  )
 }
 
-function areCaught(batch, real) {
-  const questions = questionsOf(batch)
-  const ofSituation = cached(() => [])
-  batch.requests.forEach(([number], index) => ofSituation(number).push(index))
+function areCaught({ situations, actions, requests, expected, mutants }, questions, real) {
   const concerned = cached((policy) =>
-    batch.situations.flatMap(({ identity, resource_policy }, number) =>
-      identity.includes(policy) || resource_policy === policy ? [number] : [],
+    requests.flatMap(([number], request) =>
+      situations[number].identity.includes(policy) || situations[number].resource_policy === policy ? [request] : [],
     ),
   )
-  return batch.mutants.map((mutant) => {
+  return mutants.map((mutant) => {
     const wrong = { ...real, [mutant.policy]: validated(mutant.policy, mutant) }
-    const [before, after] = [mutant.before, mutant.after].map((statement) => statement && application(statement))
+    const [before, after] = [mutant.before, mutant.after].map((statement) => statement && application(JSON.stringify(statement)))
     const isSameOtherwise =
       mutant.before?.Effect === mutant.after?.Effect &&
       JSON.stringify(mutant.before?.Principal) === JSON.stringify(mutant.after?.Principal)
-    const decided = cached((_, number, action) => decide(batch.situations[number], action, wrong))
-    const asked = concerned(mutant.policy)
-    const place = asked.findIndex((number) => {
-      const [was, is] = [before, after].map((each) => each?.inSituation(batch.situations[number]))
+    // The expected decision that a mistake can change, if the statement applies only with the mistake or only without it.
+    const [gained, lost] = [mutant.after?.Effect === 'Allow' ? '0' : '1', mutant.before?.Effect === 'Allow' ? '1' : '0']
+    // A mistake that adds a principal changes the decisions for this principal.
+    const named = mutant.after && namesPrincipals(mutant.after) ? JSON.stringify(mutant.after.Principal) : undefined
+    const isNamedIn = ({ principal, context }) => [principal, context['aws:PrincipalArn']].some((each) => each && named.includes(each))
+    const decided = cached((_, situation, action) => (isAllowed(situation, action, wrong) ? '1' : '0'))
+
+    const isCaughtBy = (request, isLikely) => {
+      const [situation, list] = [situations[requests[request][0]], actions[requests[request][1]]]
+      const [was, is] = [before, after].map((each) => each?.inSituation(situation))
       if (!was && !is) return false
-      return ofSituation(number).some((index) => {
-        const action = batch.requests[index][1]
-        const [applied, applies] = [!!was && before.names(action), !!is && after.names(action)]
+      const [namedBefore, namedAfter] = [was && before.named(list), is && after.named(list)]
+      const principal = is && named ? situation.principal : ''
+      return list.some((action, index) => {
+        const [applied, applies] = [!!was && namedBefore[index], !!is && namedAfter[index]]
         // A mistake can change only decisions to which one of the two statements applies.
         if (applied === applies && (!applied || isSameOtherwise)) return false
+        const must = expected[request][index]
+        const couldChange = applied === applies || must === (applies ? gained : lost)
+        if (isLikely !== (couldChange && (!named || isNamedIn(situation)))) return false
         // Requests that are the same question stay the same question if the same statements apply.
-        const principal = applies && namesPrincipals(mutant.after) ? batch.situations[number].principal : ''
-        const decision = decided(`${questions[index]} ${applied} ${applies} ${principal}`, number, action)
-        return (decision === 'Allowed') !== batch.expected[index]
+        const question = `${questions[request][index]} ${applied} ${applies} ${applies ? principal : ''}`
+        return decided(question, situation, action) !== must
       })
-    })
-    // A situation that catches one mutant often catches the next mutant too. Move it to the front.
+    }
+
+    const asked = concerned(mutant.policy)
+    let place = asked.findIndex((request) => isCaughtBy(request, true))
+    if (place < 0) place = asked.findIndex((request) => isCaughtBy(request, false))
+    // A request that catches one mutant often catches the next mutant too. Move it to the front.
     if (place > 0) asked.unshift(...asked.splice(place, 1))
     return place >= 0
   })
 }
 
 function answer(batch) {
-  batch.requests = batch.requests.map(([number, action]) => [number, batch.actions[action]])
+  const [resources, contexts] = [new Map(), new Map()]
+  const numberIn = (known, text) => known.get(text) ?? known.set(text, known.size).size - 1
+  for (const situation of batch.situations) {
+    situation.resourceNumber = numberIn(resources, situation.resource)
+    situation.contextNumber = numberIn(contexts, JSON.stringify(situation.context))
+  }
   const real = Object.fromEntries(Object.entries(batch.policies).map(([id, policy]) => [id, validated(id, policy)]))
-  return batch.mutants ? areCaught(batch, real) : decisions(batch, real)
+  const questions = questionsOf(batch)
+  return batch.mutants ? areCaught(batch, questions, real) : decisions(batch, questions, real)
 }
 
 async function input() {

@@ -3,10 +3,16 @@
 A function returns the permissions of one kind of principal. The rules read the settings, but not the code under test.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from tests.permissions.account import ADMINISTRATOR as ADMINISTRATORS_POLICY
-from tests.permissions.account import WITH_EVERY_PERMISSION, Account, similar_names
+from tests.permissions.account import (
+    ORGANIZATION_OF,
+    OTHER_ADMINISTRATORS,
+    WITH_EVERY_PERMISSION,
+    Account,
+    similar_names,
+)
 from tests.permissions.callers import (
     OF_EC2,
     OF_ECR,
@@ -18,7 +24,7 @@ from tests.permissions.callers import (
     user_callers,
     workflow_callers,
 )
-from tests.permissions.environments import Environment
+from tests.permissions.environments import CREATED, ORGANIZATION, Environment
 
 Permissions = dict[str, set[str]]  # target to actions; requests.py defines the names of the targets
 
@@ -31,7 +37,32 @@ PUSH = {
     "ecr:UploadLayerPart",
 }
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+# Reading the metadata of images and of the repository. A preview of the lifecycle policy deletes nothing.
+LOOK = {
+    "ecr:DescribeImageScanFindings",
+    "ecr:DescribeImages",
+    "ecr:DescribeRepositories",
+    "ecr:GetLifecyclePolicy",
+    "ecr:GetLifecyclePolicyPreview",
+    "ecr:ListImages",
+    "ecr:ListTagsForResource",
+    "ecr:StartLifecyclePolicyPreview",
+}
 LOG_IN = {"ecr:GetAuthorizationToken"}
+# The actions that the policy of a repository denies to all but a few principals.
+WRITE_IMAGES = (PUSH - PULL) | {"ecr:BatchImportUpstreamImage"}
+CHANGE_REPOSITORY = {
+    "ecr:BatchDeleteImage",
+    "ecr:DeleteLifecyclePolicy",
+    "ecr:DeleteRepository",
+    "ecr:DeleteRepositoryPolicy",
+    "ecr:PutImageTagMutability",
+    "ecr:PutLifecyclePolicy",
+    "ecr:SetRepositoryPolicy",
+    "ecr:TagResource",
+    "ecr:UntagResource",
+    "ecr:UpdateImageStorageClass",
+}
 CREATE_REPOSITORY = {
     "ecr:CreateRepository",
     "ecr:PutLifecyclePolicy",
@@ -106,6 +137,12 @@ TOPIC_EXCEPT_PUBLISH = {
     "sns:UntagResource",
 }
 EVERYTHING = {"*"}  # every action that the service has for the resource's type, except NEVER
+
+
+def everything_except(actions: set[str]) -> set[str]:
+    return EVERYTHING | {f"not {action}" for action in actions}
+
+
 # No principal may copy a docker login to another Region or account.
 NEVER = {"secretsmanager:AssociateCrossAccountReplica", "secretsmanager:ReplicateSecretToRegions"}
 
@@ -135,7 +172,7 @@ def images(environment: Environment, teams: Iterable[str]) -> list[str]:
     """Return the repositories of these teams, also the ones that are not in the settings."""
     found = []
     for team in teams:
-        for name in environment.teams[team]:
+        for name in environment.prefixed[team]:
             full = f"{team}/{name}"
             found += [*also_with_unknown_transport(full), f"{full}/below"]
             found += [f"{team}/{other}" for other in similar_names(name).values()]
@@ -143,8 +180,30 @@ def images(environment: Environment, teams: Iterable[str]) -> list[str]:
     return found
 
 
+def repositories(environment: Environment, team: str) -> list[str]:
+    """Return the repositories of a team with a policy: the managed ones, and one that a push created."""
+    created = [CREATED] if team in environment.creating_teams else []
+    names = [f"{team}/{name}" for name in environment.teams[team] + created]
+    return also_with_unknown_transport(*names) + [f"{name} over http" for name in names]
+
+
 def images_over_http(environment: Environment, teams: Iterable[str]) -> list[str]:
-    return [f"{team}/{name} over http" for team in teams for name in environment.teams[team]]
+    return [f"{team}/{name} over http" for team in teams for name in environment.prefixed[team]]
+
+
+def existing(environment: Environment, teams: Iterable[str], names: Collection[str] = ()) -> list[str]:
+    """Return the existing repositories of these teams. The settings have their names, so their tags do not matter.
+
+    Args:
+        names: only these repositories. By default, all of them.
+    """
+    return [
+        target
+        for team in teams
+        for name in environment.existing[team]
+        if not names or name in names
+        for target in (*also_with_unknown_transport(name), f"{name}, tagged {team}", f"{name}, tagged another-team")
+    ]
 
 
 def pulls(environment: Environment, teams: Iterable[str]) -> Permissions:
@@ -154,7 +213,9 @@ def pulls(environment: Environment, teams: Iterable[str]) -> Permissions:
     """
     teams = list(teams)
     tagged = [f"{team}/app, tagged {other}" for team in teams for other in teams if other != team]
-    return each(images(environment, teams) + images_over_http(environment, teams) + tagged, PULL)
+    over_http = [f"{name} over http" for team in teams for name in environment.existing[team]]
+    over_http += images_over_http(environment, teams)
+    return each(images(environment, teams) + existing(environment, teams) + over_http + tagged, PULL)
 
 
 def key_uses(environment: Environment, of: str, connections: Iterable[str]) -> list[str]:
@@ -219,16 +280,26 @@ def key_in_any_way(environment: Environment) -> list[str]:
 
 
 def push_role(environment: Environment, team: str) -> Permissions:
-    """Analysts push the images of their team, and only over HTTPS."""
-    return {"no specific resource": LOG_IN, **each(images(environment, [team]), PUSH)}
+    """Analysts push, pull and look at the images of their team, and only over HTTPS."""
+    own = images(environment, [team]) + existing(environment, [team])
+    return {"no specific resource": LOG_IN, **each(own, PUSH | PULL | LOOK)}
 
 
 def creation_role(environment: Environment, team: str) -> Permissions:
-    """ECR creates repositories of the team, which have no tag before."""
+    """ECR creates repositories of the team, which have no tag before. It cannot change repositories that exist."""
     others = ["another-team", *similar_names(team).values(), *(other for other in environment.teams if other != team)]
     tagged = [f"{team}/app, {tag}" for tag in ("untagged", *(f"tagged {other}" for other in others))]
     own = [*images(environment, [team]), *images_over_http(environment, [team])]
-    return each(own + tagged, CREATE_REPOSITORY)
+    for name in environment.existing[team]:
+        if name.startswith(f"{team}/"):
+            hows = [" over http", "/below"]
+            hows += [how for how, other in similar_names(name).items() if other.startswith(f"{team}/")]
+            own += [*existing(environment, [team], [name]), *(f"{name}{how}" for how in hows)]
+    found = each(own + tagged, CREATE_REPOSITORY)
+    if environment.break_glass_arns and not environment.others_may_push(team):
+        managed = [name for name in repositories(environment, team) if CREATED not in name]
+        found |= each(managed, CREATE_REPOSITORY - CHANGE_REPOSITORY)
+    return found
 
 
 def pull_role(environment: Environment, connection: str) -> Permissions:
@@ -316,7 +387,10 @@ def execution_role(environment: Environment, repository: str) -> Permissions:
     """The execution role of a Fargate task pulls the task's image and writes the task's log."""
     own = [*also_with_unknown_transport(repository), f"{repository} over http"]
     # The settings name the repository, so its tag does not matter.
-    team, name = repository.split("/", 1)
+    for team, names in environment.existing.items():
+        if repository in names:
+            own += [f"{repository}, tagged {team}", f"{repository}, tagged another-team"]
+    team, _, name = repository.partition("/")
     others = ["another-team", *similar_names(team).values(), *(other for other in environment.teams if other != team)]
     tags = ["untagged", *(f"tagged {other}" for other in others)]
     tagged = [f"{repository}, {tag}" for tag in tags if name == "app"]
@@ -334,9 +408,20 @@ def administrator(environment: Environment) -> Permissions:
     """Administrators of the account can neither read nor write a secret value."""
     topic = f"alert topic of {environment.name}"
     topics = also_with_unknown_transport(topic) if environment.creates_topic else []
+    images: Permissions = {}
+    for team in environment.teams:
+        if not environment.has_repository_policy(team):
+            continue
+        denied = set() if environment.others_may_push(team) else WRITE_IMAGES | CHANGE_REPOSITORY
+        # Without break-glass roles, an administrator can change a repository.
+        images |= each(
+            repositories(environment, team),
+            everything_except(denied if environment.break_glass_arns else denied - CHANGE_REPOSITORY),
+        )
     # Without break-glass roles, an administrator can cancel the deletion of a secret.
     on_secrets = READ_METADATA if environment.break_glass_arns else READ_METADATA | RESTORE_SECRET
     return {
+        **images,
         **each(secrets(environment), on_secrets),
         **each(key_in_any_way(environment), ADMINISTER_KEY),
         **each(failures(environment) + topics, EVERYTHING),
@@ -357,8 +442,29 @@ def writer(environment: Environment, connection: str) -> Permissions:
     }
 
 
+def pusher(environment: Environment, team: str) -> Permissions:
+    """What the policies of the team's repositories allow to the push role in addition."""
+    return on_protected(environment, [team], WRITE_IMAGES)
+
+
+def on_protected(environment: Environment, teams: Iterable[str], actions: set[str]) -> Permissions:
+    """Return permissions on the repositories of the teams that protect their repositories."""
+    protected = [team for team in teams if not environment.others_may_push(team)]
+    return each([name for team in protected for name in repositories(environment, team)], actions)
+
+
+def another_account(environment: Environment, account: str, organization: str) -> Permissions:
+    """Administrators of other accounts can pull from the repositories whose policy names their account."""
+    found = []
+    for team, settings in environment.settings["teams"].items():
+        if account in settings.get("pull_accounts", []) or organization == settings.get("pull_organization"):
+            found += repositories(environment, team)
+    return each(found, PULL)
+
+
 def break_glass(environment: Environment) -> Permissions:
     return {
+        **on_protected(environment, environment.teams, CHANGE_REPOSITORY),
         **each(secrets(environment), READ_SECRET | ROLL_BACK | RESTORE_SECRET | CHANGE_SECRET_POLICY),
         **each(key_for_secrets(environment, "key"), DECRYPT),
     }
@@ -366,6 +472,7 @@ def break_glass(environment: Environment) -> Permissions:
 
 def deploy(environment: Environment) -> Permissions:
     return {
+        **on_protected(environment, environment.teams, WRITE_IMAGES | CHANGE_REPOSITORY),
         **each(secrets(environment), EVERYTHING),
         **each(key_for_secrets(environment, "key"), ENCRYPT | {"kms:Encrypt"}),
         **each(key_tests(environment), ENCRYPT),
@@ -373,7 +480,10 @@ def deploy(environment: Environment) -> Permissions:
 
 
 def root(environment: Environment) -> Permissions:
-    return each(secrets(environment), CHANGE_SECRET_POLICY | RESTORE_SECRET)
+    return {
+        **on_protected(environment, environment.teams, WRITE_IMAGES | CHANGE_REPOSITORY),
+        **each(secrets(environment), CHANGE_SECRET_POLICY | RESTORE_SECRET),
+    }
 
 
 def alarms(environment: Environment) -> Permissions:
@@ -397,12 +507,20 @@ def with_own_permissions(environment: Environment) -> Iterator[tuple[str, Permis
     for repository, task in environment.tasks.items():
         yield f"{task.path}/ExecutionRole", execution_role(environment, repository)
     yield "CloudWatch", alarms(environment)
+    for name, account in OTHER_ADMINISTRATORS.items():
+        yield name, another_account(environment, account, ORGANIZATION_OF.get(account, ORGANIZATION))
     for name in environment.rules:
         yield f"EventBridge for {name}", alarms(environment)
 
 
 def in_addition(environment: Environment) -> Iterator[tuple[str, Permissions]]:
     """Yield what administrators may do in addition, if they have the ARN of a principal that the policies name."""
+    for team in environment.teams:
+        yield environment.push_role(team) + WITH_EVERY_PERMISSION, pusher(environment, team)
+    for team in environment.creating_teams:
+        in_addition_to_others = on_protected(environment, [team], WRITE_IMAGES | CHANGE_REPOSITORY)
+        created = {name: actions for name, actions in in_addition_to_others.items() if CREATED in name}
+        yield environment.creation_role(team) + WITH_EVERY_PERMISSION, created
     for name in environment.workers:
         yield name + WITH_EVERY_PERMISSION, reader(environment)
     for connection in environment.connections:
@@ -435,7 +553,21 @@ def both(first: Permissions, second: Permissions) -> Permissions:
 
 def _add(found: Permissions, more: Permissions) -> None:
     for target, actions in more.items():
-        found[target] = EVERYTHING if EVERYTHING in (found.get(target), actions) else found.get(target, set()) | actions
+        found[target] = _union(found.get(target, set()), actions)
+
+
+def _union(one: set[str], other: set[str]) -> set[str]:
+    both = one | other
+    if "*" not in both:
+        return both
+    # An exception of one set is no exception of the union if the other set has the action.
+    exceptions = {action.removeprefix("not ") for action in both if action.startswith("not ")}
+    return everything_except({action for action in exceptions if not (is_in(action, one) or is_in(action, other))})
+
+
+def is_in(action: str, allowed: Collection[str]) -> bool:
+    """Return whether an action is in a set of the table."""
+    return action in allowed or ("*" in allowed and f"not {action}" not in allowed)
 
 
 def ways_to_assume(role: str, caller: str) -> set[str]:

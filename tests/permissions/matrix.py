@@ -1,18 +1,17 @@
 """The comparison of IAM's decisions with the table of expected.py, for the policies of one account."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from tests.permissions import simulator
 from tests.permissions.account import Account
 from tests.permissions.callers import callers_of
-from tests.permissions.expected import EVERYTHING, NEVER, assumed_by, expected_in, ways_to_assume
-from tests.permissions.requests import Request, Target
+from tests.permissions.expected import NEVER, assumed_by, expected_in, is_in, ways_to_assume
+from tests.permissions.requests import Requests, Target
+from tests.permissions.simulator import Decisions
 
 # AWS allows this action to every principal, even if a policy denies the action (API reference, GetCallerIdentity).
 NEEDS_NO_PERMISSION = "sts:GetCallerIdentity"
-NOTHING: set[str] = set()
 # The actions with which a caller assumes a role or adds data to its session.
 ASSUME_A_ROLE = (
     "sts:AssumeRole",
@@ -25,51 +24,53 @@ ASSUME_A_ROLE = (
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt of a caller to assume a role."""
+    """The attempts of a caller to assume a role in every way."""
 
     role: str
     caller: str
-    action: str
 
 
-def are_expected(account: Account, requests: Iterable[Request]) -> list[bool]:
-    """Return for each request whether the table allows it."""
+def are_expected(account: Account, requests: Iterable[Requests]) -> list[Decisions]:
+    """Return the decisions of the table on all requests."""
     table = expected_in(account)
-    return [_is_expected(table[request.principal].get(request.target, NOTHING), request.action) for request in requests]
+    known: dict[tuple[frozenset[str], int], Decisions] = {}
+    found = []
+    for principal, target, actions in requests:
+        allowed = frozenset(table[principal].get(target, ()))
+        if (allowed, id(actions)) not in known:
+            known[allowed, id(actions)] = "".join("01"[_is_expected(allowed, action)] for action in actions)
+        found.append(known[allowed, id(actions)])
+    return found
 
 
-def _is_expected(allowed: set[str], action: str) -> bool:
-    if action in allowed or action == NEEDS_NO_PERMISSION:
-        return action not in NEVER
-    return allowed == EVERYTHING and action not in NEVER
+def _is_expected(allowed: frozenset[str], action: str) -> bool:
+    return (is_in(action, allowed) or action == NEEDS_NO_PERMISSION) and action not in NEVER
 
 
-def attempts_of(account: Account) -> Iterator[Attempt]:
-    """Yield an attempt of every caller to assume every role in every way."""
-    for role in account.trusts:
-        for caller in callers_of(account):
-            for action in ASSUME_A_ROLE:
-                yield Attempt(role, caller, action)
+def attempts_of(account: Account) -> list[Attempt]:
+    """Return the attempts of every caller to assume every role."""
+    return [Attempt(role, caller) for role in account.trusts for caller in callers_of(account)]
 
 
 def questions_of(account: Account, attempts: Iterable[Attempt]) -> list[simulator.Question]:
-    """Return a question for each attempt. The attempts must be grouped by role and caller."""
+    """Return a question for each entry of the attempts."""
     callers = callers_of(account)
+    return [simulator.question_of_a_trust(account, t.role, callers[t.caller], ASSUME_A_ROLE) for t in attempts]
+
+
+def are_expected_attempts(account: Account, attempts: Iterable[Attempt]) -> list[Decisions]:
+    """Return the decisions of the table on all attempts."""
+    table = {role: who for environment in account.environments for role, who in assumed_by(environment).items()}
+    assert set(account.trusts) == set(table), "the table has other roles than the templates"
     return [
-        question
-        for (role, caller), group in groupby(attempts, key=lambda attempt: (attempt.role, attempt.caller))
-        for question in simulator.questions_of_a_trust(account, role, callers[caller], [a.action for a in group])
+        "".join(
+            "01"[t.caller in table[t.role] and action in ways_to_assume(t.role, t.caller)] for action in ASSUME_A_ROLE
+        )
+        for t in attempts
     ]
 
 
-def are_expected_attempts(account: Account, attempts: Iterable[Attempt]) -> list[bool]:
-    """Return for each attempt whether the table allows it."""
-    table = {role: who for environment in account.environments for role, who in assumed_by(environment).items()}
-    assert set(account.trusts) == set(table), "the table has other roles than the templates"
-    return [a.caller in table[a.role] and a.action in ways_to_assume(a.role, a.caller) for a in attempts]
-
-
-Batch = tuple[Account, dict[str, Target], Sequence[Request]]
+Batch = tuple[Account, dict[str, Target], Sequence[Requests]]
 
 
 def wrong_decisions_in(batches: Sequence[Batch]) -> list[list[str]]:
@@ -80,23 +81,24 @@ def wrong_decisions_in(batches: Sequence[Batch]) -> list[list[str]]:
     """
     policies: simulator.Policies = {}
     questions: list[simulator.Question] = []
-    expected: list[tuple[int, str, bool]] = []
+    expected: list[tuple[int, str, str, Decisions]] = []
     for number, (account, targets, requests) in enumerate(batches):
-        attempts = list(attempts_of(account))
+        attempts = attempts_of(account)
         policies |= account.policies
         questions += simulator.questions_of(account, targets, requests) + questions_of(account, attempts)
-        expected += [
-            (number, f"{r.principal} {{}} {r.action} on {r.target}", e)
-            for r, e in zip(requests, are_expected(account, requests), strict=True)
-        ]
-        expected += [
-            (number, f"{t.caller} {{}} {t.action} on {t.role}", e)
-            for t, e in zip(attempts, are_expected_attempts(account, attempts), strict=True)
-        ]
+        of_requests = zip(requests, are_expected(account, requests), strict=True)
+        expected += [(number, r.principal, r.target, must) for r, must in of_requests]
+        of_attempts = zip(attempts, are_expected_attempts(account, attempts), strict=True)
+        expected += [(number, t.caller, t.role, must) for t, must in of_attempts]
     wrong: list[list[str]] = [[] for _ in batches]
-    for allowed, (number, text, must) in zip(simulator.decide(policies, questions), expected, strict=True):
-        if allowed != must:
-            wrong[number].append(text.format("may" if allowed else "may not"))
+    decisions = simulator.decide(policies, questions)
+    for found, question, (number, who, on, must) in zip(decisions, questions, expected, strict=True):
+        if found != must:
+            wrong[number] += [
+                f"{who} {'may' if is_allowed == '1' else 'may not'} {action} on {on}"
+                for action, is_allowed, should_be in zip(question.actions, found, must, strict=True)
+                if is_allowed != should_be
+            ]
     return wrong
 
 

@@ -235,6 +235,8 @@ def _wider_values(key: str, value: str) -> Iterator[tuple[str, str]]:
     elif key == "kms:ViaService":
         service, _, domain = value.split(".", 2)
         yield "any Region", f"{service}.*.{domain}"
+    elif key == "aws:PrincipalOrgID":  # the start of an ID is always the same
+        yield "a longer value", f"{value}*"
     elif key.endswith(":sub"):
         if not value.endswith("*"):
             yield "a longer value", f"{value}*"
@@ -284,7 +286,8 @@ def _principals(statement: Statement, account: str) -> Iterator[tuple[str, State
         if others:
             yield f"without {arn}", opened({"AWS": others})
         yield f"{arn} misspelled", opened({"AWS": [*others, f"{arn}x"]})
-        yield f"the whole account of {arn}", opened({"AWS": [*others, f"{arn.rpartition(':')[0]}:root"]})
+        if not arn.endswith(":root"):
+            yield f"the whole account of {arn}", opened({"AWS": [*others, f"{arn.rpartition(':')[0]}:root"]})
 
 
 def listed(value: Any) -> list[Any]:

@@ -4,8 +4,17 @@ import re
 from itertools import groupby
 
 from tests.permissions import expected
-from tests.permissions.environments import DIRECT, ENV
-from tests.permissions.expected import ADMINISTER_KEY, EVERYTHING, READ_METADATA, Permissions
+from tests.permissions.environments import DIRECT, ENV, FOREIGN_ACCOUNT
+from tests.permissions.expected import (
+    ADMINISTER_KEY,
+    CHANGE_REPOSITORY,
+    EVERYTHING,
+    LOOK,
+    READ_METADATA,
+    WRITE_IMAGES,
+    Permissions,
+    everything_except,
+)
 from tools import ROOT
 
 PAGE = ROOT / "docs" / "security.md"
@@ -31,7 +40,8 @@ WHO: dict[str, Permissions] = {
         expected.administrator(ENV), expected.deploy(ENV)
     ),
     "root user of the account": expected.both(expected.administrator(ENV), expected.root(ENV)),
-    "administrator of another account": {},
+    "administrator of another account, which is in pull_accounts": expected.another_account(ENV, FOREIGN_ACCOUNT, ""),
+    "administrator of any other account": {},
     "CloudWatch, for an alarm of the account": expected.alarms(ENV),
     "EventBridge, for a rule of the environment": expected.alarms(ENV),
 }
@@ -50,11 +60,15 @@ ROLES = {
 PROBES = re.compile(
     "transport unknown|over http|without its policy|created again|open key|like that of|with a similar value|its name|"
     "through no service|in another Region|/below|with the |not-in-the-settings|tagged|"
-    "/[xy]-|-[xyz]|_[xz]|jobs|other-app"
+    "/[xy]-|-[xyz]|_[xz]|jobs|other-app|legacy|by-hand|old/app|(of|task|definition) web_scraper"
 )
 # The names that docs/security.md explains above the table.
 SHORT = {
     frozenset(ADMINISTER_KEY): "change the key's settings",
+    frozenset(everything_except(WRITE_IMAGES | CHANGE_REPOSITORY)): "all actions except push and change",
+    frozenset(everything_except(CHANGE_REPOSITORY)): "all actions except change",
+    frozenset(everything_except(WRITE_IMAGES)): "all actions except push",
+    frozenset(LOOK): "look at images",
     frozenset(READ_METADATA): "describe the secret",
 }
 
@@ -90,6 +104,8 @@ def _caller(name: str) -> str:
 def _listed(actions: frozenset[str]) -> str:
     if actions == EVERYTHING:
         return "all actions"
+    if actions in SHORT:
+        return SHORT[actions]
     found = []
     for known, words in SHORT.items():
         if known <= actions:

@@ -1,6 +1,6 @@
 """The requests of the matrix: every action of eleven services, on our resources and on similar resources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,10 +23,12 @@ class Target:
     context: dict[str, str] = field(default_factory=lambda: HTTPS)
 
 
-class Request(NamedTuple):
+class Requests(NamedTuple):
+    """The requests of a principal for a target, one for each of these actions."""
+
     principal: str
-    action: str
     target: str
+    actions: tuple[str, ...]
 
 
 def targets_of(account: Account) -> dict[str, Target]:
@@ -58,21 +60,22 @@ def _similar(name: str, resource_type: str, arn: str, text: str, context: dict[s
 
 
 def _repositories(account: Account, environment: Environment) -> dict[str, Target]:
-    """Return each team's repositories, and repositories with similar names or tags."""
+    """Return each team's managed and existing repositories, and repositories with similar names or tags."""
 
-    def repository(name: str, team: str | None, context: dict[str, str] = HTTPS) -> Target:
+    def repository(name: str, team: str | None, context: dict[str, str] = HTTPS, policy: str | None = None) -> Target:
         tag = {"aws:ResourceTag/team": team} if team else {}
-        return Target(environment.arn("ecr", f"repository/{name}"), "repository", None, {**context, **tag})
+        return Target(environment.arn("ecr", f"repository/{name}"), "repository", policy, {**context, **tag})
 
     found: dict[str, Target] = {}
-    for team, names in environment.teams.items():
+    for team, names in environment.prefixed.items():
         for name in names:
             full, own = f"{team}/{name}", repository(f"{team}/{name}", team)
+            policy = account.resource_policies.get(environment.repository(team, name))
             found |= {
-                full: own,
-                f"{full} over http": repository(full, team, HTTP),
+                full: repository(full, team, policy=policy),
+                f"{full} over http": repository(full, team, HTTP, policy),
                 # AWS does not document whether docker's requests with a token have the key aws:SecureTransport.
-                f"{full}, transport unknown": repository(full, team, {}),
+                f"{full}, transport unknown": repository(full, team, {}, policy),
                 f"{full}/below": repository(f"{full}/below", team),
                 **_similar(full, "repository", own.arn, team, own.context),
             }
@@ -91,6 +94,18 @@ def _repositories(account: Account, environment: Environment) -> dict[str, Targe
                 if other != team
             },
         }
+    for team, names in environment.existing.items():
+        for name in names:
+            own = repository(name, None)
+            found |= {
+                name: own,
+                f"{name} over http": repository(name, None, HTTP),
+                f"{name}, transport unknown": repository(name, None, {}),
+                f"{name}, tagged {team}": repository(name, team),
+                f"{name}, tagged another-team": repository(name, "another-team"),
+                f"{name}/below": repository(f"{name}/below", None),
+                **_similar(name, "repository", own.arn, name, own.context),
+            }
     return found
 
 
@@ -347,8 +362,8 @@ def _others(account: Account) -> dict[str, Target]:
 
 def requests_of(
     account: Account, targets: dict[str, Target], resource_types: dict[str, list[str]]
-) -> Iterator[Request]:
-    """Yield a request of every principal for every action on every target whose resource type the action supports.
+) -> Iterator[Requests]:
+    """Yield requests of every principal for every action on every target whose resource type the action supports.
 
     Principals whose identity-based policies allow everything request only our resources with a resource-based policy.
     Principals without identity-based policies request only resources with a resource-based policy, because no other
@@ -358,9 +373,14 @@ def requests_of(
     for action, types in resource_types.items():
         for resource_type in types or [""]:
             actions_of_type.setdefault(resource_type, []).append(action)
+    lists = {resource_type: tuple(actions) for resource_type, actions in actions_of_type.items()}
     for principal, asking in account.principals.items():
         not_asked = (None, OPEN, account.open_key) if asking.policies in ([], [ADMINISTRATOR]) else ()
         for name, target in targets.items():
-            if target.policy not in not_asked:
-                for action in actions_of_type.get(target.resource_type, []):
-                    yield Request(principal, action, name)
+            if target.policy not in not_asked and target.resource_type in lists:
+                yield Requests(principal, name, lists[target.resource_type])
+
+
+def number_of(requests: Iterable[Requests]) -> int:
+    """Return the number of requests, with one request for each action."""
+    return sum(len(each.actions) for each in requests)

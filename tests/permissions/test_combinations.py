@@ -8,9 +8,9 @@ from tests.permissions import matrix
 from tests.permissions.account import Account, account_of
 from tests.permissions.combinations import ENVIRONMENTS, missing_pairs
 from tests.permissions.environments import Environment
-from tests.permissions.expected import EVERYTHING, NEVER, expected_in
+from tests.permissions.expected import EVERYTHING, NEVER, expected_in, is_in
 from tests.permissions.mutants import listed
-from tests.permissions.requests import requests_of, targets_of
+from tests.permissions.requests import number_of, requests_of, targets_of
 from tests.templates import Templates
 
 
@@ -35,22 +35,22 @@ def one_of_each_kind(account: Account, actions: dict[str, list[str]]) -> dict[st
             action.partition(":")[0],
             tuple(types),
             tuple(fnmatchcase(action, pattern) for pattern in patterns),
-            tuple(action in allowed for allowed in sets),
+            tuple(is_in(action, allowed) for allowed in sets),
         )
         kinds.setdefault(kind, action)
     return {action: actions[action] for action in kinds.values()}
 
 
 @pytest.fixture(scope="module")
-def wrong(templates: Templates, actions: dict[str, list[str]]) -> dict[str, list[str]]:
+def wrong(combinations: Templates, actions: dict[str, list[str]]) -> dict[str, list[str]]:
     """A dict of environment to the decisions that are not the expected ones. One process decides all of them."""
     batches = []
     for environment in ENVIRONMENTS:
-        account = account_of(templates, [environment])
+        account = account_of(combinations, [environment])
         targets = targets_of(account)
         requests = list(requests_of(account, targets, one_of_each_kind(account, actions)))
         batches.append((account, targets, requests))
-    print(f"{sum(len(requests) for _, _, requests in batches)} decisions on combinations of settings")
+    print(f"{sum(number_of(requests) for _, _, requests in batches)} decisions on combinations of settings")
     found = matrix.wrong_decisions_in(batches)
     return dict(zip((environment.name for environment in ENVIRONMENTS), found, strict=True))
 

@@ -3,12 +3,12 @@
 from tests.permissions import matrix
 from tests.permissions.account import Account
 from tests.permissions.mutants import Mutant, mutants_of
-from tests.permissions.requests import Request, Target
+from tests.permissions.requests import Requests, Target
 from tests.permissions.simulator import caught, questions_of
 
 
 def test_the_matrix_catches_every_mutant(
-    account: Account, targets: dict[str, Target], requests: list[Request], actions: dict[str, list[str]]
+    account: Account, targets: dict[str, Target], requests: list[Requests], actions: dict[str, list[str]]
 ) -> None:
     mutants = [mutant for mutant in mutants_of(account, actions) if mutant.kind != "trust"]
     questions, expected = questions_of(account, targets, requests), matrix.are_expected(account, requests)
@@ -21,7 +21,7 @@ def test_the_matrix_catches_every_mutant(
 
 def test_the_callers_catch_every_mutant_of_a_trust_policy(account: Account, actions: dict[str, list[str]]) -> None:
     mutants = [mutant for mutant in mutants_of(account, actions) if mutant.kind == "trust"]
-    attempts = list(matrix.attempts_of(account))
+    attempts = matrix.attempts_of(account)
     questions, expected = matrix.questions_of(account, attempts), matrix.are_expected_attempts(account, attempts)
 
     found = caught(account.policies, questions, expected, mutants)

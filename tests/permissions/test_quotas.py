@@ -110,7 +110,7 @@ def test_the_trust_policy_with_the_most_principals_that_the_settings_accept_fits
     app = App(context={"@aws-cdk/core:enablePartitionLiterals": True})
     stack = Stack(app, "Stack", env=CdkEnvironment(account=ACCOUNT, region="us-gov-west-1"))
     push = environment(most).teams["one"].push
-    PushRole(stack, "Role", team="one", role_name="push", role_path="/", push=push)
+    PushRole(stack, "Role", team="one", role_name="push", role_path="/", push=push, existing_repositories=[])
     [role] = Template.from_stack(stack).find_resources("AWS::IAM::Role").values()
     trust = json.dumps(role["Properties"]["AssumeRolePolicyDocument"], separators=(",", ":"))
 

@@ -31,7 +31,19 @@ from tests.templates import Template, Templates
 from tools import ROOT
 
 ALL = [ENV, DIRECT, *ENVIRONMENTS]
-each_environment = pytest.mark.parametrize("environment", ALL, ids=lambda environment: str(environment.name))
+# The combinations of settings take long to synthesize.
+each_environment = pytest.mark.parametrize(
+    "environment",
+    [ENV, DIRECT, *(pytest.param(environment, marks=pytest.mark.rehearsal) for environment in ENVIRONMENTS)],
+    ids=lambda environment: str(environment.name),
+)
+
+
+@pytest.fixture
+def templates(environment: Environment, templates: Templates, request: pytest.FixtureRequest) -> Templates:
+    """The templates of `env` and `direct`, or those of the combinations of settings."""
+    found: Templates = request.getfixturevalue("combinations") if environment in ENVIRONMENTS else templates
+    return found
 
 
 def templates_of(environment: Environment, templates: Templates) -> list[Template]:
@@ -39,8 +51,10 @@ def templates_of(environment: Environment, templates: Templates) -> list[Templat
     return [templates[name] for stack in stacks if (name := f"{environment.name}-{stack}") in templates]
 
 
-def test_no_template_belongs_to_another_stack(templates: Templates) -> None:
-    assert sum(len(templates_of(environment, templates)) for environment in ALL) == len(templates)
+@each_environment
+def test_no_template_belongs_to_another_stack(environment: Environment, templates: Templates) -> None:
+    [others] = [group for group in ([ENV, DIRECT], ENVIRONMENTS) if environment in group]
+    assert sum(len(templates_of(each, templates)) for each in others) == len(templates)
 
 
 @each_environment
@@ -88,8 +102,9 @@ def settings_in(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the key and the value of each setting, also of the tables."""
     for name, value in table.items():
         yield name, value
-        if isinstance(value, dict):
-            yield from settings_in(value)
+        for below in listed(value):
+            if isinstance(below, dict):
+                yield from settings_in(below)
 
 
 @each_environment
@@ -183,9 +198,9 @@ def test_the_dashboard_shows_every_connection_and_every_repository(
     shown |= {f"Arn of {path_of(alarm)}" for alarm in alarms}
     assert set(references_in(dashboard, template)) == shown
     text = json.dumps(dashboard)
-    assert [
-        f"{team}/{name}" for team, names in environment.teams.items() for name in names if f"{team}/{name}" not in text
-    ] == []
+    repositories = [f"{team}/{name}" for team, names in environment.teams.items() for name in names]
+    repositories += [name for names in environment.existing.values() for name in names]
+    assert [name for name in repositories if f'"{name}' not in text.replace("\\", "")] == []
 
 
 @each_environment

@@ -42,6 +42,7 @@ LONG_ID = f"docker_{'x' * 244}"
 # Keys
 TEAM = "teams.analytics"
 REPOSITORIES = "teams.analytics.repositories"
+EXISTING = "teams.analytics.existing_repositories"
 PUSH = "teams.analytics.push"
 SETS, ROLES, USERS = f"{PUSH}.permission_sets", f"{PUSH}.role_arns", f"{PUSH}.user_arns"
 MUST_MFA = f"{PUSH}.require_mfa"
@@ -119,6 +120,10 @@ def teams(*names: str) -> str:
 
 def repositories(*names: str) -> str:
     return edited('["web-scraper", "churn-model"]', str([*names]))
+
+
+def existing(*names: str) -> str:
+    return beside(f"existing_repositories = {[*names]}")
 
 
 def push(text: str) -> str:
@@ -206,8 +211,8 @@ def task(text: str = "", repository: str = "analytics/web-scraper") -> str:
     return workers(ROLE) + f'[ecs.tasks."{repository}"]\n{tag}\n{text}\n'
 
 
-def many_tasks() -> str:
-    names = numbered("r", 20)
+def many_tasks(count: int = 20) -> str:
+    names = numbered("r", count)
     listed = "".join(f'[ecs.tasks."analytics/{name}"]\nimage_tag = "1"\n' for name in names)
     return repositories(*names) + f'[workers]\nrole_arns = ["{ROLE}"]\n' + listed
 

@@ -12,6 +12,7 @@ from tests.settings.edits import (
     DEFAULTS,
     DOCKER,
     DOCKER_TABLE,
+    EXISTING,
     FINDINGS,
     GITHUB,
     GITLAB,
@@ -58,6 +59,7 @@ from tests.settings.edits import (
     edited,
     emails,
     end,
+    existing,
     findings,
     github,
     gitlab,
@@ -178,7 +180,7 @@ KEYS: list[Refusal] = [
         edited("repositories", "# "),
         "teams.analytics",
         "has no repository",
-        "or create_on_push = true",
+        'add repositories = ["<name>"], existing_repositories = ["<name>"] or create_on_push = true',
     ),
     ("no push", edited(PUSH_TABLE, ""), PUSH, "is missing", "user_arns, github or gitlab"),
     ("no connections", edited(DOCKER_TABLE, ""), "connections", "is missing", "a table [connections.docker_default]"),
@@ -366,6 +368,8 @@ FORMS: list[Refusal] = [
         (f"{name} for a repository", repositories(name), REPOSITORIES, f"'{name}'", "with one of ._-/ between them")
         for name in ("a//b", "a..b", "a___b", "a._b", "a-_b", "-a", "a__", "a b")
     ),
+    ("an existing repository in upper case", existing("Web"), EXISTING, "'Web' is not the name", "lower-case"),
+    ("an existing repository of 257 characters", existing("r" * 257), EXISTING, "has 257 characters", "to 256"),
     ("a connection without docker_", edited("docker_default", "ecr"), "connections.ecr", "'ecr'", "write docker_"),
     (
         "a connection with a hyphen",
@@ -602,6 +606,33 @@ TOGETHER: list[Refusal] = [
         "split the teams",
     ),
     (
+        "too many existing repositories for the policy of a push role",
+        existing(*numbered("r" * 140, 41)).replace('teams = ["analytics"]', 'teams = ["other"]')
+        + teams("other").removeprefix(VALID),
+        EXISTING,
+        "has too many names for a role's policies",
+        "split the repositories",
+    ),
+    (
+        "too many existing repositories for the policies of a pull role",
+        "".join(
+            (VALID if team == "analytics" else teams(team).removeprefix(VALID)).replace(
+                f"[teams.{team}]\n", f"[teams.{team}]\nexisting_repositories = {numbered(team[0] * 150, 20)}\n"
+            )
+            for team in ("analytics", "risk")
+        ).replace('teams = ["analytics"]', 'teams = ["analytics", "risk"]'),
+        f"{DOCKER}.teams",
+        "too many teams, or too many existing repositories, for a role's policies",
+        "split the teams",
+    ),
+    (
+        "too many existing repositories for the workers' policy",
+        existing(*numbered("r" * 120, 30)) + "[workers]\npull_directly = true",
+        "connections",
+        "need a longer policy for the workers",
+        "split",
+    ),
+    (
         "too many connections for the workers' policy",
         prefix("x" * 200) + connections(*numbered("docker_", 20)).removeprefix(VALID),
         "connections",
@@ -645,6 +676,13 @@ TOGETHER: list[Refusal] = [
         "fewer workflows",
     ),
     ("too many tasks for a policy", many_tasks(), "ecs.tasks", "need a longer policy for the workers", "remove some"),
+    (
+        "too many tasks for a policy, because two ARNs of each task contain role_path",
+        f'role_path = "/{"p" * 48}/"\n{many_tasks(10)}',
+        "ecs.tasks",
+        "need a longer policy for the workers",
+        "shorten role_path",
+    ),
     ("a secret's name of 513 characters", prefix("p" * 498), DOCKER, "is longer than 512", "shorten the conn"),
     ("a push role of 65 characters", teams("t" * 52), f"teams.{'t' * 52}", "is longer than 64", "shorten the name"),
     ("a repository of 257 characters", repositories("r" * 247), REPOSITORIES, "is longer than 256", "by 1"),
@@ -696,6 +734,33 @@ TOGETHER: list[Refusal] = [
             "app:5",
             "/app/",
         )
+    ),
+    *(
+        (f"{text} for an existing repository", existing(text), EXISTING, f"'{text}' is not the name", "write 'old/app'")
+        for text in (f"{REGISTRY}/old/app:5", "old/app:5", "/old/app", f"https://{REGISTRY}/old/app")
+    ),
+    (
+        "an existing repository that is managed",
+        existing("old", "analytics/churn-model"),
+        EXISTING,
+        "'analytics/churn-model' is managed here, because 'churn-model' is in repositories",
+        "remove one of the two",
+    ),
+    (
+        "an existing repository with the name of another team",
+        teams("risk").replace("[teams.analytics]\n", '[teams.analytics]\nexisting_repositories = ["old", "risk/x"]\n'),
+        EXISTING,
+        "'risk/x' starts with the name of the team risk",
+        "move it to teams.risk.existing_repositories",
+    ),
+    (
+        "an existing repository of two teams",
+        (existing("old", "web") + teams("risk").removeprefix(VALID)).replace(
+            "[teams.risk]\n", '[teams.risk]\nexisting_repositories = ["older", "web"]\n'
+        ),
+        "teams.risk.existing_repositories",
+        "'web' is also in teams.analytics.existing_repositories",
+        "keep it in the team that pushes to the repository",
     ),
     ("an image of another team", repositories(f"{REGISTRY}/risk/app:5"), REPOSITORIES, "is not the name", "'risk/app'"),
     (

@@ -20,6 +20,7 @@ from tests.settings.edits import (
     beside,
     defaults,
     edited,
+    existing,
     findings,
     github,
     gitlab,
@@ -27,6 +28,7 @@ from tests.settings.edits import (
     numbered,
     pushers,
     repositories,
+    tags,
     topic,
 )
 from tools import ROOT
@@ -61,6 +63,19 @@ def test_the_summary_shows_who_may_push_to_which_repositories() -> None:
     assert rows(text, "push role") == ["prod-ecr-push-analytics", "prod-ecr-push-risk"]
     assert rows(text, "assumed by") == ["permission set DataAnalyst\nrole analytics-ci", "user ana, with MFA"]
     assert rows(text, "image tags") == ["are set once, except latest", "are set once"]
+
+
+def test_the_summary_shows_every_mutable_tag(tmp_path: Path) -> None:
+    text = summary(tmp_path, tags("latest", "dev-*", "v1"))
+
+    assert rows(text, "image tags") == ["are set once, except latest, dev-*, v1"]
+
+
+def test_the_summary_shows_existing_repositories(tmp_path: Path) -> None:
+    text = summary(tmp_path, existing("web_scraper", "old/app"))
+
+    assert rows(text, "not managed") == ["web_scraper, old/app"]
+    assert rows(text, "images in") == ["analytics/*, web_scraper, old/app"]
 
 
 def test_the_summary_shows_that_a_push_creates_repositories(tmp_path: Path) -> None:
@@ -236,6 +251,17 @@ def test_the_command_prints_warnings_after_the_summary_and_succeeds(tmp_path: Pa
     assert "user ana of ANOTHER ACCOUNT, 222222222222" in done.stdout
     (line,) = done.stderr.splitlines()
     assert line.startswith("dev.toml: teams.analytics.push.user_arns: warning: ")
+
+
+def test_the_command_prints_the_warnings_about_all_files(tmp_path: Path) -> None:
+    # A deployment checks all files, and a change of one file can cause a warning about another file.
+    (tmp_path / "dev.toml").write_text(VALID)
+    (tmp_path / "prod.toml").write_text(VALID.replace("111111111111", "333333333333", 1))
+
+    done = run("--folder", str(tmp_path), "dev")
+
+    assert done.returncode == 0
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == ["prod.toml"]
 
 
 def test_an_unknown_environment_is_reported_in_one_line() -> None:

@@ -38,10 +38,12 @@ from tests.settings.edits import (
     defaults,
     edited,
     end,
+    existing,
     findings,
     github,
     gitlab,
     lifecycle,
+    many_tasks,
     misplaced,
     numbered,
     of_web,
@@ -162,6 +164,35 @@ def test_two_environments_of_an_account_and_region_cannot_have_a_team_of_the_sam
     assert line == f"{what}; change the name of the team in one of the two files"
 
 
+def test_an_existing_repository_cannot_belong_to_another_environment_of_the_account_and_region(tmp_path: Path) -> None:
+    def eu(*names: str) -> str:
+        table = f"[teams.eu-analytics]\nexisting_repositories = {[*names]}\n"
+        other = VALID.replace("analytics", "eu-analytics").replace("[teams.eu-analytics]\n", table)
+        return f'connections_prefix = "eu"\n{other}'
+
+    for name, what, fix in (
+        (
+            "analytics/churn-model",
+            "'analytics/churn-model' starts with the name of the team analytics of dev.toml",
+            "remove it from eu.toml",
+        ),
+        (
+            "web_scraper",
+            "'web_scraper' is also in existing_repositories of dev.toml",
+            "keep it in one of the two files",
+        ),
+    ):
+        (line,) = refusals(tmp_path, dev=existing("web_scraper"), eu=eu("other", name))
+        assert line == f"eu.toml: teams.eu-analytics.existing_repositories: {what}; {fix}"
+        assert len(loaded(tmp_path, eu=eu("other", name).replace("eu-west-1", "eu-west-2"))) == 2
+    # The file with the existing repository is named, also if it comes first.
+    second = tmp_path / "second"
+    second.mkdir()
+    (line,) = refusals(second, a=eu("analytics/x"), dev=VALID)
+    assert line.startswith("a.toml: teams.eu-analytics.existing_repositories: 'analytics/x' starts with")
+    assert len(loaded(second, a=eu("analytics", "analytics-2/x"))) == 2
+
+
 def test_two_environments_of_an_account_and_region_cannot_have_the_same_secret(tmp_path: Path) -> None:
     (line,) = refusals(tmp_path, dev=VALID, eu=VALID.replace("analytics", "eu-analytics"))
 
@@ -210,6 +241,16 @@ ACCEPTED = {
     "a repository's name of 256 characters": repositories("r" * 246),
     "a repository's name with separators": repositories("a/b.c_d-e", "2"),
     "repositories' names with two underscores or hyphens": repositories("a__b", "c--d", "e---f/g__h"),
+    "an existing repository's name of 256 characters": existing("r" * 256),
+    "existing repositories with separators": existing("web_scraper", "a__b", "c--d/e.f", "2"),
+    "an existing repository with the name of its team": existing("analytics", "analytics/by-hand"),
+    "existing repositories that fill the policy of a push role": existing(*numbered("r" * 140, 39)),
+    "only existing repositories": edited(
+        'repositories = ["web-scraper", "churn-model"]', 'existing_repositories = ["a"]'
+    ),
+    "a task of an existing repository": task(repository="web_scraper").replace(
+        "[teams.analytics]\n", '[teams.analytics]\nexisting_repositories = ["web_scraper"]\n'
+    ),
     "a connection's id of 250 characters": connections(LONG_ID[:-1]),
     "a refresh every 10 minutes": refresh(10),
     "a refresh every 180 minutes": refresh(180),
@@ -235,6 +276,7 @@ ACCEPTED = {
     ),
     "a clean-up on Sundays": clean_up('schedule = "cron(30 2 ? * SUN *)"'),
     "a tag with letters of other languages": clean_up("").replace('"worker"', '"große Worker"'),
+    "ten tasks with a short role_path": f'role_path = "/{"p" * 23}/"\n{many_tasks(10)}',
     "a large task": task("cpu_units = 4096\nmemory_mib = 30720"),
     "a topic of another account": topic(TOPIC.replace("1111", "2222")),
     "an empty list beside a topic": alerts(f'emails = []\ntopic_arn = "{TOPIC}"'),
@@ -294,7 +336,7 @@ def test_following_the_messages_one_by_one_leads_to_a_file_that_is_accepted(tmp_
                 content = content.replace(f"[{table}]\n", f"[{table}]\n{added}\n") if table else f"{added}\n{content}"
             else:
                 entry = {
-                    "teams.analytics": "create_on_push = true",
+                    "teams.analytics": 'repositories = ["web-scraper"]',
                     "teams.analytics.push": f'user_arns = ["{USER}"]',
                     "alerts": 'off_because = "a sandbox"',
                 }[key]

@@ -72,6 +72,10 @@ REPAIRED: list[tuple[str, str, str, int, str]] = [
     ("words after a value", REGION, f"{REGION} the region", 2, "start a comment with #"),
     ("a hard space", REGION, REGION.replace(" ", "\u00a0"), 2, "invisible character"),
     ("a character of no width", REGION, REGION.replace(" ", "\u200b ", 1), 2, "invisible character"),
+    *(
+        (f"the invisible character U+{ord(each):04X}", REGION, REGION.replace(" ", f"{each} ", 1), 2, "invisible")
+        for each in "\xad\u200f\u202a\u202e\u2060\u2066\u2069\u206f"
+    ),
     ("a vertical tab", REGION, REGION.replace(" ", "\x0b", 1), 2, "invisible character"),
     ("a control character in a string", REGION, REGION.replace("1", "1\x00"), 2, "invisible character"),
     ("a unit of a number", TEAMS, f"{TEAMS}\nrefresh_every_minutes = 30m", 14, "only the number"),

@@ -23,6 +23,7 @@ lifecycle.keep_images = 50
 repository."churn-model".lifecycle.expire_untagged_after_days = 30
 [teams.risk]
 repositories = ["var", "reports/daily"]
+existing_repositories = ["var_old", "old/var"]
 push.user_arns = ["arn:aws:iam::444455556666:user/ana"]
 push.require_mfa = true
 [connections.docker_default]

@@ -32,16 +32,25 @@ def test_each_team_has_a_push_role_with_a_name_that_analysts_can_type(templates:
     assert set(template["Outputs"]) == {"PushRoleArnAnalytics", "PushRoleArnRisk"}
 
 
-def test_a_push_role_may_only_push_and_log_in(templates: Templates) -> None:
+def test_a_push_role_may_only_push_pull_look_and_log_in(templates: Templates) -> None:
     document = policy(push_roles(templates["rich-Access"])["rich-ecr-push-analytics"])
 
     assert actions(document) == {
         "ecr:BatchCheckLayerAvailability",
         "ecr:BatchGetImage",
         "ecr:CompleteLayerUpload",
+        "ecr:DescribeImageScanFindings",
+        "ecr:DescribeImages",
+        "ecr:DescribeRepositories",
         "ecr:GetAuthorizationToken",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:GetLifecyclePolicy",
+        "ecr:GetLifecyclePolicyPreview",
         "ecr:InitiateLayerUpload",
+        "ecr:ListImages",
+        "ecr:ListTagsForResource",
         "ecr:PutImage",
+        "ecr:StartLifecyclePolicyPreview",
         "ecr:UploadLayerPart",
     }
 
@@ -53,6 +62,19 @@ def test_a_push_role_may_push_only_to_repositories_with_the_prefix_and_the_tag_o
 
     assert push["Resource"] == "arn:aws:ecr:eu-west-1:444455556666:repository/analytics/*"
     assert push["Condition"] == {"StringEquals": {"aws:ResourceTag/team": ["analytics"]}}
+
+
+def test_a_push_role_may_push_to_existing_repositories_of_its_team_by_name(templates: Templates) -> None:
+    roles = push_roles(templates["rich-Access"])
+
+    of_risk = statements(policy(roles["rich-ecr-push-risk"]))
+    assert of_risk["PushToExisting"]["Action"] == of_risk["PushImages"]["Action"]
+    assert of_risk["PushToExisting"]["Resource"] == [
+        "arn:aws:ecr:eu-west-1:444455556666:repository/old/var",
+        "arn:aws:ecr:eu-west-1:444455556666:repository/var_old",
+    ]
+    assert "Condition" not in of_risk["PushToExisting"]
+    assert "PushToExisting" not in statements(policy(roles["rich-ecr-push-analytics"]))
 
 
 def test_a_push_over_plain_http_is_refused(templates: Templates) -> None:
@@ -127,7 +149,7 @@ def test_the_provider_is_in_the_partition_of_the_region(region: str, partition: 
     push = Push.model_validate({"github": [{"repository": "acme/pipelines", "branch": "main"}]})
     app = App(context={"@aws-cdk/core:enablePartitionLiterals": True})  # as in cdk.json
     stack = Stack(app, "Stack", env=CdkEnvironment(account="111111111111", region=region))
-    PushRole(stack, "Role", team="analytics", role_name="push", role_path="/", push=push)
+    PushRole(stack, "Role", team="analytics", role_name="push", role_path="/", push=push, existing_repositories=[])
 
     [role] = Template.from_stack(stack).to_json()["Resources"].values()
     [statement] = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]

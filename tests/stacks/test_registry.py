@@ -1,11 +1,12 @@
 """The repositories: names, tags, mutable image tags, the deletion policy and the repository policy."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from stacks.repository_policy import repository_policy
-from tests.stacks.conftest import of_type, statements
-from tests.templates import Templates
+from tests.stacks.conftest import PLAIN, of_type, statements
+from tests.templates import Templates, synthesize
 
 REPOSITORY = "AWS::ECR::Repository"
 ROOT = "arn:aws:iam::444455556666:root"
@@ -146,3 +147,13 @@ def test_a_policy_can_let_other_accounts_pull_and_deny_nothing() -> None:
     creator = f"{ROLE}/creator"
     for statement in policy(creation_role_arn=creator)["Statement"]:
         assert creator in statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
+
+
+def test_a_stack_without_repositories_has_a_resource_because_cloudformation_needs_one(tmp_path: Path) -> None:
+    (tmp_path / "plain.toml").write_text(
+        PLAIN.replace('repositories = ["web-scraper"]', 'existing_repositories = ["a"]')
+    )
+
+    resources = synthesize(tmp_path, tmp_path / "cdk.out")["plain-Registry"]["Resources"].values()
+
+    assert [resource["Type"] for resource in resources] == ["AWS::CloudFormation::WaitConditionHandle"]
