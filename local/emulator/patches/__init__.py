@@ -16,6 +16,7 @@ from local.emulator.patches import (
     lambda_concurrency,
     lambda_runtime,
     lambda_versions,
+    referrers,
     registry,
     secrets_manager,
     stack_conditions,
@@ -33,6 +34,7 @@ def apply() -> None:
     for patch in (
         secrets_manager,
         registry,
+        referrers,
         cloudformation,
         associations,
         stack_conditions,

@@ -136,6 +136,8 @@ def handlers() -> Any:
                 *("_create_repository", "_put_image_tag_mutability", "_repo_shape"),
             ],
         ),
+        ("referrers", "app", ["_is_ecr_registry_path"]),
+        ("referrers", "services.ecr", ["_parse_v2_path", "_ensure_repo_exists", "_images", "_registry_ok"]),
         ("registry", "services.tagging", ["_RESOURCE_TAG_COLLECTORS", "_collect_ecr"]),
         (
             "../authorization",
@@ -392,6 +394,11 @@ def test_upstream_still_accepts_an_expired_password(ministack: Any, monkeypatch:
     headers = {"host": host, "authorization": f"Basic {login['authorizationToken']}"}
     ping = ecr.handle_registry_request("GET", "/v2/", headers, b"", {})
     assert asyncio.run(ping)[0] == 200
+
+
+@needs_patch("referrers")
+def test_upstream_still_lacks_the_referrers_api(ministack: Any) -> None:
+    assert ministack.services.ecr._parse_v2_path(f"/v2/images/referrers/sha256:{'0' * 64}") is None
 
 
 @needs_patch("registry")
