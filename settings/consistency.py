@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from settings import policy_lengths
+from settings import policy_lengths, template_size
 from settings.environment import Environment
 from settings.image_names import how_to_shorten, short_name
 from settings.names import pascal_case, repository_name
@@ -35,12 +35,15 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
     for check in (
         _counts,
         policy_lengths.problems,
+        template_size.problems,
         _repository_names,
         _logical_ids,
         _name_lengths,
+        _lifecycles,
         _teams_of_connections,
         _ecs_tasks,
         _arns,
+        _readers,
         _worker_role_names,
         _topic,
         _secret_key,
@@ -169,6 +172,21 @@ def _name_lengths(environment: Environment) -> Iterator[Problem]:
             yield Problem(name.key, f"{what}; shorten the {name.parts} by {len(name.text) - name.longest}")
 
 
+def _lifecycles(environment: Environment) -> Iterator[Problem]:
+    for team, settings in environment.teams.items():
+        if settings.lifecycle.keep_images and settings.repository_defaults.keep_images:
+            what = f"is the same setting as teams.{team}.lifecycle.keep_images"
+            yield Problem(f"teams.{team}.repository_defaults.keep_images", f"{what}; remove one of them")
+        for name in settings.repository:
+            if name not in settings.repositories:
+                short = name.removeprefix(f"{team}/")
+                otherwise = f"write one of {', '.join(settings.repositories)}"
+                known = short in settings.repositories
+                fix = f"write {short!r}" if known else did_you_mean(name, settings.repositories, otherwise)
+                what = f"{name!r} is not a repository of the team {team}"
+                yield Problem(f"teams.{team}.repository.{name!r}", f"{what}; {fix}")
+
+
 def _teams_of_connections(environment: Environment) -> Iterator[Problem]:
     teams = environment.teams
     for name, connection in environment.connections.items():
@@ -212,6 +230,13 @@ def _arns(environment: Environment) -> Iterator[Problem]:
                 yield Problem(key, f"{what}; write an ARN that starts with {start}")
             elif key in of_this_account and arn.split(":")[4] not in (environment.account, "aws"):
                 yield Problem(key, f"{arn!r} is in another account; write an ARN of account {environment.account}")
+
+
+def _readers(environment: Environment) -> Iterator[Problem]:
+    for name, team in environment.teams.items():
+        if environment.account in team.pull_accounts:
+            what = f"{environment.account!r} is the account of this environment, which may pull by its own policies"
+            yield Problem(f"teams.{name}.pull_accounts", f"{what}; remove it")
 
 
 def _worker_role_names(environment: Environment) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from settings import fargate_sizes
 from settings.regions import PARTITIONS
 from settings.value_types import (
     AccountId,
+    AgeInDays,
     AgeInHours,
     CleanUpSchedule,
     ConnectionId,
@@ -26,8 +27,11 @@ from settings.value_types import (
     InstanceTagText,
     ManagedPolicyArn,
     OffReason,
+    OrganizationId,
     PermissionSetName,
+    ProtectedTagPattern,
     PusherRoleArn,
+    PushReason,
     RefreshMinutes,
     Region,
     RepositoryName,
@@ -122,9 +126,61 @@ class RepositoryDefaults(Table):
     With `[]`, every tag is immutable.
     """
 
-    keep_images: ImageCount = 50
-    """The number of newest images that each repository keeps.
-    A lifecycle rule deletes older images.
+    keep_images: ImageCount | None = None
+    """The same setting as `lifecycle.keep_images`, from earlier versions.
+    It does not apply to a repository that has a table `lifecycle` of its own.
+    A file cannot have both settings for one team.
+    """
+
+
+class Lifecycle(Table):
+    """The images that ECR deletes from the team's repositories.
+
+    Without `keep_images` and `expire_untagged_after_days`, ECR deletes no image.
+    ECR deletes an image within 24 hours after a rule applies to the image.
+    """
+
+    # ECR accepts 50 rules. Each pattern is one rule, and keep_images and expire_untagged_after_days are the other two.
+    protected_tags: UniqueList[ProtectedTagPattern] = Field(default=(), max_length=48)
+    """Patterns of image tags.
+    ECR never deletes an image that has at least one tag of these patterns.
+    The patterns have no effect without `keep_images` or `expire_untagged_after_days`.
+    A pattern does not protect an image after its last matching tag moves to another image, so do not repeat these
+    patterns in `mutable_tags`.
+    """
+
+    keep_images: ImageCount | None = None
+    """The number of newest images that ECR keeps in each repository.
+    Older images are deleted, except images with a tag of `protected_tags`.
+    The newest images are counted among all images of the repository, by the time of the push.
+    Images with protected tags and untagged images are also counted.
+    If the newest images all have protected tags, ECR deletes all images without a protected tag.
+    """
+
+    expire_untagged_after_days: AgeInDays | None = None
+    """The number of days after the push when ECR deletes an image without tags.
+    The age starts with the push, not with the loss of the tag.
+    If a mutable tag moves, the old image can lose its last tag.
+    ECR can then delete the old image within a day, although a DAG still names its digest.
+    With this setting, `keep_images` does not delete untagged images.
+    """
+
+    @property
+    def deletes(self) -> bool:
+        """Whether ECR deletes images."""
+        return bool(self.keep_images or self.expire_untagged_after_days)
+
+
+class RepositoryOverrides(Table):
+    """The settings of one repository that replace the settings of its team.
+
+    Replace `<name>` with the name in `repositories`, without the team.
+    """
+
+    lifecycle: Lifecycle = Field(examples=[{"keep_images": 200}, {"protected_tags": ["release-*"]}])
+    """The images that ECR deletes from this repository.
+    This table replaces the team's table as a whole.
+    With an empty table, ECR deletes no image of this repository.
     """
 
 
@@ -149,8 +205,49 @@ class Team(Table):
     )
     """The principals that may push to the team's repositories."""
 
+    lifecycle: Lifecycle = Lifecycle()
+    """The images that ECR deletes from the team's repositories."""
+
     repository_defaults: RepositoryDefaults = RepositoryDefaults()
     """The settings of all repositories of the team."""
+
+    others_may_push_because: PushReason | None = None
+    """The reason why principals other than the team's push role may push.
+    By default, the policy of each repository denies pushing to every principal except the team's push role,
+    CloudFormation's role and the account's root user.
+    If `break_glass_role_arns` is not empty, the policy also denies deleting images and changing the repository to every
+    principal except CloudFormation's role, the root user and the break-glass roles.
+    With a reason, the policy denies nothing.
+    """
+
+    pull_accounts: UniqueList[AccountId] = ()
+    """Other AWS accounts that may pull the team's images.
+    The policy of each repository allows it.
+    A principal in such an account also needs an identity-based policy that allows it to pull.
+    A deployment shows a warning with each account.
+    """
+
+    pull_organization: OrganizationId | None = None
+    """The ID of an organization in AWS Organizations.
+    All other accounts of the organization may pull the team's images, as with `pull_accounts`.
+    """
+    repository: dict[str, RepositoryOverrides] = {}
+    """Settings of single repositories. The key of each table is a name in `repositories`."""
+
+    @property
+    def default_lifecycle(self) -> Lifecycle:
+        """The lifecycle of the team's repositories, with `repository_defaults.keep_images` in it."""
+        keep_images = self.lifecycle.keep_images or self.repository_defaults.keep_images
+        return self.lifecycle.model_copy(update={"keep_images": keep_images})
+
+    def lifecycle_of(self, repository: str) -> Lifecycle:
+        """Return the lifecycle of a repository.
+
+        Args:
+            repository: The name of the repository, without the team.
+        """
+        override = self.repository.get(repository)
+        return override.lifecycle if override else self.default_lifecycle
 
 
 class Connection(Table):
@@ -331,9 +428,11 @@ class Environment(Table):
     break_glass_role_arns: UniqueList[RoleArn] = ()
     """Roles of this account that may, in an emergency, read the docker logins, roll them back, cancel the deletion of a
     secret, and repair the policy of a secret.
+    They may also delete images, change repositories, and repair the policy of a repository.
+    If the list is not empty, the policies of the repositories deny this to all other principals of the account.
     The identity-based policies of each role must also allow `secretsmanager:GetSecretValue`,
     `secretsmanager:ListSecretVersionIds`, `secretsmanager:UpdateSecretVersionStage`, `secretsmanager:RestoreSecret`,
-    `secretsmanager:PutResourcePolicy` and `kms:Decrypt`.
+    `secretsmanager:PutResourcePolicy`, `kms:Decrypt`, `ecr:BatchDeleteImage` and `ecr:SetRepositoryPolicy`.
     """
 
     permissions_boundary_arn: ManagedPolicyArn | None = None
@@ -387,6 +486,11 @@ class Environment(Table):
     def push_role_name(self, team: str) -> str:
         """Return the name of a team's push role."""
         return f"{self.name}-ecr-push-{team}"
+
+    def push_role_arn(self, team: str) -> str:
+        """Return the ARN of a team's push role."""
+        partition = PARTITIONS[self.region].name
+        return f"arn:{partition}:iam::{self.account}:role{self.role_path}{self.push_role_name(team)}"
 
     def ecs_family(self, repository: str) -> str:
         """Return the family of the task definition for a repository.

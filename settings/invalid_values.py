@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 import pydantic
@@ -74,7 +74,8 @@ def _in_words(error: Any, path: list[str], settings: Mapping[str, Any]) -> Probl
         case "string_too_long":
             message = f"{value!r} has {len(value)} characters; shorten it to {context['max_length']}"
         case "greater_than_equal" | "less_than_equal":
-            limits = {type(limit).__name__: limit for limit in _fields(path[:-1])[path[-1]].metadata}
+            field = _fields(path[:-1])[path[-1]]
+            limits = {type(limit).__name__: limit for limit in _constraints(field.annotation, *field.metadata)}
             message = f"{value} is out of range; write a number from {limits['Ge'].ge} to {limits['Le'].le}"
         case "literal_error":
             message = f"{_shown(value)} is not a value of this setting; write {context['expected']}"
@@ -125,6 +126,13 @@ def _fields(table: Iterable[str]) -> dict[str, FieldInfo]:
     return fields
 
 
+def _constraints(*annotations: Any) -> Iterator[Any]:
+    """Return the constraints of a setting, such as the smallest number. `int | None` has them in its first part."""
+    for annotation in annotations:
+        yield from annotation.metadata if isinstance(annotation, FieldInfo) else [annotation]
+        yield from _constraints(*getattr(annotation, "__metadata__", ()), *get_args(annotation))
+
+
 def _how_to_shorten(place: tuple[str | int, ...], settings: Mapping[str, Any]) -> str | None:
     """Return how to shorten the name of a repository, or None if the result would not be a valid name."""
     match place:
@@ -138,7 +146,9 @@ def _how_to_shorten(place: tuple[str | int, ...], settings: Mapping[str, Any]) -
 def _where_to_move(path: list[str]) -> str | None:
     """Return the place of a setting that is in the wrong table, or None if no table has this setting."""
     *table, key = path
-    homes = {home: model.model_fields[key] for home, model in tables() if key in model.model_fields and key != "name"}
+    # A table of a single repository repeats a table of the team.
+    of_all = [(home, model.model_fields) for home, model in tables() if "repository" not in home]
+    homes = {home: fields[key] for home, fields in of_all if key in fields and key != "name"}
     if not homes:
         return None
     nearest = max(_length_in_common(home, table) for home in homes)

@@ -1,4 +1,4 @@
-"""Checks of the lengths of IAM policies that grow with the settings.
+"""Checks of the lengths of policies that grow with the settings.
 
 IAM counts the characters of a policy without white space (IAM User Guide, "IAM and AWS STS quotas"). The checks
 estimate the length of the part that grows. They compare this length with the length that the fixed statements leave.
@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 
 from settings.environment import Environment
 from settings.problem import Problem
+from settings.template_size import repository_policy_bytes
 
 # The quotas are in characters.
 INLINE_POLICIES_QUOTA = 10_240  # for all inline policies of a role together
 MANAGED_POLICY_QUOTA = 6_144
 TRUST_POLICY_QUOTA = 2_048
+REPOSITORY_POLICY_QUOTA = 10_240  # API reference of ECR, SetRepositoryPolicy
 
 # The part of each quota that may grow with the settings.
 ROOM_FOR_TEAMS = 8_000  # of INLINE_POLICIES_QUOTA, in a pull role
@@ -34,6 +36,7 @@ def problems(environment: Environment) -> Iterator[Problem]:
     yield from _pull_policies(environment)
     yield from _worker_policy(environment)
     yield from _ecs_policy(environment)
+    yield from _repository_policies(environment)
 
 
 def _trust_policies(environment: Environment) -> Iterator[Problem]:
@@ -76,6 +79,16 @@ def _ecs_policy(environment: Environment) -> Iterator[Problem]:
         length = sum(3 * len(name) + _ECS_TASK + role_paths for name in names)
         if length > ROOM_FOR_WORKERS:
             yield Problem("ecs.tasks", f"need {_TOO_LONG}; remove some tasks, or shorten role_path")
+
+
+def _repository_policies(environment: Environment) -> Iterator[Problem]:
+    for name, team in environment.teams.items():
+        if repository_policy_bytes(environment, name, team) > REPOSITORY_POLICY_QUOTA:
+            yield Problem(
+                f"teams.{name}",
+                f"has too many pull_accounts or break-glass roles for a repository policy, which has "
+                f"{REPOSITORY_POLICY_QUOTA} characters at most; remove some, or use pull_organization",
+            )
 
 
 _TOO_LONG = f"a longer policy for the workers than the {MANAGED_POLICY_QUOTA} characters that IAM accepts"

@@ -125,6 +125,7 @@ A warning has the same form and does not stop a deployment.
 A warning names a principal or a topic of another account.
 The reason is that a copied file often contains an account number of the original file.
 Another warning names clean-ups of two environments that select the same instances.
+A warning also names `keep_images` without `protected_tags`, because ECR can then delete an image that a DAG runs.
 
 ## All settings
 
@@ -169,7 +170,8 @@ def _sections(path: str, model: type[BaseModel], facts: list[str]) -> Iterator[_
         if table := model_of(field):
             inner = f"{path}.{key}".lstrip(".")
             if placeholder := NAMED_TABLES.get(key):
-                facts = [f"At least one `[{inner}.{placeholder}]` is required."]
+                required = f"At least one `[{inner}.{placeholder}]` is required."
+                facts = [required if field.is_required() else "This table is optional."]
                 if advice := _advice(field):
                     facts.append(f"For `{placeholder}`, {_code(advice)}.")
                 yield from _sections(f"{inner}.{placeholder}", table, facts)

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from settings.environment import Environment, Push
+from settings.environment import Environment, Lifecycle, Push, Team
 from settings.names import repository_name
 from settings.warnings import account_of
 
@@ -44,16 +44,41 @@ def _place(environment: Environment) -> Iterator[str]:
 
 
 def _push(environment: Environment) -> Iterator[str]:
-    yield "Who may push (administrators of the account are not listed)"
+    yield "Who may push (CloudFormation's role and the root user are not listed)"
     for name, team in environment.teams.items():
         defaults = team.repository_defaults
         mutable = f", except {', '.join(defaults.mutable_tags)}" if defaults.mutable_tags else ""
         yield f"  team {name}"
         yield from _row("repositories", ", ".join(repository_name(name, each) for each in team.repositories))
         yield from _row("image tags", f"are set once{mutable}")
-        yield from _row("images kept", f"the newest {defaults.keep_images} of each repository")
+        yield from _row("images deleted", *_deletions(team.default_lifecycle, "each repository"))
+        for repository, override in team.repository.items():
+            of_one = _deletions(override.lifecycle, "the repository")
+            yield from _row("", *(f"{repository_name(name, repository)}: {text}" for text in of_one))
         yield from _row("push role", environment.push_role_name(name))
         yield from _row("assumed by", *_pushers(environment, team.push))
+        if team.others_may_push_because:
+            yield from _row("others", f"may push, delete and change too: {team.others_may_push_because}")
+        yield from _row("pulled by", *_other_readers(team))
+
+
+def _other_readers(team: Team) -> Iterator[str]:
+    for account in team.pull_accounts:
+        yield f"ANOTHER ACCOUNT, {account}"
+    if team.pull_organization:
+        yield f"ALL ACCOUNTS of the organization {team.pull_organization}"
+
+
+def _deletions(lifecycle: Lifecycle, where: str) -> Iterator[str]:
+    """Return the images that ECR deletes, in words."""
+    if days := lifecycle.expire_untagged_after_days:
+        yield f"untagged images, {days} days after the push"
+    if count := lifecycle.keep_images:
+        kinds = "tagged images" if days else "images"
+        protected = f", except {', '.join(lifecycle.protected_tags)}" if lifecycle.protected_tags else ""
+        yield f"{kinds} older than the newest {count} of {where}{protected}"
+    if not lifecycle.deletes:
+        yield "nothing is deleted"
 
 
 def _pushers(environment: Environment, push: Push) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 
 from settings.environment import Environment
 
-NAMED_TABLES = {"teams": "<team>", "connections": "<id>", "tasks": '"<team>/<name>"'}
+NAMED_TABLES = {"teams": "<team>", "connections": "<id>", "tasks": '"<team>/<name>"', "repository": '"<name>"'}
 """The settings that contain tables with names, and the placeholder for a name in each of these settings."""
 
 Path = tuple[str, ...]

@@ -151,8 +151,10 @@ def _keys_of(kind: type) -> set[str]:
     for _, table in tables():
         for key, field in table.model_fields.items():
             annotation = field.annotation
-            # The annotation is the type, a list as tuple[str, ...], or numbers as Literal[256, 512].
-            if kind in (annotation, get_origin(annotation), *map(type, get_args(annotation))):
+            # The annotation is the type, a list as tuple[str, ...], numbers as Literal[256, 512], or a number or None.
+            inner = get_args(annotation)
+            of_inner = (getattr(each, "__origin__", None) for each in inner)
+            if kind in (annotation, get_origin(annotation), *map(type, inner), *of_inner):
                 keys.add(key)
     return keys
 

@@ -139,6 +139,16 @@ ImageTagPattern = Annotated[
         "use letters, digits and ._- with at most two * as wildcards",
     ),
 ]
+# ECR user guide, "Lifecycle policy properties in Amazon ECR", tagPatternList: at most four wildcards.
+ProtectedTagPattern = Annotated[
+    str,
+    Field(min_length=1, max_length=128),
+    Pattern(
+        r"[A-Za-z0-9._-]*(?:\*[A-Za-z0-9._-]*){0,4}",
+        "a pattern of image tags",
+        "use letters, digits and ._- with at most four * as wildcards",
+    ),
+]
 PermissionSetName = Annotated[
     str,
     _no_permission_set_role("write the name of the permission set, {name}"),
@@ -212,6 +222,17 @@ TopicArn = Annotated[
 OffReason = Annotated[
     str, Pattern(r"[^\n]*\S[^\n]*", "a reason", "write one line with the reason why nobody needs the alerts")
 ]
+PushReason = Annotated[
+    str, Pattern(r"[^\n]*\S[^\n]*", "a reason", "write one line with the reason why other principals may push")
+]
+OrganizationId = Annotated[
+    str,
+    Pattern(
+        "o-[a-z0-9]{10,32}",
+        "the ID of an organization",
+        "write the ID that `aws organizations describe-organization` prints, such as o-abcd123456",
+    ),
+]
 RunbookLink = Annotated[
     str,
     Pattern(
@@ -240,6 +261,7 @@ CleanUpSchedule = Annotated[
     ),
 ]
 AgeInHours = Annotated[int, Field(ge=1, le=8_760)]
+AgeInDays = Annotated[int, Field(ge=1, le=3_650)]
 ImageTag = Annotated[
     str,
     Pattern(

@@ -9,7 +9,7 @@ from settings.problem import Problem
 def warnings_about(environments: Iterable[Environment]) -> list[str]:
     """Return the warnings, each as a line `<file>: <key>: warning: <what is wrong>; <how to fix it>`."""
     environments = [*environments]
-    warnings = [(each, warning) for each in environments for warning in _other_accounts(each)]
+    warnings = [(each, warning) for each in environments for warning in (*_other_accounts(each), *_lifecycles(each))]
     return [
         f"{environment.name}.toml: {warning.key}: warning: {warning.message}"
         for environment, warning in (*warnings, *_same_instances(environments))
@@ -22,7 +22,7 @@ def account_of(arn: str) -> str:
 
 
 def _other_accounts(environment: Environment) -> Iterator[Problem]:
-    """Return a warning for each principal and topic of another account.
+    """Return a warning for each principal, reader and topic of another account.
 
     A copied file often contains an account number of the original file. The copy would then trust that account.
     """
@@ -32,10 +32,35 @@ def _other_accounts(environment: Environment) -> Iterator[Problem]:
                 if account_of(arn) != environment.account:
                     what = f"{arn!r} may push from another account, {account_of(arn)}"
                     yield Problem(f"teams.{name}.push.{key}", f"{what}; remove it if you do not trust that account")
+        if team.pull_accounts:
+            what = f"the accounts {', '.join(team.pull_accounts)} may pull the team's images"
+            yield Problem(f"teams.{name}.pull_accounts", f"{what}; remove each account that you do not trust")
+        if team.pull_organization:
+            what = f"all accounts of the organization {team.pull_organization} may pull the team's images"
+            yield Problem(f"teams.{name}.pull_organization", f"{what}; remove it if this is not your organization")
     topic = environment.alerts.topic_arn
     if topic and account_of(topic) != environment.account:
         what = f"{topic!r} gets the alarms in another account, {account_of(topic)}"
         yield Problem("alerts.topic_arn", f"{what}; change it if that account is not yours")
+
+
+def _lifecycles(environment: Environment) -> Iterator[Problem]:
+    """Return a warning for each lifecycle that can delete released images, and for protected tags without effect."""
+    for name, team in environment.teams.items():
+        of_team = "lifecycle" if team.lifecycle.keep_images else "repository_defaults"
+        lifecycles = {f"teams.{name}": (of_team, team.default_lifecycle)}
+        for repository, override in team.repository.items():
+            lifecycles[f"teams.{name}.repository.{repository!r}"] = ("lifecycle", override.lifecycle)
+        for start, (table, lifecycle) in lifecycles.items():
+            if lifecycle.keep_images and not lifecycle.protected_tags:
+                what = f"{lifecycle.keep_images} newer images are enough to delete an image that a DAG runs"
+                fix = f"add the tags of your releases to {start}.lifecycle.protected_tags"
+                yield Problem(f"{start}.{table}.keep_images", f"{what}; {fix}")
+            if lifecycle.protected_tags and not lifecycle.deletes:
+                fix = "remove it, or set keep_images or expire_untagged_after_days"
+                yield Problem(
+                    f"{start}.lifecycle.protected_tags", f"has no effect, because ECR deletes no image; {fix}"
+                )
 
 
 def _same_instances(environments: Iterable[Environment]) -> Iterator[tuple[Environment, Problem]]:

@@ -29,7 +29,8 @@ def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
         construct: The construct, or an L1 resource. Call this function once for each construct.
         reasons: A dict from a check's name, such as `CKV_AWS_27`, to the reason why the finding is acceptable.
     """
-    resource = cast(CfnResource, construct.node.default_child or construct)
+    # For an L1 resource, each request to jsii would cost CPU time, and there are hundreds of repositories.
+    resource = construct if isinstance(construct, CfnResource) else cast(CfnResource, construct.node.default_child)
     nag = [
         Acknowledgment(id=check, reason=reason)
         for check, reason in reasons.items()

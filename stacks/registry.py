@@ -1,35 +1,60 @@
 """The ECR repositories. They are in a separate stack, because they stay after the other stacks are deleted."""
 
 from collections.abc import Sequence
+from typing import cast
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags, Token
+from aws_cdk import CfnOutput, DefaultStackSynthesizer, IResolvable, RemovalPolicies, RemovalPolicy, Stack, Tags, Token
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
 from settings.environment import Environment
 from settings.names import TEAM_TAG, pascal_case, repository_name
+from settings.regions import PARTITIONS
 from stacks.acknowledgements import acknowledge
+from stacks.lifecycle import lifecycle_policy_text
+from stacks.repository_policy import repository_policy
 
 
 class RegistryStack(Stack):
     """The repositories of every team, named `<team>/<name>` and tagged with their team."""
 
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
-        super().__init__(scope, construct_id)
+        # Without indentation, the template of the largest number of repositories is smaller than CloudFormation's
+        # quota.
+        super().__init__(scope, construct_id, suppress_template_indentation=True)
+        partition = PARTITIONS[environment.region].name
+        synthesizer = cast(DefaultStackSynthesizer, self.synthesizer)
+        # An intrinsic function in each policy would make the template longer.
+        deploy_role_arn = synthesizer.cloud_formation_execution_role_arn.replace("${AWS::Partition}", partition)
 
         # Resources
         repositories = Construct(self, "Repositories")
+        RemovalPolicies.of(repositories).apply(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         for team_name, team in environment.teams.items():
             team_scope = Construct(repositories, pascal_case(team_name))
             # The IAM statements for images require this tag and the prefix of the repository's name.
             Tags.of(team_scope).add(TEAM_TAG, team_name)
+            policy = repository_policy(
+                partition=partition,
+                account=environment.account,
+                push_role_arn=environment.push_role_arn(team_name),
+                deploy_role_arn=deploy_role_arn,
+                break_glass_role_arns=environment.break_glass_role_arns,
+                others_may_push=team.others_may_push_because is not None,
+                pull_accounts=team.pull_accounts,
+                pull_organization=team.pull_organization,
+            )
+            # jsii gets the document once for each team instead of once for each repository.
+            shared_policy = Token.as_any(policy) if policy else None
             for name in team.repositories:
                 Repository(
                     team_scope,
                     pascal_case(name),
                     repository_name=repository_name(team_name, name),
                     mutable_tags=team.repository_defaults.mutable_tags,
-                    keep_images=team.repository_defaults.keep_images,
+                    scan_on_push=True,
+                    lifecycle_policy_text=lifecycle_policy_text(team.lifecycle_of(name)),
+                    policy=shared_policy,
                 )
 
         # Outputs
@@ -41,8 +66,15 @@ class RegistryStack(Stack):
         )
 
 
-class Repository(ecr.Repository):
-    """A repository that scans images and keeps the newest images. The repository stays when the stack is deleted."""
+class Repository(Construct):
+    """A repository, which stays when the stack is deleted.
+
+    This class contains the L1 construct. The L2 construct needs several times as much CPU time, which matters for
+    hundreds of repositories, and it refuses `--` and `__` in names.
+
+    Encryption is not set, because ECR uses AES-256 by default, and any change of this property would replace the
+    repository.
+    """
 
     def __init__(
         self,
@@ -51,7 +83,9 @@ class Repository(ecr.Repository):
         *,
         repository_name: str,
         mutable_tags: Sequence[str],
-        keep_images: int,
+        scan_on_push: bool,
+        lifecycle_policy_text: str | None,
+        policy: IResolvable | None,
     ) -> None:
         """
         Args:
@@ -59,38 +93,31 @@ class Repository(ecr.Repository):
             construct_id: The construct's id.
             repository_name: The full name, `<team>/<name>`.
             mutable_tags: Patterns of the tags that may move to another image. All other tags are immutable.
-            keep_images: The number of images that ECR keeps. ECR deletes older images.
+            scan_on_push: Whether ECR scans each image that is pushed.
+            lifecycle_policy_text: The lifecycle policy as JSON. With None, no image expires.
+            policy: The repository policy. With None, the repository has no policy.
         """
-        super().__init__(
-            scope,
-            construct_id,
-            repository_name=_accepted_by_cdk(repository_name),
-            image_scan_on_push=True,
-            image_tag_mutability=(
-                ecr.TagMutability.IMMUTABLE_WITH_EXCLUSION if mutable_tags else ecr.TagMutability.IMMUTABLE
-            ),
+        super().__init__(scope, construct_id)
+        repository = ecr.CfnRepository(
+            self,
+            "Resource",
+            repository_name=repository_name,
+            image_scanning_configuration={"scanOnPush": scan_on_push},
+            image_tag_mutability="IMMUTABLE_WITH_EXCLUSION" if mutable_tags else "IMMUTABLE",
             image_tag_mutability_exclusion_filters=[
-                ecr.ImageTagMutabilityExclusionFilter.wildcard(pattern) for pattern in mutable_tags
+                {
+                    "imageTagMutabilityExclusionFilterType": "WILDCARD",
+                    "imageTagMutabilityExclusionFilterValue": pattern,
+                }
+                for pattern in mutable_tags
             ]
             or None,
-            lifecycle_rules=[ecr.LifecycleRule(max_image_count=keep_images, description="Keep the newest images")],
-            encryption=ecr.RepositoryEncryption.AES_256,
-            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+            lifecycle_policy={"lifecyclePolicyText": lifecycle_policy_text} if lifecycle_policy_text else None,
+            repository_policy_text=policy,
         )
         reasons = {
             "CKV_AWS_136": "A customer managed key requires kms:CreateGrant, and another key replaces the repository"
         }
         if mutable_tags:
             reasons["CKV_AWS_51"] = "All tags are immutable except those that the settings list"
-        acknowledge(self, reasons)
-
-
-def _accepted_by_cdk(repository_name: str) -> str:
-    """Return the name, or a token for it if it has `--` or `__`.
-
-    ECR accepts such names since February 2026, and CDK refuses them. CDK does not check a token. For hundreds of
-    repositories, the calls to CDK take part of a second, so other names stay as they are.
-    """
-    if "--" in repository_name or "__" in repository_name:
-        return Token.as_string(Token.as_any(repository_name))
-    return repository_name
+        acknowledge(repository, reasons)

@@ -16,6 +16,7 @@ from local.demo import FILES, read
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from local.iam_policies import allow, assumed_by, name_of
 from ops.checks import Finding, find_stacks
+from stacks.lifecycle import MOST_IMAGES
 from tests.changes.deployments import (
     Deployer,
     Deployment,
@@ -61,8 +62,14 @@ SECOND = changed(
             "red": {
                 "push": {"user_arns": None, "role_arns": [CI_ROLE_ARN], "permission_sets": ["Kept"]},
                 "repository_defaults": {"mutable_tags": ["latest"], "keep_images": 7},
+                "repository": {
+                    "two": {"lifecycle": {"protected_tags": ["v*"], "keep_images": 8, "expire_untagged_after_days": 3}},
+                },
             },
-            "blue": {"push": {"require_mfa": True}},
+            "blue": {
+                "push": {"require_mfa": True},
+                "lifecycle": {"protected_tags": ["release-*"], "keep_images": 9, "expire_untagged_after_days": 4},
+            },
         },
         "connections": {"docker_kept": {"teams": ["red", "blue"], "refresh_every_minutes": 60}},
         "workers": {
@@ -165,6 +172,17 @@ def played(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factor
     return Played(deployments, announced, notices, observed, readings)
 
 
+def lifecycle_of(aws: EmbeddedAws, repository: str) -> dict[str, int]:
+    """Return the number of each rule by the tags that the rule selects, or an empty dict without a policy."""
+    ecr = aws.client("ecr")
+    try:
+        text = ecr.get_lifecycle_policy(repositoryName=repository)["lifecyclePolicyText"]
+    except ecr.exceptions.LifecyclePolicyNotFoundException:
+        return {}
+    selections = [rule["selection"] for rule in json.loads(text)["rules"]]
+    return {(each.get("tagPatternList") or [each["tagStatus"]])[0]: each["countNumber"] for each in selections}
+
+
 def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[str, Any]:
     """Return what the principals can do now, and the properties that the settings change."""
     cloudwatch, ecr, ecs, iam, sns, ssm = (
@@ -182,7 +200,6 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
     a_worker = "worker" if "worker" in can_read else "other"
     [repository] = ecr.describe_repositories(repositoryNames=["red/one"])["repositories"]
     alarms = cloudwatch.describe_alarms(AlarmNamePrefix="kept-")["MetricAlarms"]
-    lifecycle = json.loads(ecr.get_lifecycle_policy(repositoryName="red/one")["lifecyclePolicyText"])
     [schedule] = deployment.of("AWS::Scheduler::Schedule").values()
     return {
         "can assume": {
@@ -202,7 +219,7 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
         "pulls directly": login_pulls(docker_login, aws, sessions[a_worker], image="red/one:1"),
         "mutability": repository["imageTagMutability"],
         "mutable tags": [each["filter"] for each in repository.get("imageTagMutabilityExclusionFilters", [])],
-        "kept images": lifecycle["rules"][0]["selection"]["countNumber"],
+        "lifecycles": {name: lifecycle_of(aws, name) for name in ("red/one", "red/two", "blue/one")},
         "alarms": {alarm["AlarmName"]: (alarm["AlarmActions"], alarm["AlarmDescription"]) for alarm in alarms},
         "alarm minutes": {alarm["EvaluationPeriods"] for alarm in alarms if "LoginExpires" not in alarm["AlarmName"]},
         "mails": {
@@ -310,7 +327,27 @@ def test_the_mutable_tags_of_a_repository_change_in_place(played: Played) -> Non
 
 @plays("teams.<team>.repository_defaults.keep_images")
 def test_the_number_of_images_of_a_repository_changes_in_place(played: Played) -> None:
-    assert [each["kept images"] for each in played.observed] == [50, 7, 50, 50]
+    assert [each["lifecycles"]["red/one"] for each in played.observed] == [{}, {"any": 7}, {}, {}]
+
+
+@plays(
+    "teams.<team>.lifecycle.protected_tags",
+    "teams.<team>.lifecycle.keep_images",
+    "teams.<team>.lifecycle.expire_untagged_after_days",
+)
+def test_the_lifecycle_of_a_team_changes_in_place(played: Played) -> None:
+    second = {"release-*": MOST_IMAGES, "untagged": 4, "any": 9}
+    assert [each["lifecycles"]["blue/one"] for each in played.observed[:3]] == [{}, second, {}]
+
+
+@plays(
+    'teams.<team>.repository."<name>".lifecycle.protected_tags',
+    'teams.<team>.repository."<name>".lifecycle.keep_images',
+    'teams.<team>.repository."<name>".lifecycle.expire_untagged_after_days',
+)
+def test_the_lifecycle_of_one_repository_changes_in_place(played: Played) -> None:
+    second = {"v*": MOST_IMAGES, "untagged": 3, "any": 8}
+    assert [each["lifecycles"]["red/two"] for each in played.observed] == [{}, second, {}, {}]
 
 
 @plays("connections.<id>.teams")

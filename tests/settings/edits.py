@@ -40,11 +40,17 @@ ARABIC = "\u0661" * 12
 LONG_ID = f"docker_{'x' * 244}"
 
 # Keys
+TEAM = "teams.analytics"
 REPOSITORIES = "teams.analytics.repositories"
 PUSH = "teams.analytics.push"
 SETS, ROLES, USERS = f"{PUSH}.permission_sets", f"{PUSH}.role_arns", f"{PUSH}.user_arns"
 MUST_MFA = f"{PUSH}.require_mfa"
 DEFAULTS = "teams.analytics.repository_defaults"
+READERS, ORGANIZATION = "teams.analytics.pull_accounts", "teams.analytics.pull_organization"
+REASON = "teams.analytics.others_may_push_because"
+LIFECYCLE = "teams.analytics.lifecycle"
+WEB_LIFECYCLE = "teams.analytics.repository.web-scraper.lifecycle"
+UNTAGGED = "expire_untagged_after_days"
 CLEAN = "workers.clean_up"
 TASK = "ecs.tasks.'analytics/web-scraper'"
 TAGS, IMAGES = f"{DEFAULTS}.mutable_tags", f"{DEFAULTS}.keep_images"
@@ -125,6 +131,19 @@ def defaults(text: str) -> str:
     return end(f"[{DEFAULTS}]\n{text}")
 
 
+def lifecycle(text: str) -> str:
+    return end(f"[{LIFECYCLE}]\n{text}")
+
+
+def protected(*patterns: str) -> str:
+    return lifecycle(f"protected_tags = {[*patterns]}")
+
+
+def of_web(text: str) -> str:
+    """Return VALID with a lifecycle of the repository web-scraper."""
+    return end(f"[{WEB_LIFECYCLE}]\n{text}")
+
+
 def tags(*patterns: str) -> str:
     return defaults(f"mutable_tags = {[*patterns]}")
 
@@ -179,3 +198,8 @@ def long_family() -> str:
         repositories("r" * 242)
         + f'[workers]\nrole_arns = ["{ROLE}"]\n[ecs.tasks."analytics/{"r" * 242}"]\nimage_tag = "1"\n'
     )
+
+
+def large_template() -> str:
+    """Return VALID with so many repositories of long names that the Registry template has more than 1 MB."""
+    return f'break_glass_role_arns = ["{ROLE}"]\n' + repositories(*numbered("r" * 200, 480))

@@ -9,7 +9,22 @@ import pytest
 
 from settings.files import load_environments
 from settings.summary import in_full
-from tests.settings.edits import AWAY, ROLE, ROLES, TOPIC, USER, VALID, numbered, pushers, repositories, topic
+from tests.settings.edits import (
+    AWAY,
+    ROLE,
+    ROLES,
+    TOPIC,
+    USER,
+    VALID,
+    WEB_LIFECYCLE,
+    beside,
+    defaults,
+    lifecycle,
+    numbered,
+    pushers,
+    repositories,
+    topic,
+)
 from tools import ROOT
 
 EXAMPLES = {environment.name: environment for environment in load_environments(ROOT / "examples")}
@@ -42,6 +57,28 @@ def test_the_summary_shows_who_may_push_to_which_repositories() -> None:
     assert rows(text, "push role") == ["prod-ecr-push-analytics", "prod-ecr-push-risk"]
     assert rows(text, "assumed by") == ["permission set DataAnalyst\nrole analytics-ci", "user ana, with MFA"]
     assert rows(text, "image tags") == ["are set once, except latest", "are set once"]
+
+
+def test_the_summary_shows_that_nothing_is_deleted_by_default() -> None:
+    assert rows(in_full(EXAMPLES["dev"]), "images deleted") == ["nothing is deleted"] * 2
+
+
+def test_the_summary_shows_what_ecr_can_delete_for_each_team_and_repository(tmp_path: Path) -> None:
+    content = lifecycle("protected_tags = ['release-*', 'v*']\nkeep_images = 50\nexpire_untagged_after_days = 30")
+    text = summary(tmp_path, f"{content}[{WEB_LIFECYCLE}]\n")
+
+    assert rows(text, "images deleted") == [
+        "untagged images, 30 days after the push\n"
+        "tagged images older than the newest 50 of each repository,\n"
+        "except release-*, v*\n"
+        "analytics/web-scraper: nothing is deleted"
+    ]
+
+
+def test_the_summary_shows_the_older_setting_for_the_number_of_images(tmp_path: Path) -> None:
+    text = summary(tmp_path, defaults("keep_images = 5"))
+
+    assert rows(text, "images deleted") == ["images older than the newest 5 of each repository"]
 
 
 def test_the_summary_shows_what_each_docker_login_pulls_and_who_reads_the_logins() -> None:
@@ -113,6 +150,19 @@ def test_every_principal_repository_and_secret_of_the_settings_is_in_the_summary
             names += [arn.partition("/")[2] for arn in (*team.push.role_arns, *team.push.user_arns)]
             assert [each for each in (*names, *team.push.permission_sets) if each not in text] == []
         assert [each for each in environment.connections if environment.secret_name(each) not in text] == []
+
+
+def test_the_summary_shows_who_else_may_push_and_pull(tmp_path: Path) -> None:
+    text = summary(
+        tmp_path,
+        beside(
+            'others_may_push_because = "CodeBuild"\n'
+            'pull_accounts = ["222222222222"]\npull_organization = "o-abcd123456"'
+        ),
+    )
+
+    assert rows(text, "others") == ["may push, delete and change too: CodeBuild"]
+    assert rows(text, "pulled by") == ["ANOTHER ACCOUNT, 222222222222\nALL ACCOUNTS of the organization o-abcd123456"]
 
 
 def test_the_command_prints_an_environment() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from settings.environment import Environment
+from settings.environment import Environment, Lifecycle, Team
 
 SETTINGS: dict[str, Any] = {
     "name": "dev",
@@ -21,13 +21,18 @@ def environment(**settings: object) -> Environment:
     return Environment.model_validate({**SETTINGS, **settings})
 
 
+def team_of(**settings: object) -> Team:
+    return Team.model_validate({**SETTINGS["teams"]["analytics"], **settings})
+
+
 def test_settings_that_are_left_out_have_the_documented_default() -> None:
     dev = environment(workers={"clean_up": {"tag_key": "role", "tag_value": "worker"}})
     team = dev.teams["analytics"]
 
     assert (dev.connections_prefix, dev.secret_key, dev.break_glass_role_arns) == ("airflow/connections", "aws", ())
     assert (dev.permissions_boundary_arn, dev.role_path, dev.ecs) == (None, "/", None)
-    assert (team.repository_defaults.mutable_tags, team.repository_defaults.keep_images) == ((), 50)
+    assert (team.repository_defaults.mutable_tags, team.repository_defaults.keep_images) == ((), None)
+    assert (team.lifecycle, team.repository) == (Lifecycle(), {})
     assert (team.push.require_mfa, dev.connections["docker_default"].refresh_every_minutes) == (False, 30)
     assert (dev.workers.role_arns, dev.workers.pull_directly) == ((), False)
     assert dev.workers.clean_up
@@ -35,6 +40,29 @@ def test_settings_that_are_left_out_have_the_documented_default() -> None:
     assert dev.workers.clean_up.containers_older_than_hours == 24
     assert dev.workers.clean_up.images_older_than_hours == 168
     assert dev.alerts.runbook == "docs/runbook.md"
+
+
+def test_the_lifecycle_of_a_repository_replaces_the_lifecycle_of_its_team_as_a_whole() -> None:
+    team = team_of(
+        repositories=["a", "b"],
+        lifecycle={"protected_tags": ["release-*"], "keep_images": 5},
+        repository={"b": {"lifecycle": {"expire_untagged_after_days": 9}}},
+    )
+
+    assert team.lifecycle_of("a") == Lifecycle(protected_tags=("release-*",), keep_images=5)
+    assert team.lifecycle_of("b") == Lifecycle(expire_untagged_after_days=9)
+
+
+def test_the_older_setting_for_the_number_of_images_joins_the_lifecycle_of_the_team() -> None:
+    team = team_of(
+        repositories=["a", "b"],
+        repository_defaults={"keep_images": 5},
+        lifecycle={"protected_tags": ["release-*"]},
+        repository={"b": {"lifecycle": {}}},
+    )
+
+    assert team.lifecycle_of("a") == Lifecycle(protected_tags=("release-*",), keep_images=5)
+    assert team.lifecycle_of("b") == Lifecycle()
 
 
 def test_names_on_aws_are_built_from_the_settings() -> None:

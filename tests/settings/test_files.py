@@ -12,6 +12,7 @@ from tests.settings.edits import (
     AWAY,
     BOUNDARY,
     CHINA_USER,
+    DEFAULTS,
     DOCKER,
     LONG_ID,
     REPOSITORIES,
@@ -26,6 +27,7 @@ from tests.settings.edits import (
     USER,
     USERS,
     VALID,
+    WEB_LIFECYCLE,
     alerts,
     beside,
     boundary,
@@ -35,9 +37,12 @@ from tests.settings.edits import (
     defaults,
     edited,
     end,
+    lifecycle,
     misplaced,
     numbered,
+    of_web,
     prefix,
+    protected,
     pushers,
     refresh,
     repositories,
@@ -192,6 +197,8 @@ def test_the_environment_of_the_demo_is_accepted() -> None:
 
 
 ACCEPTED = {
+    "readers in other accounts": beside('pull_accounts = ["222222222222"]\npull_organization = "o-abcd123456"'),
+    "other principals that may push": beside('others_may_push_because = "CodeBuild still pushes"'),
     "a secret's name of 512 characters": prefix("p" * 497),
     "a push role's name of 64 characters": teams("t" * 51),
     "a repository's name of 256 characters": repositories("r" * 246),
@@ -202,6 +209,10 @@ ACCEPTED = {
     "a refresh every 180 minutes": refresh(180),
     "one kept image": defaults("keep_images = 1"),
     "10000 kept images": defaults("keep_images = 10000"),
+    "48 protected patterns": protected("*a*b*c*", *numbered("v", 47)),
+    "protected tags beside the older number of images": protected("release-*") + f"[{DEFAULTS}]\nkeep_images = 5\n",
+    "a lifecycle of one repository": of_web("keep_images = 5\nexpire_untagged_after_days = 3650"),
+    "a repository from which nothing is deleted": lifecycle("keep_images = 5") + f"[{WEB_LIFECYCLE}]\n",
     "five tag patterns": tags("a*b*", "b", "c", "E_.-", "d" * 128),
     "200 teams": teams(*numbered("t", 199)),
     "490 repositories": repositories(*numbered("r", 490)),
@@ -316,7 +327,7 @@ def test_a_setting_that_is_moved_above_the_first_table_is_accepted(tmp_path: Pat
 def test_a_setting_that_is_moved_to_the_named_table_is_accepted(tmp_path: Path) -> None:
     (line,) = refusals(tmp_path, dev=beside("keep_images = 5"))
 
-    heading = line.rpartition("it belongs in ")[2]
+    heading = line.rpartition("it belongs in ")[2].partition(" or ")[0]
     assert len(loaded(tmp_path, dev=end(f"{heading}\nkeep_images = 5"))) == 1
 
 

@@ -6,7 +6,29 @@ import pytest
 
 from settings.files import load_environments
 from settings.warnings import warnings_about
-from tests.settings.edits import AWAY, ROLE, ROLES, TOPIC, USER, USERS, VALID, clean_up, prefix, pushers, topic
+from tests.settings.edits import (
+    AWAY,
+    DEFAULTS,
+    IMAGES,
+    LIFECYCLE,
+    ORGANIZATION,
+    READERS,
+    ROLE,
+    ROLES,
+    TOPIC,
+    USER,
+    USERS,
+    VALID,
+    WEB_LIFECYCLE,
+    beside,
+    clean_up,
+    defaults,
+    lifecycle,
+    prefix,
+    protected,
+    pushers,
+    topic,
+)
 from tools import ROOT
 
 USER_AWAY = USER.replace("1111", "2222")
@@ -36,10 +58,22 @@ def warnings(folder: Path, **files: str) -> list[str]:
             "alerts.topic_arn: warning: 'arn:aws:sns:eu-west-1:222222222222:alerts' gets the alarms in another "
             "account, 222222222222; change it if that account is not yours",
         ),
+        (
+            beside('pull_accounts = ["222222222222", "333333333333"]'),
+            f"{READERS}: warning: the accounts 222222222222, 333333333333 may pull the team's images; "
+            "remove each account that you do not trust",
+        ),
+        (
+            beside('pull_organization = "o-abcd123456"'),
+            f"{ORGANIZATION}: warning: all accounts of the organization o-abcd123456 may pull the team's images; "
+            "remove it if this is not your organization",
+        ),
     ],
-    ids=["a role", "a user", "a topic"],
+    ids=["a role", "a user", "a topic", "readers", "an organization"],
 )
-def test_an_arn_of_another_account_gets_a_warning_in_one_line(tmp_path: Path, content: str, expected: str) -> None:
+def test_a_principal_or_topic_of_another_account_gets_a_warning_in_one_line(
+    tmp_path: Path, content: str, expected: str
+) -> None:
     assert warnings(tmp_path, dev=content) == [f"dev.toml: {expected}"]
 
 
@@ -65,6 +99,37 @@ def test_a_copied_example_gets_a_warning_for_each_principal_of_the_old_account(
         "mine.toml: teams.analytics.push.role_arns",
         "mine.toml: teams.risk.push.user_arns",
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "fix_in"),
+    [
+        (lifecycle("keep_images = 5"), f"{LIFECYCLE}.keep_images", LIFECYCLE),
+        (defaults("keep_images = 5"), IMAGES, LIFECYCLE),
+        (
+            protected("release-*") + f"keep_images = 9\n[{WEB_LIFECYCLE}]\nkeep_images = 5",
+            "teams.analytics.repository.'web-scraper'.lifecycle.keep_images",
+            "teams.analytics.repository.'web-scraper'.lifecycle",
+        ),
+    ],
+    ids=["a team", "the older setting", "a repository"],
+)
+def test_a_number_of_images_without_protected_tags_gets_a_warning(
+    tmp_path: Path, content: str, key: str, fix_in: str
+) -> None:
+    what = "5 newer images are enough to delete an image that a DAG runs"
+    fix = f"add the tags of your releases to {fix_in}.protected_tags"
+    assert warnings(tmp_path, dev=content) == [f"dev.toml: {key}: warning: {what}; {fix}"]
+
+
+def test_protected_tags_without_effect_get_a_warning(tmp_path: Path) -> None:
+    (line,) = warnings(tmp_path, dev=protected("release-*"))
+
+    what = "has no effect, because ECR deletes no image; remove it, or set keep_images or expire_untagged_after_days"
+    assert line == f"dev.toml: {LIFECYCLE}.protected_tags: warning: {what}"
+    for setting in ("keep_images = 5", "expire_untagged_after_days = 5"):
+        assert warnings(tmp_path, dev=protected("release-*") + setting) == []
+    assert warnings(tmp_path, dev=protected("release-*") + f"[{DEFAULTS}]\nkeep_images = 5") == []
 
 
 def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:

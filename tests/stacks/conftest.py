@@ -17,6 +17,9 @@ repositories = ["web-scraper", "churn-model"]
 push.permission_sets = ["DataAnalyst"]
 push.role_arns = ["arn:aws:iam::444455556666:role/analytics-ci"]
 repository_defaults.mutable_tags = ["latest"]
+lifecycle.protected_tags = ["release-*"]
+lifecycle.keep_images = 50
+repository."churn-model".lifecycle.expire_untagged_after_days = 30
 [teams.risk]
 repositories = ["var", "reports/daily"]
 push.user_arns = ["arn:aws:iam::444455556666:user/ana"]

@@ -1,11 +1,16 @@
-"""The repositories: names, tags, mutable image tags, and the deletion policy."""
+"""The repositories: names, tags, mutable image tags, the deletion policy and the repository policy."""
 
 import json
+from typing import Any
 
-from tests.stacks.conftest import of_type
+from stacks.repository_policy import repository_policy
+from tests.stacks.conftest import of_type, statements
 from tests.templates import Templates
 
 REPOSITORY = "AWS::ECR::Repository"
+ROOT = "arn:aws:iam::444455556666:root"
+ROLE = "arn:aws:iam::444455556666:role"
+DEPLOY_ROLE = f"{ROLE}/cdk-hnb659fds-cfn-exec-role-444455556666-eu-west-1"
 
 
 def test_repositories_have_the_prefix_and_the_tag_of_their_team(templates: Templates) -> None:
@@ -42,21 +47,102 @@ def test_only_the_tags_in_the_settings_are_mutable(templates: Templates) -> None
     assert "ImageTagMutabilityExclusionFilters" not in immutable
 
 
-def test_images_are_scanned_and_only_the_newest_are_kept(templates: Templates) -> None:
+def test_images_are_scanned(templates: Templates) -> None:
     for repository in of_type(templates["rich-Registry"], REPOSITORY):
         assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
-        [rule] = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
-        assert rule["selection"] == {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 50}
 
 
-def test_no_repository_has_a_customer_managed_key_or_a_resource_policy(templates: Templates) -> None:
-    # A later change of the key would replace the repository. Only the policies of roles give access.
+def test_only_the_repositories_of_the_settings_have_a_lifecycle_policy(templates: Templates) -> None:
+    policies = {r["RepositoryName"]: r.get("LifecyclePolicy") for r in of_type(templates["rich-Registry"], REPOSITORY)}
+
+    selected = {
+        name: [rule["selection"]["tagStatus"] for rule in json.loads(policy["LifecyclePolicyText"])["rules"]]
+        for name, policy in policies.items()
+        if policy
+    }
+    assert selected == {"analytics/web-scraper": ["tagged", "any"], "analytics/churn-model": ["untagged"]}
+
+
+def test_no_repository_sets_its_encryption(templates: Templates) -> None:
+    # Every change of this property would replace the repository.
     for repository in of_type(templates["rich-Registry"], REPOSITORY):
-        assert repository.get("EncryptionConfiguration", {}).get("EncryptionType", "AES256") == "AES256"
-        assert "RepositoryPolicyText" not in repository
+        assert "EncryptionConfiguration" not in repository
 
 
 def test_an_output_has_the_registry_host(templates: Templates) -> None:
     outputs = templates["rich-Registry"]["Outputs"]
 
     assert outputs["RegistryHost"]["Value"] == "444455556666.dkr.ecr.eu-west-1.amazonaws.com"
+
+
+def test_only_the_push_role_the_deploy_role_and_the_root_user_may_push(templates: Templates) -> None:
+    policies = {
+        r["RepositoryName"]: statements(r["RepositoryPolicyText"])
+        for r in of_type(templates["rich-Registry"], REPOSITORY)
+    }
+
+    allowed = [f"{ROLE}/rich-ecr-push-risk", DEPLOY_ROLE, ROOT]
+    assert policies["risk/var"] == policies["risk/reports/daily"]
+    assert policies["risk/var"]["PushOnlyByTeam"] == {
+        "Sid": "PushOnlyByTeam",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": policies["risk/var"]["PushOnlyByTeam"]["Action"],
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": allowed}},
+    }
+
+
+def test_only_the_deploy_role_the_root_user_and_break_glass_roles_may_delete_and_change(templates: Templates) -> None:
+    of_rich = statements(of_type(templates["rich-Registry"], REPOSITORY)[0]["RepositoryPolicyText"])
+    of_plain = statements(of_type(templates["plain-Registry"], REPOSITORY)[0]["RepositoryPolicyText"])
+
+    denied = of_rich["ChangeOnlyByDeployment"]
+    assert denied["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": [DEPLOY_ROLE, ROOT, f"{ROLE}/BreakGlass"]}}
+    assert {"ecr:BatchDeleteImage", "ecr:SetRepositoryPolicy", "ecr:UpdateImageStorageClass"} <= {*denied["Action"]}
+    # Without break-glass roles, a mistake could otherwise lock out all administrators.
+    assert set(of_plain) == {"PushOnlyByTeam"}
+
+
+def test_no_statement_makes_ecr_refuse_the_policy(templates: Templates) -> None:
+    for repository in of_type(templates["rich-Registry"], REPOSITORY):
+        for statement in repository["RepositoryPolicyText"]["Statement"]:
+            assert not {"Resource", "NotResource", "NotPrincipal"} & set(statement)
+            assert "ecr:GetAuthorizationToken" not in statement["Action"]
+
+
+def test_a_policy_can_let_other_accounts_pull_and_deny_nothing() -> None:
+    def policy(**settings: Any) -> Any:
+        return repository_policy(
+            partition="aws",
+            account="444455556666",
+            push_role_arn=f"{ROLE}/push",
+            deploy_role_arn=DEPLOY_ROLE,
+            break_glass_role_arns=[f"{ROLE}/BreakGlass"],
+            **settings,
+        )
+
+    assert policy(others_may_push=True) is None
+    readers = statements(policy(others_may_push=True, pull_accounts=["111111111111"], pull_organization="o-abcd123456"))
+    pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    assert readers == {
+        "PullByOtherAccounts": {
+            "Sid": "PullByOtherAccounts",
+            "Effect": "Allow",
+            "Principal": {"AWS": ["arn:aws:iam::111111111111:root"]},
+            "Action": pull,
+        },
+        "PullByOrganization": {
+            "Sid": "PullByOrganization",
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": pull,
+            # Without the second condition, every principal of the own account could pull.
+            "Condition": {
+                "StringEquals": {"aws:PrincipalOrgID": "o-abcd123456"},
+                "StringNotEquals": {"aws:PrincipalAccount": "444455556666"},
+            },
+        },
+    }
+    creator = f"{ROLE}/creator"
+    for statement in policy(creation_role_arn=creator)["Statement"]:
+        assert creator in statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]

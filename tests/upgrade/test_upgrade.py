@@ -93,6 +93,17 @@ def test_an_image_that_was_pushed_before_the_upgrade_is_pulled_after_it(
         assert log_in(aws, connection).pull("beta/var:1") == FILES
 
 
+def test_the_upgrade_removes_the_lifecycle_policies_that_deleted_old_images(aws: EmbeddedAws, upgrade: Upgrade) -> None:
+    ecr = aws.client("ecr")
+    assert "LifecyclePolicy" in upgrade.announced
+
+    repositories = upgrade.resources_after["AWS::ECR::Repository"].values()
+    assert len(repositories) > 1
+    for repository in repositories:
+        with pytest.raises(ecr.exceptions.LifecyclePolicyNotFoundException):
+            ecr.get_lifecycle_policy(repositoryName=repository)
+
+
 def _allow_the_key_test(assembly: Path) -> None:
     """Change the key policy of version 0.1.0 so that the emulator accepts the key.
 

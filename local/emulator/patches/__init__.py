@@ -16,6 +16,7 @@ from local.emulator.patches import (
     lambda_concurrency,
     lambda_runtime,
     lambda_versions,
+    lifecycle_previews,
     referrers,
     registry,
     secrets_manager,
@@ -53,5 +54,6 @@ def apply() -> None:
         lambda_versions,
         clock,
         cloudwatch,
+        lifecycle_previews,
     ):
         patch.apply()

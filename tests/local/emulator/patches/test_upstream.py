@@ -136,6 +136,7 @@ def handlers() -> Any:
                 *("_create_repository", "_put_image_tag_mutability", "_repo_shape"),
             ],
         ),
+        ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
         ("referrers", "app", ["_is_ecr_registry_path"]),
         ("referrers", "services.ecr", ["_parse_v2_path", "_ensure_repo_exists", "_images", "_registry_ok"]),
         ("registry", "services.tagging", ["_RESOURCE_TAG_COLLECTORS", "_collect_ecr"]),
@@ -207,6 +208,14 @@ def test_upstream_still_has_the_names_that_a_patch_uses(patch: str, module: str,
 
 
 @needs_patch("cloudformation")
+@pytest.mark.parametrize("operation", ["StartLifecyclePolicyPreview", "GetLifecyclePolicyPreview"])
+def test_upstream_still_has_no_previews_of_lifecycle_policies(ministack: Any, operation: str) -> None:
+    headers = {"x-amz-target": f"AmazonEC2ContainerRegistry_V20150921.{operation}"}
+    answer = asyncio.run(ministack.services.ecr.handle_request("POST", "/", headers, b'{"repositoryName": "a"}', {}))
+    with needs_patch("lifecycle_previews"):
+        assert b"InvalidAction" in answer[2]
+
+
 def test_upstream_still_returns_the_name_as_ref_of_a_secret(handlers: Any) -> None:
     ref, _ = handlers["AWS::SecretsManager::Secret"]["create"]("Secret", {"Name": "token"}, "stack")
     assert ref == "token"

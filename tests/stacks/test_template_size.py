@@ -1,0 +1,62 @@
+"""The estimate of the Registry template's size, compared with real templates at the largest accepted settings."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from settings.files import load_environments
+from settings.template_size import TEMPLATE_QUOTA, registry_template_bytes
+from tests.stacks.conftest import PLAIN, RICH
+from tests.templates import Templates, synthesize
+
+BREAK_GLASS = 'break_glass_role_arns = ["arn:aws:iam::111111111111:role/BreakGlass"]'
+READERS = 'pull_accounts = ["222222222222", "333333333333"]\npull_organization = "o-abcd123456"'
+LIFECYCLE = 'lifecycle = {protected_tags = ["release-*", "v*"], keep_images = 50, expire_untagged_after_days = 30}'
+MUTABLE = 'repository_defaults.mutable_tags = ["latest", "release-*"]'
+
+
+def large(repositories: int, *, top: str = "", team: str = "", name: str = "repository") -> str:
+    """Return settings with repositories in ten teams."""
+    tables = "".join(
+        f"[teams.team-{number}]\n{team}\n"
+        f"repositories = {[f'{name}-{number}-{each}' for each in range(repositories // 10)]}\n"
+        'push.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+        for number in range(10)
+    )
+    head = f'account = "111111111111"\nregion = "eu-west-1"\n{top}\nalerts.off_because = "a test"\n'
+    return f'{head}{tables}[connections.docker_default]\nteams = ["team-0"]\n'
+
+
+def test_the_estimate_fits_small_templates(templates: Templates, tmp_path: Path) -> None:
+    for name, text in {"rich": RICH, "plain": PLAIN}.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+
+    for environment in load_environments(tmp_path):
+        # In these templates, the CDK leaves out its version, which is a large part of a small template.
+        template = json.dumps(templates[f"{environment.name}-Registry"], separators=(",", ":"))
+        assert len(template.encode()) <= registry_template_bytes(environment)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        large(490),
+        large(490, top=BREAK_GLASS),
+        large(260, top=BREAK_GLASS, team=f"{READERS}\n{MUTABLE}\n{LIFECYCLE}"),
+        large(490, team='others_may_push_because = "a test"'),
+        large(300, top=BREAK_GLASS, team=MUTABLE, name="long__name/of.a-repository-" * 8),
+    ],
+    ids=["defaults", "break glass", "everything", "no denials", "long names"],
+)
+def test_the_estimate_fits_templates_with_as_many_repositories_as_are_accepted(settings: str, tmp_path: Path) -> None:
+    (tmp_path / "full.toml").write_text(settings)
+
+    synthesize(tmp_path, tmp_path / "cdk.out")
+
+    [environment] = load_environments(tmp_path)
+    [file] = (tmp_path / "cdk.out").glob("assembly-full/fullRegistry*.template.json")
+    size = file.stat().st_size
+    assert size <= TEMPLATE_QUOTA
+    assert size <= registry_template_bytes(environment) <= 1.1 * size
+    assert len(json.loads(file.read_text())["Resources"]) <= 500
