@@ -247,56 +247,110 @@ def test_an_older_imagetools_leaves_a_part_of_a_copied_image_under_the_tag(
 # Error messages
 
 
-# For each engine: what `docker push` shows. Only the classic image store shows the registry's reason for 403.
-FORBIDDEN = f"unexpected status from HEAD request to https://{R}/v2/<repository>/blobs/"
-MAY_NOT_PUSH = {
-    CLASSIC: "is not authorized to perform: ecr:InitiateLayerUpload on resource: "
-    "arn:aws:ecr:us-east-1:123456789012:repository/<repository> because ",
-    BEFORE_28_2: FORBIDDEN,
-    CONTAINERD: FORBIDDEN,
+MISSPELT = "analytics/web-scrapper"
+OF_ANOTHER_TEAM = "risk/var"
+# The registry's reasons. Only the classic image store shows the reason for 403.
+NO_PERMISSION = (
+    "is not authorized to perform: {action} on resource: arn:aws:ecr:us-east-1:123456789012:repository/{repository} "
+)
+NOT_ALLOWED = NO_PERMISSION + "because no identity-based policy allows the {action} action"
+DENIED = NO_PERMISSION + "with an explicit deny in a resource-based policy"
+EXPIRED = "denied: Your authorization token has expired. Reauthenticate and try again."
+TAKEN = (
+    "The image tag '1' already exists in the 'analytics/web-scraper' repository and cannot be overwritten because the "
+    "tag is immutable."
+)
+# What a containerd image store shows for 403, with the repository and the path of the request.
+PUSH_FORBIDDEN = f"unexpected status from HEAD request to https://{R}/v2/{{repository}}/blobs/"
+PULL_FORBIDDEN = f"unexpected status from HEAD request to https://{R}/v2/{{repository}}/manifests/1: 403 Forbidden"
+NO_CREDENTIALS = "no basic auth credentials"
+# What `docker push` and `docker pull` show, for a repository: by engine.
+CLASSIC_SHOWS = {
+    "push to a misspelt repository": (
+        MISSPELT,
+        NOT_ALLOWED.format(action="ecr:InitiateLayerUpload", repository=MISSPELT),
+    ),
+    "push to another team": (
+        OF_ANOTHER_TEAM,
+        DENIED.format(action="ecr:InitiateLayerUpload", repository=OF_ANOTHER_TEAM),
+    ),
+    "pull from another team": (
+        OF_ANOTHER_TEAM,
+        NOT_ALLOWED.format(action="ecr:BatchGetImage", repository=OF_ANOTHER_TEAM),
+    ),
+    "push a tag that is taken": ("analytics/web-scraper", f"tag invalid: {TAKEN}"),
+    "pull a tag that does not exist": ("analytics/churn-model", "manifest unknown"),
+    "push without a login": ("analytics/churn-model", NO_CREDENTIALS),
+    "push with an expired login": ("analytics/churn-model", EXPIRED),
+    "pull with an expired login": ("analytics/web-scraper", EXPIRED),
 }
-TAKEN = {
-    CLASSIC: "tag invalid: The image tag '1' already exists in the 'analytics/web-scraper' repository and cannot be "
-    "overwritten because the tag is immutable.",
-    BEFORE_28_2: f"PUT request to https://{R}/v2/analytics/web-scraper/manifests/1: 400 Bad Request",
-    CONTAINERD: "error from registry: The image tag '1' already exists in the 'analytics/web-scraper' repository and "
-    "cannot be overwritten because the tag is immutable.",
+CONTAINERD_SHOWS = {
+    "push to a misspelt repository": (MISSPELT, PUSH_FORBIDDEN.format(repository=MISSPELT)),
+    "push to another team": (OF_ANOTHER_TEAM, PUSH_FORBIDDEN.format(repository=OF_ANOTHER_TEAM)),
+    "pull from another team": (OF_ANOTHER_TEAM, PULL_FORBIDDEN.format(repository=OF_ANOTHER_TEAM)),
+    "push a tag that is taken": ("analytics/web-scraper", f"error from registry: {TAKEN}"),
+    "pull a tag that does not exist": ("analytics/churn-model", f"{R}/analytics/churn-model:1: not found"),
+    "push without a login": (
+        "analytics/churn-model",
+        "push access denied, repository does not exist or may require authorization: authorization failed: "
+        + NO_CREDENTIALS,
+    ),
+    "push with an expired login": ("analytics/churn-model", PUSH_FORBIDDEN.format(repository="analytics/churn-model")),
+    "pull with an expired login": ("analytics/web-scraper", PULL_FORBIDDEN.format(repository="analytics/web-scraper")),
 }
-NOT_LOGGED_IN = {
-    CLASSIC: "no basic auth credentials",
-    BEFORE_28_2: "no basic auth credentials",
-    CONTAINERD: "push access denied, repository does not exist or may require authorization: authorization failed: "
-    "no basic auth credentials",
-}
-EXPIRED = {
-    CLASSIC: "denied: Your authorization token has expired. Reauthenticate and try again.",
-    BEFORE_28_2: "403 Forbidden",
-    CONTAINERD: "403 Forbidden",
+BEFORE_28_2_SHOWS = CONTAINERD_SHOWS | {
+    "push a tag that is taken": (
+        "analytics/web-scraper",
+        f"unexpected status from PUT request to https://{R}/v2/analytics/web-scraper/manifests/1: 400 Bad Request",
+    )
 }
 
 
-@pytest.mark.parametrize("engine", RELEASES)
-def test_docker_shows_the_documented_line_when_a_push_is_refused(
-    stage: Stage, laptop: MakeLaptop, source: Path, engine: str
+@pytest.mark.parametrize(
+    ("engine", "shows"),
+    [(CLASSIC, CLASSIC_SHOWS), (BEFORE_28_2, BEFORE_28_2_SHOWS), (CONTAINERD, CONTAINERD_SHOWS)],
+    ids=RELEASES,
+)
+def test_docker_shows_the_documented_line_when_a_request_is_refused(
+    stage: Stage, laptop: MakeLaptop, source: Path, engine: str, shows: dict[str, tuple[str, str]]
 ) -> None:
     docker = laptop(engine)
     build(docker, source, "built", **NO_ATTESTATION)
 
-    def refused(image: str) -> str:
+    def shown(case: str) -> bool:
+        repository, line = shows[case]
+        image = f"{R}/{repository}:1"
         docker.succeeds("docker", "tag", "built", image)
-        return docker.fails("docker", "push", "--quiet", image)
+        ended = docker.run("docker", "push" if case.startswith("push") else "pull", image)
+        assert not ended.succeeded, case
+        assert line in ended.output, case
+        return "403 Forbidden" in ended.output
 
-    for repository in ("analytics/web-scrapper", "risk/var", "web-scraper"):
-        assert MAY_NOT_PUSH[engine].replace("<repository>", repository) in refused(f"{R}/{repository}:1")
-    assert TAKEN[engine] in refused(BASE)
+    logged_in = [case for case in shows if "login" not in case]
+    without_a_reason = {case for case in logged_in if shown(case)}
+    other_repositories = {case for case in logged_in if "team" in case or "misspelt" in case}
+    assert without_a_reason == (set() if engine == CLASSIC else other_repositories)
 
     docker.log_out()
-    assert NOT_LOGGED_IN[engine] in refused(image_of("web-scraper", "new"))
+    shown("push without a login")
     docker.log_in(password(stage, docker))
     with stage.function_stopped():
         stage.aws.advance_clock(minutes=12 * 60, sessions_expire=False)
-        assert EXPIRED[engine] in refused(image_of("web-scraper", "new"))
+        shown("push with an expired login")
+        shown("pull with an expired login")
     stage.refresh()
+
+
+def test_skopeo_shows_the_documented_line_when_a_request_is_refused(laptop: MakeLaptop) -> None:
+    skopeo = laptop(release="bookworm")
+    for repository in (MISSPELT, OF_ANOTHER_TEAM):
+        shown = skopeo.fails("skopeo", "copy", f"docker://{BASE}", f"docker://{R}/{repository}:1")
+        assert f"failed to read from destination repository {repository}: 403 (Forbidden)" in shown
+        shown = skopeo.fails("skopeo", "inspect", f"docker://{R}/{repository}:1")
+        assert NOT_ALLOWED.format(action="ecr:BatchGetImage", repository=repository) in shown
+    assert f"tag invalid: {TAKEN}" in skopeo.fails(
+        "skopeo", "copy", "--format=oci", f"docker://{BASE}", f"docker://{BASE}"
+    )
 
 
 # Signatures and other attachments
