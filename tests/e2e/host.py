@@ -86,7 +86,7 @@ class Engine:
         scratch: the folder of the log.
         name: the name of the engine's socket and folders.
         release: the Debian release of an unpacked engine, which uses the containerd image store. None: the machine's
-            engine with its default store.
+            engine, with the classic image store.
     """
 
     def __init__(self, scratch: Path, name: str, release: str | None = None) -> None:
@@ -95,7 +95,7 @@ class Engine:
         self._log = scratch / f"dockerd-{name}.log"
         self._environment = dict(os.environ)
         settings = Path(f"/run/docker-{name}.json")
-        settings.write_text(json.dumps({"features": {"containerd-snapshotter": True}} if release else {}))
+        settings.write_text(json.dumps({"features": {"containerd-snapshotter": release is not None}}))
         if release:
             self._environment["PATH"] = f"{debian.path(release)}:{os.environ['PATH']}"
         dockerd = str(debian.programs(release) / "usr" / "sbin" / "dockerd") if release else "dockerd"
@@ -148,6 +148,7 @@ class Engine:
         __tracebackhide__ = True  # Standard input may be a password, which the traceback would show.
         done = subprocess.run(
             ["docker", "--host", self.host, "--config", str(self._config), *arguments],  # noqa: S607
+            env=self._environment,
             input=stdin,
             capture_output=True,
         )
