@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import deploying, page, refresh, rewriting
+from bench import deploying, page, refresh, rewriting, synthesizing
 from bench.airflow_host import AirflowHost
 from bench.aws_stub import NotWritten, aws_stub
 from bench.environments import AIRFLOW, LAMBDA, check_bytecode, file_of
-from bench.goals import goals
+from bench.goals import goals, synthesis_goal
 from bench.in_turn import Runs, in_turn
 from bench.processes import BenchFailed
 from bench.readers.reading import PAUSE_SECONDS
 from bench.rewriting import Result
-from bench.tables import goals_table, readers_table, refresh_table, waiting_table
+from bench.tables import cpu_table, goals_table, readers_table, waiting_table
 from local.account import outputs
 from local.cdk import CdkFailed
 from local.deployment import start_and_deploy
@@ -37,7 +37,7 @@ def main() -> None:
         print("One refresh in a cold process, in every variant")
         host = AirflowHost(folder / "airflow")
         runs = refresh_runs(folder, host)
-        refreshes = refresh_table(runs, refresh.PLAIN_BOTO3)
+        refreshes = cpu_table(runs, refresh.PLAIN_BOTO3, "one refresh, cold")
         print(f"\n{refreshes}\n")
 
         print("Readers while the docker login is rewritten, and waiting times")
@@ -54,11 +54,19 @@ def main() -> None:
             waits = in_turn(deploying.variants(aws, folder), _WAITING_ROUNDS)
         waiting = waiting_table(waits, deploying.BASELINE)
         print(f"{waiting}\n")
+
+        print("Synthesis of many repositories")
+        synths = in_turn(synthesizing.variants(folder), _WAITING_ROUNDS)
+        synthesis = "\n\n".join(
+            [cpu_table(synths, synthesizing.FEW, "one synthesis"), goals_table([synthesis_goal(synths)])]
+        )
+        print(f"{synthesis}\n")
     page.write(
         refresh=refreshes,
         goals=kept,
         readers=readers,
         waiting=waiting,
+        synthesis=synthesis,
         refresh_rounds=_REFRESH_ROUNDS,
         waiting_rounds=_WAITING_ROUNDS,
         pause_milliseconds=PAUSE_SECONDS * 1000,

@@ -28,15 +28,22 @@ def variants(aws: EmbeddedAws, folder: Path) -> dict[str, Callable[[], Cost]]:
     one.mkdir()
     shutil.copy(ROOT / "environments" / "local.toml", one)
     return {
-        BASELINE: partial(_synth, folder, one, validation=False),
-        "synth, two environments": partial(_synth, folder, ROOT / "examples", validation=False),
-        "synth, two environments, validated": partial(_synth, folder, ROOT / "examples", validation=True),
+        BASELINE: partial(synth, folder, one, validation=False),
+        "synth, two environments": partial(synth, folder, ROOT / "examples", validation=False),
+        "synth, two environments, validated": partial(synth, folder, ROOT / "examples", validation=True),
         "`make deploy`, no change": partial(_redeploy, aws, folder),
         "`git clone`, `make up`": _clone_and_deploy,
     }
 
 
-def _synth(folder: Path, environments: Path, *, validation: bool) -> Cost:
+def synth(folder: Path, environments: Path, *, validation: bool) -> Cost:
+    """Synthesize all settings files of a folder.
+
+    Args:
+        folder: The folder for the cloud assembly.
+        environments: The folder with the settings files.
+        validation: Whether CDK's built-in validation checks the templates.
+    """
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     environment = {
         **_own_environment(),

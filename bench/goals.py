@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bench.in_turn import Runs
 from bench.refresh import CRON_SCRIPT, PLAIN_BOTO3, THIS_HANDLER
+from bench.synthesizing import FEW, MANY
 
 
 @dataclass(frozen=True)
@@ -32,3 +33,13 @@ def goals(runs: Mapping[str, Runs], *, zip_bytes: int) -> list[Goal]:
         Goal("this handler takes at most 0.85 of plain boto3's CPU", f"{this_to_plain:.2f}", this_to_plain <= 0.85),
         Goal("the function's package has at most 10 kB", f"{zip_bytes / 1000:.1f} kB", zip_bytes <= 10_000),
     ]
+
+
+def synthesis_goal(runs: Mapping[str, Runs]) -> Goal:
+    """Compare a synthesis of many repositories with the goal.
+
+    Args:
+        runs: A dict of variant to its runs of one synthesis.
+    """
+    ratio = runs[MANY].ratio(runs[FEW], "cpu_milliseconds")
+    return Goal("490 repositories take at most 2.5 times the CPU of 10 repositories", f"{ratio:.2f}", ratio <= 2.5)

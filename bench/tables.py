@@ -22,7 +22,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(head), line(rule), *map(line, rows)])
 
 
-def refresh_table(runs: Mapping[str, Runs], baseline: str) -> str:
+def cpu_table(runs: Mapping[str, Runs], baseline: str, first_column: str) -> str:
     """Return a table with the CPU time and the memory of each variant. The ratio of the baseline is 1.00."""
     rows = [
         [
@@ -33,7 +33,7 @@ def refresh_table(runs: Mapping[str, Runs], baseline: str) -> str:
         ]
         for name, one in runs.items()
     ]
-    return table(["one refresh, cold", "CPU, ms", "ratio", "peak memory, MiB"], rows)
+    return table([first_column, "CPU, ms", "ratio", "peak memory, MiB"], rows)
 
 
 def waiting_table(runs: Mapping[str, Runs], baseline: str) -> str:

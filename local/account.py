@@ -41,8 +41,8 @@ def create_account(aws: EmbeddedAws) -> Account:
         iam.create_role(RoleName=name_of(arn), AssumeRolePolicyDocument=by_operator)
     iam.put_role_policy(
         RoleName=name_of(BREAK_GLASS_ROLE_ARN),
-        PolicyName="Emergencies",
-        PolicyDocument=allow("secretsmanager:*", "kms:Decrypt", "ecr:BatchDeleteImage"),
+        PolicyName="Emergency",
+        PolicyDocument=allow("secretsmanager:*", "kms:Decrypt", "ecr:*"),
     )
     iam.create_user(UserName="other-admin")
     iam.put_user_policy(UserName="other-admin", PolicyName="Administrator", PolicyDocument=allow("*"))

@@ -4,17 +4,19 @@ Each check sends read-only requests to AWS and returns findings. A check raises 
 does not answer.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from ops.clients import Clients, answers
 from settings.environment import Environment
-from settings.names import repository_name
+from settings.names import PULL_ACTIONS, RepositoryStatement, repository_name
 from settings.regions import PARTITIONS
 
 T = TypeVar("T")
@@ -44,6 +46,11 @@ class Planned:
         account, region = self.environment.account, self.environment.region
         role = f"cdk-{self.qualifier}-cfn-exec-role-{account}-{region}"
         return f"arn:{PARTITIONS[region].name}:iam::{account}:role/{role}"
+
+    def pushers(self, team: str) -> set[str]:
+        """The principals that a repository policy does not deny to push to a team's repositories."""
+        root = self.deploy_role_arn.partition(":role/")[0] + ":root"
+        return {self.environment.push_role_arn(team), self.deploy_role_arn, root}
 
     def stack(self, stack_id: str) -> str:
         """Return the name of a stack."""
@@ -114,17 +121,8 @@ def find_taken_secrets(clients: Clients, planned: Planned) -> Iterator[Finding]:
 
 
 def find_taken_repositories(clients: Clients, planned: Planned) -> Iterator[Finding]:
-    """Find repositories that the deployment cannot adopt, and repositories whose policy the deployment would remove."""
+    """Find repositories that the deployment cannot adopt, and policies with statements that it would remove."""
     stack = planned.stack("Registry")
-    pages = clients.ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000})
-    with answers():
-        existing = {repository["repositoryName"] for page in pages for repository in page["repositories"]}
-    foreign = sorted((planned.repositories & existing) - _ids(_resources_of(clients, stack)))
-
-    def policy_of(name: str) -> Any:
-        return _unless_missing(
-            "RepositoryPolicyNotFoundException", clients.ecr.get_repository_policy, repositoryName=name
-        )
 
     def look_at(name: str) -> Finding | None:
         if owner := _stack_with(clients, name, "AWS::ECR::Repository"):
@@ -132,15 +130,82 @@ def find_taken_repositories(clients: Clients, planned: Planned) -> Iterator[Find
                 f"The repository {name} belongs to the stack {owner}, so {stack} cannot adopt it.",
                 f"Remove it from {owner} with the deletion policy Retain, or remove it from the settings.",
             )
-        if policy_of(name):
-            return Finding(
-                f"The repository {name} has a repository policy, which the deployment would remove.",
-                f"Save it (aws ecr get-repository-policy --repository-name {name}), "
-                f"then run: aws ecr delete-repository-policy --repository-name {name}",
-            )
-        return None
+        lost = removed_statements(_repository_policy(clients, name), planned.environment, _team_of(name))
+        if not lost:
+            return None
+        readers = sorted({account for statement in lost for account in other_readers(statement, planned.environment)})
+        keep = (
+            f"To let them pull, add {', '.join(readers)} to teams.{_team_of(name)}.pull_accounts. " if readers else ""
+        )
+        return Finding(
+            f"The repository {name} has a repository policy, which the deployment would replace.",
+            f"{keep}Save the policy (aws ecr get-repository-policy --repository-name {name}), "
+            f"then run: aws ecr delete-repository-policy --repository-name {name}",
+        )
 
-    yield from filter(None, _in_parallel(look_at, foreign))
+    yield from filter(None, _in_parallel(look_at, _adopted(clients, planned)))
+
+
+def find_cut_off_pushers(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find principals that pushed to a repository lately, and that a new repository policy would deny."""
+    environment = planned.environment
+    closed = {name for name, team in environment.teams.items() if not team.others_may_push_because}
+    deployed = set(_resources_of(clients, planned.stack("Registry")).get("AWS::ECR::Repository", []))
+    groups: dict[str, list[str]] = {}
+    for name in sorted(planned.repositories & (deployed | set(_adopted(clients, planned)))):
+        if _team_of(name) in closed:
+            # All repositories of a team in the stack have the same policy, so the policy of one of them is enough.
+            groups.setdefault(_team_of(name) if name in deployed else name, []).append(name)
+    policies = _in_parallel(lambda key: _repository_policy(clients, groups[key][0]), list(groups))
+    changing = {
+        name
+        for names, policy in zip(groups.values(), policies, strict=True)
+        if not _denies_pushing(policy)
+        for name in names
+    }
+    if not changing:
+        return
+    found: dict[str, set[str]] = {}
+    for principal, repository in _recent_pushes(clients):
+        team = _team_of(repository)
+        if repository in changing and principal not in planned.pushers(team):
+            found.setdefault(team, set()).add(principal)
+    for team, principals in sorted(found.items()):
+        yield Finding(
+            f"{_listed(sorted(principals))} pushed to repositories of the team {team} lately. "
+            "After the deployment, they cannot push any more.",
+            f"Add them to teams.{team}.push, and let them assume the push role; or set "
+            f'teams.{team}.others_may_push_because. See "Who else can push" in docs/security.md.',
+            stops=False,
+        )
+
+
+_PUSH_DAYS = 90  # CloudTrail keeps the event history for 90 days.
+_PUSH_PAGES = 4  # CloudTrail answers two requests per second, each with up to 50 events.
+
+
+def _recent_pushes(clients: Clients) -> Iterator[tuple[str, str]]:
+    """Return the principal and the repository of the latest pushes. There is no answer if CloudTrail refuses."""
+    request: dict[str, Any] = {
+        "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "PutImage"}],
+        "StartTime": datetime.now(UTC) - timedelta(days=_PUSH_DAYS),
+        "MaxResults": 50,
+    }
+    for _ in range(_PUSH_PAGES):
+        with answers():
+            page = clients.cloudtrail.lookup_events(**request)
+        for event in page["Events"]:
+            details = json.loads(event.get("CloudTrailEvent") or "{}")
+            identity = details.get("userIdentity") or {}
+            # The identity of a session contains the ARN of its role, with the role's path.
+            issuer = (identity.get("sessionContext") or {}).get("sessionIssuer") or {}
+            principal = issuer.get("arn") or identity.get("arn")
+            repository = (details.get("requestParameters") or {}).get("repositoryName")
+            if principal and repository and not details.get("errorCode"):
+                yield str(principal), str(repository)
+        if not page.get("NextToken"):
+            return
+        request["NextToken"] = page["NextToken"]
 
 
 def find_push_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Finding]:
@@ -218,7 +283,7 @@ def find_missing_principals(clients: Clients, planned: Planned) -> Iterator[Find
 
 
 def find_denied_deploy_role(clients: Clients, planned: Planned) -> Iterator[Finding]:
-    """Find secrets whose policy denies the role of this deployment."""
+    """Find secrets and repositories whose policy denies the role of this deployment."""
     secrets = _resources_of(clients, planned.stack("DockerLogin")).get("AWS::SecretsManager::Secret", [])
 
     def policy_of(arn: str) -> str:
@@ -237,6 +302,22 @@ def find_denied_deploy_role(clients: Clients, planned: Planned) -> Iterator[Find
             "CloudFormation would answer: AccessDeniedException.",
             'See "Change the qualifier of the bootstrap" in docs/changes.md.',
         )
+        return
+    # All repositories of a team in the stack have the same policy.
+    deployed = _resources_of(clients, planned.stack("Registry")).get("AWS::ECR::Repository", [])
+    repositories = [*{_team_of(name): name for name in deployed}.values(), *_adopted(clients, planned)]
+    texts = [
+        json.dumps(policy) for policy in _in_parallel(lambda name: _repository_policy(clients, name), repositories)
+    ]
+    for name, text in zip(repositories, texts, strict=True):
+        if f'"{RepositoryStatement.CHANGE}"' in text and f'"{planned.deploy_role_arn}"' not in text:
+            yield Finding(
+                f"The policy of the repository {name} denies the role of this deployment, {planned.deploy_role_arn}. "
+                f"The last deployment used {_listed(_deploy_roles_in(text))}. "
+                "CloudFormation would answer: AccessDeniedException.",
+                'See "Change the qualifier of the bootstrap" in docs/changes.md.',
+            )
+            return
 
 
 def find_stacks(clients: Clients, planned: Planned) -> Iterator[Finding]:
@@ -302,6 +383,7 @@ Check = Callable[[Clients, Planned], Iterable[Finding]]
 CHECKS: dict[str, Check] = {
     "secrets": find_taken_secrets,
     "repositories": find_taken_repositories,
+    "recent pushes": find_cut_off_pushers,
     "push roles": find_push_role_conflicts,
     "principals": find_missing_principals,
     "deploy role": find_denied_deploy_role,
@@ -310,6 +392,85 @@ CHECKS: dict[str, Check] = {
     "removed repositories": find_removed_repositories,
 }
 """The checks, by the name that is printed if AWS does not answer."""
+
+
+Policy = dict[str, Any]
+Statement = dict[str, Any]
+
+
+def removed_statements(policy: Policy, environment: Environment, team: str) -> list[Statement]:
+    """Return the statements of a repository policy that have no counterpart in the policy of the settings.
+
+    Args:
+        policy: The policy of a repository that the deployment adopts. It can be our own policy, because a repository
+            keeps its policy when it leaves the stack.
+        environment: The settings.
+        team: The team of the repository.
+    """
+    ours = {sid.value for sid in RepositoryStatement}
+    kept = set(environment.teams[team].pull_accounts)
+
+    def is_kept(statement: Statement) -> bool:
+        readers = other_readers(statement, environment)
+        return bool(readers) and readers <= kept
+
+    return [each for each in _statements(policy) if each.get("Sid") not in ours and not is_kept(each)]
+
+
+def other_readers(statement: Statement, environment: Environment) -> set[str]:
+    """Return the other accounts to which a statement allows pulling and nothing else."""
+    principal = statement.get("Principal")
+    principals = _list(principal.get("AWS")) if isinstance(principal, dict) and set(principal) == {"AWS"} else []
+    accounts = {found[0] for each in principals if (found := re.findall(r"^(?:arn:[a-z-]+:iam::)?([0-9]{12})\b", each))}
+    pulls = {action.lower() for action in PULL_ACTIONS}
+    only_pulls = all(action.lower() in pulls for action in _list(statement.get("Action")) or [""])
+    allows = statement.get("Effect") == "Allow" and not statement.get("Condition")
+    return accounts if allows and only_pulls and environment.account not in accounts else set()
+
+
+def _repository_policy(clients: Clients, name: str) -> Policy:
+    """Return the policy of a repository. Without a policy, the result is empty."""
+
+    def get() -> Policy:
+        answer: Any = _unless_missing(
+            ("RepositoryPolicyNotFoundException", "RepositoryNotFoundException"),
+            clients.ecr.get_repository_policy,
+            repositoryName=name,
+        )
+        policy: Policy = json.loads(answer["policyText"]) if answer else {}
+        return policy
+
+    return clients.ask_once(f"policy of the repository {name}", get)
+
+
+def _statements(policy: Policy) -> list[Statement]:
+    return _list(policy.get("Statement"))
+
+
+def _denies_pushing(policy: Policy) -> bool:
+    return any(each.get("Sid") == RepositoryStatement.PUSH for each in _statements(policy))
+
+
+def _list(one_or_more: Any) -> list[Any]:
+    if one_or_more is None:
+        return []
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
+
+
+def _adopted(clients: Clients, planned: Planned) -> list[str]:
+    """Return the repositories of the settings that exist outside of the stack."""
+
+    def existing() -> set[str]:
+        pages = clients.ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000})
+        with answers():
+            return {repository["repositoryName"] for page in pages for repository in page["repositories"]}
+
+    names = clients.ask_once("repositories of the account", existing)
+    return sorted((planned.repositories & names) - _ids(_resources_of(clients, planned.stack("Registry"))))
+
+
+def _team_of(repository: str) -> str:
+    return repository.partition("/")[0]
 
 
 def _resources_of(clients: Clients, stack: str) -> dict[str, list[str]]:
@@ -371,8 +532,8 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
 
 
-def _unless_missing(missing: str, request: Callable[..., T], **parameters: str) -> T | None:
-    """Return the answer to a request, or None if AWS answers with the error code `missing`.
+def _unless_missing(missing: str | tuple[str, ...], request: Callable[..., T], **parameters: str) -> T | None:
+    """Return the answer to a request, or None if AWS answers with an error code in `missing`.
 
     Raises:
         NoAnswer: AWS answers with another error, or does not answer.
@@ -381,7 +542,7 @@ def _unless_missing(missing: str, request: Callable[..., T], **parameters: str) 
         try:
             return request(**parameters)
         except ClientError as error:
-            if error.response["Error"]["Code"] != missing:
+            if error.response["Error"]["Code"] not in ((missing,) if isinstance(missing, str) else missing):
                 raise
             return None
 

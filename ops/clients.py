@@ -30,6 +30,7 @@ class Clients:
 
     def __init__(self, create: Callable[[str], Any]) -> None:
         self.cloudformation = create("cloudformation")
+        self.cloudtrail = create("cloudtrail")
         self.ecr = create("ecr")
         self.iam = create("iam")
         self.secretsmanager = create("secretsmanager")

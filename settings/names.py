@@ -4,9 +4,23 @@
 """
 
 import re
+from enum import StrEnum
 
 TEAM_TAG = "team"
 """The key of the tag with the team of a repository. The permissions on images have a condition on this tag."""
+
+
+class RepositoryStatement(StrEnum):
+    """The Sids of the statements in a repository policy. The checks before a deployment recognise them."""
+
+    PUSH = "PushOnlyByTeam"
+    CHANGE = "ChangeOnlyByDeployment"
+    ACCOUNTS = "PullByOtherAccounts"
+    ORGANIZATION = "PullByOrganization"
+
+
+PULL_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+"""The actions that a repository policy allows to other accounts."""
 
 
 def pascal_case(name: str) -> str:

@@ -6,6 +6,8 @@ Only the principals in this policy can push to the repositories, even if other p
 from collections.abc import Sequence
 from typing import Any
 
+from settings.names import PULL_ACTIONS, RepositoryStatement
+
 # ECR evaluates the policy for each request, also for the requests of docker. A repository policy must not contain
 # actions of the registry, such as ecr:GetAuthorizationToken: SetRepositoryPolicy then refuses the policy.
 #
@@ -35,7 +37,6 @@ _CHANGE_ACTIONS = [
     "ecr:UntagResource",
     "ecr:UpdateImageStorageClass",
 ]
-_PULL_ACTIONS = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 
 Policy = dict[str, Any]
 
@@ -75,26 +76,26 @@ def repository_policy(
     always = [deploy_role_arn, root_arn, *([creation_role_arn] if creation_role_arn else [])]
     statements = []
     if not others_may_push:
-        statements.append(_deny_all_except([push_role_arn, *always], "PushOnlyByTeam", _PUSH_ACTIONS))
+        statements.append(_deny_all_except([push_role_arn, *always], RepositoryStatement.PUSH, _PUSH_ACTIONS))
         if break_glass_role_arns:
             allowed = [*always, *break_glass_role_arns]
-            statements.append(_deny_all_except(allowed, "ChangeOnlyByDeployment", _CHANGE_ACTIONS))
+            statements.append(_deny_all_except(allowed, RepositoryStatement.CHANGE, _CHANGE_ACTIONS))
     if pull_accounts:
         statements.append(
             {
-                "Sid": "PullByOtherAccounts",
+                "Sid": RepositoryStatement.ACCOUNTS.value,
                 "Effect": "Allow",
                 "Principal": {"AWS": [f"arn:{partition}:iam::{each}:root" for each in pull_accounts]},
-                "Action": _PULL_ACTIONS,
+                "Action": [*PULL_ACTIONS],
             }
         )
     if pull_organization:
         statements.append(
             {
-                "Sid": "PullByOrganization",
+                "Sid": RepositoryStatement.ORGANIZATION.value,
                 "Effect": "Allow",
                 "Principal": "*",
-                "Action": _PULL_ACTIONS,
+                "Action": [*PULL_ACTIONS],
                 "Condition": {
                     "StringEquals": {"aws:PrincipalOrgID": pull_organization},
                     # In the repository's own account, this statement would be enough to pull. The push role and the
@@ -106,10 +107,10 @@ def repository_policy(
     return {"Version": "2012-10-17", "Statement": statements} if statements else None
 
 
-def _deny_all_except(principal_arns: Sequence[str], sid: str, actions: Sequence[str]) -> dict[str, Any]:
+def _deny_all_except(principal_arns: Sequence[str], sid: RepositoryStatement, actions: Sequence[str]) -> dict[str, Any]:
     # The principal is "*" with a condition on aws:PrincipalArn. NotPrincipal would also have to name each session.
     return {
-        "Sid": sid,
+        "Sid": sid.value,
         "Effect": "Deny",
         "Principal": "*",
         "Action": [*actions],

@@ -53,6 +53,7 @@ REHEARSALS = (
     "tests/local/test_adoption.py",
     "tests/local/test_new_account.py",
     "tests/local/test_locked_out.py",
+    "tests/local/test_repository_policy.py",
     "tests/local/test_rollback.py",
     "tests/local/test_drift.py",
     "tests/faults/test_soak.py",

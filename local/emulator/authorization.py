@@ -43,12 +43,14 @@ def decide(principal: Principal, action: str, resource_arn: str, context: dict[s
     """Return the decision of IAM: "Allow", "Deny" or "ImplicitDeny" in the attribute `decision`.
 
     Args:
-        principal: the principal. The account's root user may do everything in MiniStack, also against a key policy.
+        principal: the principal. The root user may do everything in its own account in MiniStack, also against a key
+            policy. In another account, the policy of the resource must allow it.
         action: the action, such as kms:Decrypt.
         resource_arn: the ARN of the resource.
         context: the condition keys of the service, with their values.
     """
-    if principal.policies is None:
+    is_root, same_account = principal.policies is None, principal.account == get_account_id()
+    if is_root and same_account:
         return iam_evaluator.EvalResult("Allow", principal.arn)
     service = action.partition(":")[0]
     tags = tagging.resource_tags(resource_arn) or {}
@@ -66,10 +68,13 @@ def decide(principal: Principal, action: str, resource_arn: str, context: dict[s
         },
         principal_keys=principal.keys,
     )
-    decision = iam_evaluator.evaluate(request, principal.policies, *principal.limits)
+    if is_root:
+        decision = iam_evaluator.EvalResult("Allow", principal.arn)
+    else:
+        decision = iam_evaluator.evaluate(request, principal.policies, *principal.limits)
     policy = iam_evaluator._resource_policy(service, resource_arn)
     if policy is None:
-        return decision
+        return decision if same_account else iam_evaluator.EvalResult("ImplicitDeny", principal.arn)
     return iam_evaluator.combine_resource_policy(
         decision,
         request,

@@ -2,13 +2,14 @@
 
 import pytest
 
-from bench.goals import goals
+from bench.goals import goals, synthesis_goal
 from bench.in_turn import Runs
 from bench.processes import Cost
 from bench.readers.reading import Reads
 from bench.refresh import CRON_SCRIPT, PLAIN_BOTO3, THIS_HANDLER
 from bench.rewriting import Result
-from bench.tables import goals_table, readers_table, refresh_table, waiting_table
+from bench.synthesizing import FEW, MANY
+from bench.tables import cpu_table, goals_table, readers_table, waiting_table
 
 
 def runs(cpu: float, wall: float = 1.0) -> Runs:
@@ -18,7 +19,7 @@ def runs(cpu: float, wall: float = 1.0) -> Runs:
 def test_ratios_compare_with_the_baseline_in_any_position() -> None:
     measured = {"this handler": runs(160), "plain boto3": runs(200), "cron script": runs(4000)}
 
-    assert refresh_table(measured, "plain boto3").splitlines() == [
+    assert cpu_table(measured, "plain boto3", "one refresh, cold").splitlines() == [
         "| one refresh, cold | CPU, ms | ratio | peak memory, MiB |",
         "| ----------------- | ------: | ----: | ---------------: |",
         "| this handler      |     160 |  0.80 |               46 |",
@@ -60,3 +61,7 @@ def test_a_goal_is_met_at_its_limit_and_not_met_beyond_it(
 
     assert [goal.met for goal in results] == met
     assert goals_table(results).count("not met") == met.count(False)
+
+
+def test_the_goal_for_many_repositories_compares_cpu_time() -> None:
+    assert [synthesis_goal({FEW: runs(100), MANY: runs(cpu)}).met for cpu in (250, 251)] == [True, False]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local import cdk
 from local.account import BREAK_GLASS_ROLE_ARN, CI_ROLE_ARN, WORKER_ROLE_ARN, Account, assume, docker_login
@@ -62,12 +63,15 @@ SECOND = changed(
             "red": {
                 "push": {"user_arns": None, "role_arns": [CI_ROLE_ARN], "permission_sets": ["Kept"]},
                 "repository_defaults": {"mutable_tags": ["latest"], "keep_images": 7},
+                "pull_accounts": ["222222222222"],
+                "pull_organization": "o-abcd123456",
                 "repository": {
                     "two": {"lifecycle": {"protected_tags": ["v*"], "keep_images": 8, "expire_untagged_after_days": 3}},
                 },
             },
             "blue": {
                 "push": {"require_mfa": True},
+                "others_may_push_because": "a test",
                 "lifecycle": {"protected_tags": ["release-*"], "keep_images": 9, "expire_untagged_after_days": 4},
             },
         },
@@ -219,6 +223,7 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
         "pulls directly": login_pulls(docker_login, aws, sessions[a_worker], image="red/one:1"),
         "mutability": repository["imageTagMutability"],
         "mutable tags": [each["filter"] for each in repository.get("imageTagMutabilityExclusionFilters", [])],
+        "statements": {name: statements_of(aws, name) for name in ("red/one", "blue/one")},
         "lifecycles": {name: lifecycle_of(aws, name) for name in ("red/one", "red/two", "blue/one")},
         "alarms": {alarm["AlarmName"]: (alarm["AlarmActions"], alarm["AlarmDescription"]) for alarm in alarms},
         "alarm minutes": {alarm["EvaluationPeriods"] for alarm in alarms if "LoginExpires" not in alarm["AlarmName"]},
@@ -239,6 +244,15 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
         },
         "policies": policies_of(aws, roles[a_worker]),
     }
+
+
+def statements_of(aws: EmbeddedAws, repository: str) -> list[str]:
+    """Return the Sids of the statements of a repository's policy."""
+    try:
+        answer = aws.client("ecr").get_repository_policy(repositoryName=repository)
+    except ClientError:
+        return []
+    return [statement["Sid"] for statement in json.loads(answer["policyText"])["Statement"]]
 
 
 def policies_of(aws: EmbeddedAws, role_arn: str) -> set[str]:
@@ -323,6 +337,16 @@ def test_the_mutable_tags_of_a_repository_change_in_place(played: Played) -> Non
     assert [each["mutability"] for each in played.observed] == changes
     assert [each["mutable tags"] for each in played.observed] == [[], ["latest"], [], []]
     assert all_kept(played, "AWS::ECR::Repository")
+
+
+@plays("teams.<team>.others_may_push_because", "teams.<team>.pull_accounts", "teams.<team>.pull_organization")
+def test_the_policy_of_a_repository_changes_in_place(played: Played) -> None:
+    push, readers = ["PushOnlyByTeam"], ["PullByOtherAccounts", "PullByOrganization"]
+    with_break_glass = [*push, "ChangeOnlyByDeployment"]
+    of_red = [each["statements"]["red/one"] for each in played.observed]
+    assert of_red == [push, [*with_break_glass, *readers], push, push]
+    # The fourth deployment removes the team, and its repositories keep their policies.
+    assert [each["statements"]["blue/one"] for each in played.observed] == [push, [], push, push]
 
 
 @plays("teams.<team>.repository_defaults.keep_images")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local import cdk
 from local.account import WORKER_ROLE_ARN, Account, assume, docker_login, outputs
@@ -29,6 +28,7 @@ region = "{REGION}"
 connections_prefix = "adopt/connections"
 [teams.adopt]
 repositories = REPOSITORIES
+pull_accounts = READERS
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/analyst"]
 [connections.docker_adopt]
 teams = ["adopt"]
@@ -53,9 +53,10 @@ def aws(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def assemblies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two cloud assemblies: the settings of the first do not list the repository, those of the second do."""
     made = []
-    for repositories in (["new"], ["new", "existing"]):
+    for repositories, readers in ((["new"], []), (["new", "existing"], ["222222222222"])):
         folder = tmp_path_factory.mktemp("adopt")
-        (folder / "adopt.toml").write_text(SETTINGS.replace("REPOSITORIES", json.dumps(repositories)))
+        text = SETTINGS.replace("REPOSITORIES", json.dumps(repositories)).replace("READERS", json.dumps(readers))
+        (folder / "adopt.toml").write_text(text)
         synthesize(folder, folder / "cdk.out")
         edit(folder / "cdk.out", "adopt", wait_one_second_for_permissions)
         made.append(folder / "cdk.out")
@@ -87,8 +88,8 @@ def test_a_repository_is_kept_out_adopted_and_handed_back(
     assert adopted.endswith("import")
     shell.run(save.partition("aws ecr get-lifecycle-policy")[0])
     cdk.deploy(aws, with_it, "adopt/*")
-    with pytest.raises(ClientError, match="RepositoryPolicyNotFound"):
-        aws.client("ecr").get_repository_policy(repositoryName=REPOSITORY)
+    policy = json.loads(aws.client("ecr").get_repository_policy(repositoryName=REPOSITORY)["policyText"])
+    assert [each["Sid"] for each in policy["Statement"]] == ["PushOnlyByTeam", "PullByOtherAccounts"]
     assert "owner" not in _tags(aws)
 
     # Handed back

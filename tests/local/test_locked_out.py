@@ -263,15 +263,23 @@ def test_a_break_glass_role_writes_the_role_of_another_qualifier_into_the_policy
         "new_execution_role": execution_role(new),
         "new": new,
     }
-    repair, deploy = commands(LOCKED_OUT, "Write the new role into the policy")
-    with pytest.raises(AssertionError, match="AccessDenied"):
-        lab.shell("moved", **names).run(repair)
-    with pytest.raises(AssertionError, match="denies the role of this deployment"):
+    names |= {"team": "moved", "name": "repository"}
+    repair, repair_repository, deploy = commands(LOCKED_OUT, "Write the new role into the policy")
+    for command in (repair, repair_repository):
+        with pytest.raises(AssertionError, match="AccessDenied"):
+            lab.shell("moved", **names).run(command)
+    with pytest.raises(AssertionError, match=f"The policy of {secret_of('moved')} denies the role of this deployment"):
         lab.shell("moved", after, **names).run(deploy)
     lab.shell("moved", by=lab.break_glass(), **names).run(repair)
+    with pytest.raises(AssertionError, match="The policy of the repository moved/repository denies the role"):
+        lab.shell("moved", after, **names).run(deploy)
+    lab.shell("moved", by=lab.break_glass(), **names).run(repair_repository)
     lab.shell("moved", after, **names).run(deploy)
 
     assert lab.has_login("moved")
+    policy = lab.aws.client("ecr").get_repository_policy(repositoryName="moved/repository")["policyText"]
+    assert execution_role(new) in policy
+    assert execution_role(old) not in policy
     assert (
         old not in lab.aws.client("secretsmanager").get_resource_policy(SecretId=secret_of("moved"))["ResourcePolicy"]
     )
@@ -324,7 +332,7 @@ def test_an_administrator_writes_the_new_role_into_the_policy_as_the_old_role_th
     shell = lab.shell("orphan", after, execution_role=execution_role("gone"), **names)
     create, delete = commands(LOCKED_OUT, "If the role was deleted")
     [use] = commands(LOCKED_OUT, "Use the role")
-    repair, deploy = commands(LOCKED_OUT, "Write the new role into the policy")
+    repair, _, deploy = commands(LOCKED_OUT, "Write the new role into the policy")
     shell.run(create)
     shell.run(use, repair)
     shell.run(delete)

@@ -20,6 +20,7 @@ from ops.checks import (
     CHECKS,
     Finding,
     Planned,
+    find_cut_off_pushers,
     find_denied_deploy_role,
     find_missing_principals,
     find_push_role_conflicts,
@@ -68,13 +69,16 @@ def clients(aws: EmbeddedAws) -> Clients:
 
 @pytest.fixture
 def stack(aws: EmbeddedAws) -> Iterator[Any]:
-    """Return a function that deploys a stack with one resource. The stack is deleted at the end."""
+    """Return a function that deploys a stack with one or two resources. The stack is deleted at the end."""
     cloudformation = aws.client("cloudformation")
     names = []
 
-    def deploy(name: str, kind: str, **properties: Any) -> None:
+    def deploy(name: str, kind: str, second: dict[str, Any] | None = None, **properties: Any) -> None:
         names.append(name)
-        template = {"Resources": {"One": {"Type": kind, "Properties": properties}}}
+        resources = {"One": {"Type": kind, "Properties": properties}}
+        if second:
+            resources["Two"] = {"Type": kind, "Properties": second}
+        template = {"Resources": resources}
         cloudformation.create_stack(
             StackName=name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"]
         )
@@ -165,13 +169,142 @@ def test_a_repository_that_a_deployment_can_adopt_is_no_finding(clients: Clients
     assert list(find_taken_repositories(clients, PLANNED)) == []
 
 
-def test_a_repository_with_a_policy_is_found(clients: Clients, repository: Any) -> None:
+def test_a_repository_with_a_policy_of_somebody_else_is_found(clients: Clients, repository: Any) -> None:
     repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(POLICY))
     finding = only(find_taken_repositories(clients, PLANNED))
     assert finding.problem == (
-        f"The repository {REPOSITORY} has a repository policy, which the deployment would remove."
+        f"The repository {REPOSITORY} has a repository policy, which the deployment would replace."
     )
     assert f"delete-repository-policy --repository-name {REPOSITORY}" in finding.fix
+    assert "pull_accounts" not in finding.fix
+
+
+def test_a_repository_that_left_the_stack_with_our_policy_is_no_finding(
+    aws: EmbeddedAws, clients: Clients, repository: Any
+) -> None:
+    ours = _our_policy(PLANNED.deploy_role_arn)
+    repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(ours))
+    assert list(find_taken_repositories(clients, PLANNED)) == []
+
+    ours["Statement"].append(READER)
+    repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(ours))
+    assert "would replace" in only(find_taken_repositories(Clients(aws.client), PLANNED)).problem
+
+
+def test_readers_of_other_accounts_are_no_finding_if_the_settings_contain_them(
+    aws: EmbeddedAws, clients: Clients, repository: Any
+) -> None:
+    repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps({"Statement": [READER]}))
+    finding = only(find_taken_repositories(clients, PLANNED))
+    assert finding.fix.startswith("To let them pull, add 222222222222 to teams.pilots.pull_accounts. ")
+
+    assert list(find_taken_repositories(clients, _with_team(pull_accounts=["222222222222"]))) == []
+    # A reader that can also push would lose a permission.
+    pusher = {**READER, "Action": ["ecr:BatchGetImage", "ecr:PutImage"]}
+    repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps({"Statement": [pusher]}))
+    again = Clients(aws.client)
+    assert "pull_accounts" not in only(find_taken_repositories(again, _with_team(pull_accounts=["222222222222"]))).fix
+
+
+def test_a_principal_that_pushed_lately_and_would_be_cut_off_is_a_notice(clients: Clients, repository: Any) -> None:
+    pushed = [
+        _push(f"arn:aws:iam::{ACCOUNT}:role/ci/builder"),
+        _push(f"arn:aws:iam::{ACCOUNT}:user/ben"),
+        _push(f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"),
+        _push(PLANNED.deploy_role_arn),
+        _push(f"arn:aws:iam::{ACCOUNT}:root"),
+        _push(f"arn:aws:iam::{ACCOUNT}:role/of-another-repository", "pilots/new"),
+        _push(f"arn:aws:iam::{ACCOUNT}:role/refused", error="AccessDenied"),
+    ]
+    clients.cloudtrail = CloudTrail(pushed)
+
+    finding = only(find_cut_off_pushers(clients, PLANNED))
+
+    assert finding.problem == (
+        f"arn:aws:iam::{ACCOUNT}:role/ci/builder, arn:aws:iam::{ACCOUNT}:user/ben pushed to repositories of the team "
+        "pilots lately. After the deployment, they cannot push any more."
+    )
+    assert not finding.stops
+    assert list(find_cut_off_pushers(clients, _with_team(others_may_push_because="a test"))) == []
+
+
+def test_cloudtrail_is_asked_only_if_a_policy_changes_and_at_most_four_times(
+    aws: EmbeddedAws, clients: Clients, stack: Any
+) -> None:
+    clients.cloudtrail = trail = CloudTrail([_push("arn:aws:iam::1:role/many")] * 1000)
+    ours = _our_policy(PLANNED.deploy_role_arn)
+    stack("flight-Registry", "AWS::ECR::Repository", RepositoryName=REPOSITORY, RepositoryPolicyText=ours)
+    assert list(find_cut_off_pushers(clients, PLANNED)) == []
+    assert trail.requests == 0
+
+    aws.client("ecr").delete_repository_policy(repositoryName=REPOSITORY)
+    again = Clients(aws.client)
+    again.cloudtrail = trail
+    assert "arn:aws:iam::1:role/many pushed" in only(find_cut_off_pushers(again, PLANNED)).problem
+    assert trail.requests == 4
+
+
+def test_a_repository_whose_policy_denies_the_role_of_the_deployment_is_found(
+    clients: Clients, repository: Any
+) -> None:
+    another = PLANNED.deploy_role_arn.replace("hnb659fds", "other")
+    repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(_our_policy(another)), force=True)
+
+    finding = only(find_denied_deploy_role(clients, PLANNED))
+
+    assert f"The policy of the repository {REPOSITORY} denies the role of this deployment" in finding.problem
+    assert f"The last deployment used {another}." in finding.problem
+    assert "Change the qualifier of the bootstrap" in finding.fix
+
+
+READER = {
+    "Sid": "Readers",
+    "Effect": "Allow",
+    "Principal": {"AWS": ["arn:aws:iam::222222222222:role/reader"]},
+    "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+}
+
+
+def _our_policy(deploy_role_arn: str) -> dict[str, Any]:
+    condition = {"ArnNotEquals": {"aws:PrincipalArn": [deploy_role_arn]}}
+    actions = {"PushOnlyByTeam": "ecr:PutImage", "ChangeOnlyByDeployment": "ecr:BatchDeleteImage"}
+    statements = [
+        {"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": action, "Condition": condition}
+        for sid, action in actions.items()
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _with_team(**settings: Any) -> Planned:
+    pilots = ENVIRONMENT.teams["pilots"].model_dump()
+    return _planned(teams={"pilots": {**pilots, **settings}})
+
+
+def _push(arn: str, repository: str = REPOSITORY, error: str | None = None) -> dict[str, Any]:
+    """Return an event as CloudTrail records it: the identity of a session contains the ARN of the role."""
+    identity: dict[str, Any] = {"type": "IAMUser", "arn": arn}
+    if ":role/" in arn:
+        session = arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/session"
+        issuer = {"type": "Role", "arn": arn}
+        identity = {"type": "AssumedRole", "arn": session, "sessionContext": {"sessionIssuer": issuer}}
+    details = {"userIdentity": identity, "requestParameters": {"repositoryName": repository}, "errorCode": error}
+    return {"EventName": "PutImage", "CloudTrailEvent": json.dumps(details)}
+
+
+class CloudTrail:
+    """A client of CloudTrail that answers with these events, 50 at a time."""
+
+    def __init__(self, events: list[dict[str, Any]]) -> None:
+        self.events = events
+        self.requests = 0
+
+    def lookup_events(self, **request: Any) -> dict[str, Any]:
+        assert request["LookupAttributes"] == [{"AttributeKey": "EventName", "AttributeValue": "PutImage"}]
+        self.requests += 1
+        start = int(request.get("NextToken", 0))
+        end = start + request["MaxResults"]
+        more = {"NextToken": str(end)} if end < len(self.events) else {}
+        return {"Events": self.events[start:end], **more}
 
 
 def test_a_repository_of_another_stack_is_found(clients: Clients, stack: Any) -> None:
@@ -246,6 +379,17 @@ def test_a_secret_whose_policy_does_not_name_the_role_of_the_deployment_is_found
     assert list(find_denied_deploy_role(clients, PLANNED)) == []
 
 
+def test_the_policy_of_every_secret_of_the_stack_is_read(aws: EmbeddedAws, clients: Clients, stack: Any) -> None:
+    other = "flight/connections/docker_risk"
+    stack("flight-DockerLogin", "AWS::SecretsManager::Secret", second={"Name": other}, Name=SECRET)
+    for secret, denied in ((SECRET, other), (other, SECRET)):
+        _allow_only(aws, PLANNED.deploy_role_arn, secret)
+        _allow_only(aws, f"arn:aws:iam::{ACCOUNT}:role/cdk-other-cfn-exec-role", denied)
+
+        finding = only(find_denied_deploy_role(clients, PLANNED))
+        assert f"The policy of {denied} denies the role" in finding.problem
+
+
 def test_another_qualifier_is_another_role(aws: EmbeddedAws, clients: Clients, stack: Any) -> None:
     stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
     _allow_only(aws, PLANNED.deploy_role_arn)
@@ -254,7 +398,7 @@ def test_another_qualifier_is_another_role(aws: EmbeddedAws, clients: Clients, s
     assert f"The last deployment used {PLANNED.deploy_role_arn}." in finding.problem
 
 
-def _allow_only(aws: EmbeddedAws, role_arn: str) -> None:
+def _allow_only(aws: EmbeddedAws, role_arn: str, secret: str = SECRET) -> None:
     statement = {
         "Effect": "Deny",
         "Principal": "*",
@@ -263,7 +407,7 @@ def _allow_only(aws: EmbeddedAws, role_arn: str) -> None:
         "Condition": {"ArnNotEquals": {"aws:PrincipalArn": [role_arn]}},
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    aws.client("secretsmanager").put_resource_policy(SecretId=SECRET, ResourcePolicy=policy)
+    aws.client("secretsmanager").put_resource_policy(SecretId=secret, ResourcePolicy=policy)
 
 
 def _planned(**changes: Any) -> Planned:
@@ -306,6 +450,7 @@ def test_a_wrong_path_in_an_arn_is_found(clients: Clients) -> None:
     finding = only(find_missing_principals(clients, planned))
     assert f"is arn:aws:iam::{ACCOUNT}:role/airflow-worker, and the settings have" in finding.problem
     assert finding.fix == "Correct the path in workers.role_arns."
+    assert finding.stops
 
 
 def test_a_stack_that_the_settings_no_longer_contain_is_a_notice(clients: Clients, stack: Any) -> None:

@@ -470,6 +470,18 @@ TOGETHER: list[Refusal] = [
         "split",
     ),
     (
+        "connections and teams that are too many only together for the workers' policy",
+        prefix("x" * 100)
+        + connections(*numbered("docker_", 15)).removeprefix(VALID)
+        + teams(*numbered("t", 40)).removeprefix(VALID)
+        + "[connections.docker_all]\nteams = "
+        + str(numbered("t", 40))
+        + "\n[workers]\npull_directly = true",
+        "connections",
+        "need a longer policy for the workers",
+        "split",
+    ),
+    (
         "too many principals for a trust policy",
         push(f"role_arns = {[f'{ROLE}-{n:03}' for n in range(40)]}"),
         PUSH,
@@ -631,6 +643,13 @@ TOGETHER: list[Refusal] = [
     (
         "a topic in another Region",
         topic(TOPIC.replace("west", "east")),
+        "alerts.topic_arn",
+        "another Region",
+        "eu-west-1",
+    ),
+    (
+        "a topic in another Region whose name contains the Region",
+        topic(TOPIC.replace("west", "east").replace("alerts", "alerts-eu-west-1")),
         "alerts.topic_arn",
         "another Region",
         "eu-west-1",

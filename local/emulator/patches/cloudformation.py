@@ -8,9 +8,9 @@ AWS (template reference of each resource type):
 - Creating a secret or a repository fails if the name exists already, even if the existing one was retained from another
   stack. ImportExistingResources adopts an existing repository, whose identifier is its name. It cannot adopt a secret,
   whose identifier is its ARN.
-- An adopted repository loses tags and a repository policy that are not in the template, in the deployment that adopts
-  it. Each update of a repository applies the whole template: tags, policies, lifecycle and mutability (the resource
-  type's public handler, and users' reports of 2026).
+- An adopted repository gets the tags and the repository policy of the template, and loses others, in the deployment
+  that adopts it. Each update of a repository applies the whole template: tags, policies, lifecycle and mutability (the
+  resource type's public handler, and users' reports of 2026).
 - AWS::ECR::Repository has ImageTagMutabilityExclusionFilters.
 
 MiniStack:
@@ -32,7 +32,7 @@ from ministack.services import cloudformation, ecr, secretsmanager
 from ministack.services.cloudformation import changesets, provisioners, stacks
 from ministack.services.cloudformation.helpers import _sdk_error
 
-from local.emulator.patches import secret_keys, secrets_manager, stack_role
+from local.emulator.patches import repository_policies, secret_keys, secrets_manager, stack_role
 
 Properties = dict[str, Any]
 # The physical id of a resource, and its attributes for Fn::GetAtt.
@@ -131,16 +131,43 @@ def create_repository(logical_id: str, properties: Properties, stack_name: str) 
         raise ValueError(f"Resource of type 'AWS::ECR::Repository' with identifier '{name}' already exists.")
     _, attributes = _repository_create(logical_id, properties, stack_name)
     _set_exclusion_filters(name, properties)
+    try:
+        _set_policy(name, properties)
+    except ValueError:
+        _repository_delete(name, properties)
+        raise
     return name, attributes
 
 
 def update_repository(
     name: str, old: Properties, new: Properties, stack_name: str, logical_id: str | None = None
 ) -> Provisioned:
+    if name in ecr._repositories:
+        repository_policies.check(name, _actions_of_an_update(name, new))
+        _set_policy(name, new)
     name, attributes = _repository_update(name, old, new, stack_name, logical_id)
     _set_exclusion_filters(name, new)
     ecr._repositories[name]["tags"] = provisioners._ecr_cfn_to_api(new)["tags"]
     return name, attributes
+
+
+def _set_policy(name: str, properties: Properties) -> None:
+    """Set or delete the repository policy, and raise ValueError if ECR refuses it. MiniStack ignores the refusal."""
+    if policy := properties.get("RepositoryPolicyText"):
+        repository_policies.set_policy(name, policy)
+    else:
+        ecr._repo_policies.pop(name, None)
+
+
+def _actions_of_an_update(name: str, properties: Properties) -> list[str]:
+    actions = ["PutImageScanningConfiguration", "PutImageTagMutability"]
+    actions.append("PutLifecyclePolicy" if properties.get("LifecyclePolicy") else "DeleteLifecyclePolicy")
+    if properties.get("RepositoryPolicyText"):
+        actions.append("SetRepositoryPolicy")
+    elif name in ecr._repo_policies:
+        actions.append("DeleteRepositoryPolicy")
+    wanted = provisioners._ecr_cfn_to_api(properties)["tags"]
+    return actions + (["TagResource", "UntagResource"] if wanted != ecr._repositories[name].get("tags") else [])
 
 
 # The properties of the repository that MiniStack provisions next. MiniStack does not pass properties to the
@@ -159,9 +186,9 @@ def with_stack_tags(resource_type: str, properties: Properties, *of_the_stack: A
 def adopt_repository(identifier: dict[str, str]) -> Provisioned:
     name, properties = identifier["RepositoryName"], _next_repository.get()
     repository = ecr._repositories[name]
+    repository_policies.check(name, _actions_of_an_update(name, properties))
     repository["tags"] = provisioners._ecr_cfn_to_api(properties)["tags"]
-    if "RepositoryPolicyText" not in properties:
-        ecr._repo_policies.pop(name, None)
+    _set_policy(name, properties)
     return name, {
         "Arn": repository["repositoryArn"],
         "RepositoryUri": repository["repositoryUri"],

@@ -4,15 +4,16 @@ AWS:
 - CloudFormation makes its requests with the credentials of the role in RoleARN, and uses this role for all later
   operations on the stack that name no role (API reference, CreateChangeSet). The CDK CLI passes the CloudFormation
   execution role of the bootstrap stack.
-- The policy of a secret also applies to this role. A policy that denies the role makes the operation fail.
+- The policy of a secret or a repository also applies to this role. A policy that denies the role makes the operation
+  fail.
 - An operation with a role that does not exist fails with ValidationError: "Role <arn> is invalid or cannot be assumed"
   (reports of users).
 
 MiniStack accepts RoleARN and ignores it.
 
-The patch remembers the role. Secrets and their policies are changed only if the policy of the secret does not deny the
-role. The patch does not check the role's own policies, because the CDK's role is an administrator by default. KMS keys
-are an exception: see secret_keys.py.
+The patch remembers the role. Secrets, repositories and their policies are changed only if the policy of the secret or
+repository does not deny the role. The patch does not check the role's own policies, because the CDK's role is an
+administrator by default. KMS keys are an exception: see secret_keys.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -55,6 +56,11 @@ def check(action: str, secret_id: str) -> None:
             f"{secret['ARN']} with an explicit deny in a resource-based policy "
             "(Service: SecretsManager, Status Code: 400)"
         )
+
+
+def has_role() -> bool:
+    """Return whether the current stack operation uses a role."""
+    return _role.get() is not None
 
 
 def credential() -> authorization.Credential:

@@ -1,11 +1,12 @@
 """The tasks on Fargate: the names that DAGs use, and the images. tests/permissions tests the permissions."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.stacks.conftest import of_type, statements, the_one
-from tests.templates import Template, Templates
+from tests.stacks.conftest import RICH, of_type, statements, the_one
+from tests.templates import Template, Templates, synthesize
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,18 @@ def test_a_dag_may_neither_turn_on_ecs_exec_nor_request_more_than_the_largest_ta
         "StringEqualsIfExists": {"ecs:enable-execute-command": "false"},
         "NumericLessThanEqualsIfExists": {"ecs:task-cpu": "256", "ecs:task-memory": "1024"},
     }
+
+
+def test_the_limits_of_cpu_and_memory_can_come_from_different_tasks(tmp_path: Path) -> None:
+    larger = '[ecs.tasks."risk/reports/daily"]\ncpu_units = 1024\nmemory_mib = 2048'
+    text = RICH.replace('[ecs.tasks."risk/reports/daily"]', larger)
+    (tmp_path / "rich.toml").write_text(text.replace("memory_mib = 1024", "cpu_units = 512\nmemory_mib = 4096"))
+
+    template = synthesize(tmp_path, tmp_path / "cdk.out")["rich-EcsTasks"]
+
+    run_tasks = statements(the_one(template, "AWS::IAM::ManagedPolicy")["PolicyDocument"])["RunTasks"]
+    limits = run_tasks["Condition"]["NumericLessThanEqualsIfExists"]
+    assert limits == {"ecs:task-cpu": "1024", "ecs:task-memory": "4096"}
 
 
 def test_the_outputs_have_the_names_that_a_dag_needs(template: Template) -> None:

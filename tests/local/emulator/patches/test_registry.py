@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from local.embedded_aws import ACCOUNT, REGION, ROOT_CREDENTIALS, EmbeddedAws
 from tests.local.emulator.patches.support import (
     LATEST_EXCLUDED,
     REGISTRY,
@@ -244,3 +244,56 @@ def test_changing_the_tag_mutability_replaces_the_exclusion_filters(aws: Embedde
         ecr.put_image_tag_mutability(repositoryName="changing", imageTagMutability=mutability, **filters)
         (found,) = ecr.describe_repositories(repositoryNames=["changing"])["repositories"]
         assert {key: found[key] for key in excluding if key in found} == filters
+
+
+OTHER_ACCOUNT = "222222222222"
+
+
+@pytest.fixture(scope="module")
+def reader(aws: EmbeddedAws) -> Docker:
+    """A Registry API client of a role of another account, which may pull everything by its own policy."""
+    root = {"AccessKeyId": OTHER_ACCOUNT, "SecretAccessKey": ROOT_CREDENTIALS["SecretAccessKey"]}
+    iam, sts = aws.client("iam", root), aws.client("sts", root)
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"}}
+    role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]
+    document = json.dumps({"Statement": [allow("ecr:*")]})
+    iam.put_role_policy(RoleName="reader", PolicyName="permissions", PolicyDocument=document)
+    return Docker(aws, sts.assume_role(RoleArn=role["Arn"], RoleSessionName="session")["Credentials"])
+
+
+def test_a_principal_of_another_account_pulls_what_the_repository_policy_allows(
+    aws: EmbeddedAws, reader: Docker
+) -> None:
+    ecr = aws.client("ecr")
+    ecr.create_repository(repositoryName="shared")
+    Docker(aws).push("shared", "1", "image")
+    assert reader.error("GET", "shared/manifests/1")[2].endswith(
+        "no resource-based policy allows the ecr:BatchGetImage action"
+    )
+    assert reader.status("GET", "unknown/manifests/1") == 403
+
+    principal = {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "ecr:BatchGetImage"}
+    ecr.set_repository_policy(repositoryName="shared", policyText=json.dumps({"Statement": [statement]}))
+
+    assert reader.status("GET", "shared/manifests/1") == 200
+    assert reader.push("shared", "2", "image") == 403
+
+
+def test_a_statement_for_all_principals_can_exclude_the_own_account(
+    aws: EmbeddedAws, reader: Docker, analyst: Docker
+) -> None:
+    ecr = aws.client("ecr")
+    ecr.create_repository(repositoryName="organization")
+    Docker(aws).push("organization", "1", "image")
+    grant(aws, "analyst", allow("ecr:GetAuthorizationToken"))
+
+    def pulls(condition: dict[str, dict[str, str]]) -> tuple[int, int]:
+        statement = {"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage", "Condition": condition}
+        ecr.set_repository_policy(repositoryName="organization", policyText=json.dumps({"Statement": [statement]}))
+        path = "organization/manifests/1"
+        return reader.status("GET", path), analyst.status("GET", path)
+
+    assert pulls({}) == (200, 200)
+    assert pulls({"StringNotEquals": {"aws:PrincipalAccount": ACCOUNT}}) == (200, 403)
+    assert pulls({"StringEquals": {"aws:PrincipalOrgID": "o-abcd123456"}}) == (403, 403)

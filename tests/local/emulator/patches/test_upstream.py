@@ -139,6 +139,7 @@ def handlers() -> Any:
         ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
         ("referrers", "app", ["_is_ecr_registry_path"]),
         ("referrers", "services.ecr", ["_parse_v2_path", "_ensure_repo_exists", "_images", "_registry_ok"]),
+        ("repository_policies", "services.ecr", ["_set_repository_policy", "_repo_policies", "_repo_arn"]),
         ("registry", "services.tagging", ["_RESOURCE_TAG_COLLECTORS", "_collect_ecr"]),
         (
             "../authorization",
@@ -353,6 +354,13 @@ def test_upstream_still_drops_the_exclusion_filters_in_a_template(ministack: Any
     }
     handlers["AWS::ECR::Repository"]["create"]("Images", properties, "stack")
     assert "imageTagMutabilityExclusionFilters" not in ministack.services.ecr._repositories["images"]
+
+
+@needs_patch("repository_policies")
+def test_upstream_still_accepts_an_invalid_repository_policy(ministack: Any) -> None:
+    ecr = ministack.services.ecr
+    ecr._create_repository({"repositoryName": "images"})
+    assert ecr._set_repository_policy({"repositoryName": "images", "policyText": "no policy"})[0] == 200
 
 
 @needs_patch("registry")
