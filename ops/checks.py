@@ -208,6 +208,36 @@ def _recent_pushes(clients: Clients) -> Iterator[tuple[str, str]]:
         request["NextToken"] = page["NextToken"]
 
 
+def find_taken_creation_templates(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find repository creation templates of other owners for the repositories of a team with `create_on_push`."""
+    teams = [name for name, team in planned.environment.teams.items() if team.create_on_push]
+    if not teams:
+        return
+    stack = planned.stack("Registry")
+    ours = _ids(_resources_of(clients, stack))
+    pages = clients.ecr.get_paginator("describe_repository_creation_templates").paginate()
+    with answers():
+        prefixes = [template["prefix"] for page in pages for template in page["repositoryCreationTemplates"]]
+    for team in teams:
+        for prefix in prefixes:
+            name = prefix.rstrip("/")
+            if name == team and prefix not in ours:
+                yield Finding(
+                    f"A repository creation template with the prefix {prefix} exists, and it is not part of the stack "
+                    f"{stack}. CloudFormation cannot create it.",
+                    "Delete it (aws ecr delete-repository-creation-template "
+                    f"--prefix {prefix}), or remove create_on_push of the team {team}.",
+                )
+            elif name.startswith(f"{team}/"):
+                yield Finding(
+                    f"A repository creation template with the prefix {prefix} exists. The longest prefix applies, so a "
+                    f"push to {name}/<name> uses this template instead of the template of the team {team}.",
+                    f"If it does not set the tag team={team}, pushes to these repositories are refused. Delete it, or "
+                    "ignore this notice.",
+                    stops=False,
+                )
+
+
 def find_push_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Finding]:
     """Find roles that have the names of our push roles and are not ours, and our push roles with another path."""
     stack, environment = planned.stack("Access"), planned.environment
@@ -384,6 +414,7 @@ CHECKS: dict[str, Check] = {
     "secrets": find_taken_secrets,
     "repositories": find_taken_repositories,
     "recent pushes": find_cut_off_pushers,
+    "creation templates": find_taken_creation_templates,
     "push roles": find_push_role_conflicts,
     "principals": find_missing_principals,
     "deploy role": find_denied_deploy_role,

@@ -16,9 +16,10 @@ from settings.problem import Problem, did_you_mean
 from settings.regions import PARTITIONS
 
 # CloudFormation accepts 500 resources and 200 outputs in a template ("AWS CloudFormation quotas"). A repository is one
-# resource, a team has one output, and a connection has four.
+# resource, `create_on_push` of a team is two, a team has one output, and a connection has four.
 MAX_TEAMS = 200
 MAX_REPOSITORIES = 490
+MAX_RESOURCES_OF_REGISTRY = 498  # CDK adds one resource of its own
 MAX_CONNECTIONS = 35
 MAX_TEAMS_OF_CONNECTIONS = 600  # in all connections together
 
@@ -70,6 +71,12 @@ def _counts(environment: Environment) -> Iterator[Problem]:
     for key, what, count, limit in (
         ("teams", "teams", len(teams), MAX_TEAMS),
         ("teams", "repositories", sum(len(team.repositories) for team in teams), MAX_REPOSITORIES),
+        (
+            "teams",
+            "repositories (and 2 resources for each create_on_push)",
+            sum(len(team.repositories) + 2 * team.create_on_push for team in teams),
+            MAX_RESOURCES_OF_REGISTRY,
+        ),
         ("connections", "connections", len(connections), MAX_CONNECTIONS),
         (
             "connections",

@@ -191,7 +191,16 @@ class Team(Table):
     In one account and Region, a team belongs to one environment.
     """
 
-    repositories: UniqueList[RepositoryName] = Field(min_length=1, examples=[["web-scraper"]])
+    model_config = pydantic.ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                _is_filled("repositories"),
+                {"required": ["create_on_push"], "properties": {"create_on_push": {"const": True}}},
+            ]
+        }
+    )
+
+    repositories: UniqueList[RepositoryName] = Field(default=(), examples=[["web-scraper"]])
     """The team's repositories.
     Write each name without the team: `web-scraper` of the team `analytics` becomes `analytics/web-scraper` in ECR.
     """
@@ -204,6 +213,13 @@ class Team(Table):
         ]
     )
     """The principals that may push to the team's repositories."""
+
+    create_on_push: bool = False
+    """Whether a push to `<team>/<name>` creates the repository if the repository does not exist.
+    ECR creates it with the team's tag and the team's settings in `repository_defaults` and `lifecycle`.
+    ECR does not scan its images on push.
+    The deployment does not manage the repository until you add its name to `repositories`.
+    """
 
     lifecycle: Lifecycle = Lifecycle()
     """The images that ECR deletes from the team's repositories."""
@@ -248,6 +264,12 @@ class Team(Table):
         """
         override = self.repository.get(repository)
         return override.lifecycle if override else self.default_lifecycle
+
+    @pydantic.model_validator(mode="after")
+    def _has_a_repository(self) -> Self:
+        if not (self.repositories or self.create_on_push):
+            raise ValueError('has no repository; add repositories = ["<name>"] or create_on_push = true')
+        return self
 
 
 class Connection(Table):

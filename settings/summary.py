@@ -50,6 +50,8 @@ def _push(environment: Environment) -> Iterator[str]:
         mutable = f", except {', '.join(defaults.mutable_tags)}" if defaults.mutable_tags else ""
         yield f"  team {name}"
         yield from _row("repositories", ", ".join(repository_name(name, each) for each in team.repositories))
+        if team.create_on_push:
+            yield from _row("created by push", f"{repository_name(name, '<name>')}, without scanning on push")
         yield from _row("image tags", f"are set once{mutable}")
         yield from _row("images deleted", *_deletions(team.default_lifecycle, "each repository"))
         for repository, override in team.repository.items():

@@ -30,6 +30,8 @@ _CHANGE_ACTIONS = 255
 _PULL = 170
 _PULL_ORGANIZATION = 125
 _ARN = 3  # the quotes and the comma
+_CREATION = 1_200  # the creation template and its role
+_IN_A_STRING = 1.2  # The repository policy of a creation template is a string, so each quote has a backslash.
 _QUALIFIER = "q" * 10  # the longest qualifier of a bootstrap
 
 
@@ -61,7 +63,16 @@ def _bytes_of_team(environment: Environment, name: str, team: Team) -> int:
         # The construct's path and the logical id contain the readable name.
         names = len(readable) + min(len(readable), _LONGEST_READABLE_ID) + len(repository_name(name, repository))
         total += each + names + _lifecycle_policy_bytes(team.lifecycle_of(repository))
-    return total
+    return total + (_bytes_of_creation(environment, name, team) if team.create_on_push else 0)
+
+
+def _bytes_of_creation(environment: Environment, name: str, team: Team) -> int:
+    """Return an estimate of the size of the creation template and of its role."""
+    policy = round(_IN_A_STRING * repository_policy_bytes(environment, name, team))
+    tags = sum(len(pattern) + _MUTABLE_TAG for pattern in team.repository_defaults.mutable_tags)
+    of_role = len(environment.role_path) + len(environment.permissions_boundary_arn or "")
+    names = 10 * len(name) + 2 * len(environment.name)
+    return _CREATION + names + policy + tags + of_role + _lifecycle_policy_bytes(team.default_lifecycle)
 
 
 def _lifecycle_policy_bytes(lifecycle: Lifecycle) -> int:

@@ -68,7 +68,7 @@ def wildcard_reasons(stack: Stack, teams: Iterable[str]) -> dict[str, str]:
     """Return a dict of cdk-nag finding to the reason why it is acceptable, for the wildcards in these statements."""
     repositories = "The prefix and the tag match exactly the team's repositories, and the policy is short"
     return {
-        **{f"AwsSolutions-IAM5[Resource::{arn}]": repositories for arn in _repository_arns(stack, teams)},
+        **{f"AwsSolutions-IAM5[Resource::{arn}]": repositories for arn in repository_arns(stack, teams)},
         "AwsSolutions-IAM5[Resource::*]": "ecr:GetAuthorizationToken supports no resources",
     }
 
@@ -77,14 +77,15 @@ def _on_repositories(sid: str, actions: list[str], stack: Stack, teams: Sequence
     return iam.PolicyStatement(
         sid=sid,
         actions=actions,
-        resources=_repository_arns(stack, teams),
+        resources=repository_arns(stack, teams),
         # The statement requires both the prefix and the tag, because another principal may be able to create a
         # repository with only the team's prefix or with only the team's tag.
         conditions={"StringEquals": {f"aws:ResourceTag/{TEAM_TAG}": list(teams)}},
     )
 
 
-def _repository_arns(stack: Stack, teams: Iterable[str]) -> list[str]:
+def repository_arns(stack: Stack, teams: Iterable[str]) -> list[str]:
+    """Return a pattern for each team that matches the ARNs of all repositories with the team's prefix."""
     return [_repository_arn(stack, repository_name(team, "*")) for team in teams]
 
 

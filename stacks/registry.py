@@ -1,6 +1,7 @@
 """The ECR repositories. They are in a separate stack, because they stay after the other stacks are deleted."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 from aws_cdk import CfnOutput, DefaultStackSynthesizer, IResolvable, RemovalPolicies, RemovalPolicy, Stack, Tags, Token
@@ -11,7 +12,9 @@ from settings.environment import Environment
 from settings.names import TEAM_TAG, pascal_case, repository_name
 from settings.regions import PARTITIONS
 from stacks.acknowledgements import acknowledge
+from stacks.create_on_push import CreationRole, CreationTemplate
 from stacks.lifecycle import lifecycle_policy_text
+from stacks.permissions_boundary import apply_permissions_boundary
 from stacks.repository_policy import repository_policy
 
 
@@ -30,11 +33,13 @@ class RegistryStack(Stack):
         # Resources
         repositories = Construct(self, "Repositories")
         RemovalPolicies.of(repositories).apply(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        creation = Construct(self, "CreateOnPush")
         for team_name, team in environment.teams.items():
             team_scope = Construct(repositories, pascal_case(team_name))
             # The IAM statements for images require this tag and the prefix of the repository's name.
             Tags.of(team_scope).add(TEAM_TAG, team_name)
-            policy = repository_policy(
+            policy_of_team = partial(
+                repository_policy,
                 partition=partition,
                 account=environment.account,
                 push_role_arn=environment.push_role_arn(team_name),
@@ -44,6 +49,7 @@ class RegistryStack(Stack):
                 pull_accounts=team.pull_accounts,
                 pull_organization=team.pull_organization,
             )
+            policy = policy_of_team()
             # jsii gets the document once for each team instead of once for each repository.
             shared_policy = Token.as_any(policy) if policy else None
             for name in team.repositories:
@@ -56,6 +62,25 @@ class RegistryStack(Stack):
                     lifecycle_policy_text=lifecycle_policy_text(team.lifecycle_of(name)),
                     policy=shared_policy,
                 )
+            if team.create_on_push:
+                creation_of_team = Construct(creation, pascal_case(team_name))
+                role = CreationRole(creation_of_team, "Role", team=team_name, role_path=environment.role_path)
+                # Only the policy of new repositories names the role. The other repositories do not change when
+                # create_on_push changes.
+                policy_of_new = policy_of_team(creation_role_arn=role.role_arn)
+                CreationTemplate(
+                    creation_of_team,
+                    "Template",
+                    team=team_name,
+                    role=role,
+                    mutable_tags=team.repository_defaults.mutable_tags,
+                    lifecycle_policy_text=lifecycle_policy_text(team.default_lifecycle),
+                    repository_policy_text=self.to_json_string(policy_of_new) if policy_of_new else None,
+                    tags={TEAM_TAG: team_name},
+                )
+
+        # Permissions
+        apply_permissions_boundary(self, environment.permissions_boundary_arn)
 
         # Outputs
         CfnOutput(

@@ -45,6 +45,7 @@ TOGETHER = "tests/permissions/"  # All these files run in one worker, because th
 # `make rehearse` and CI run these tests, but `make test` does not. They take long, and other tests usually fail too
 # when one of these tests fails.
 REHEARSALS = (
+    "tests/changes/test_create_on_push.py",
     "tests/changes/test_in_place.py",
     "tests/changes/test_names.py",
     "tests/changes/test_roles.py",

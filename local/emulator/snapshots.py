@@ -28,6 +28,7 @@ _OTHER_STORES = (
     ("ministack.services.sts", "_sessions"),
     ("local.emulator.patches.associations", "_associations"),
     ("local.emulator.patches.cloudwatch", "_counted_messages"),
+    ("local.emulator.patches.create_on_push", "_templates"),
     ("local.emulator.patches.registry", "_tokens"),
 )
 

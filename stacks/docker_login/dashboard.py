@@ -122,6 +122,7 @@ class LoginDashboard(cloudwatch.Dashboard):
                     ],
                 )
                 for team, names in repositories.items()
+                if names
             )
         )
 

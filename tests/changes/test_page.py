@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ops import checks
 from settings.reference import page_text
-from tests.changes import test_in_place, test_names, test_roles  # noqa: F401  # They fill PLAYED.
+from tests.changes import test_create_on_push, test_in_place, test_names, test_roles  # noqa: F401  # They fill PLAYED.
 from tests.changes.rows import PLAYED
 from tools import ROOT
 

@@ -27,6 +27,7 @@ from ops.checks import (
     find_removed_repositories,
     find_removed_secrets,
     find_stacks,
+    find_taken_creation_templates,
     find_taken_repositories,
     find_taken_secrets,
 )
@@ -109,6 +110,20 @@ def repository(aws: EmbeddedAws) -> Iterator[Any]:
 
 
 @pytest.fixture
+def templates(aws: EmbeddedAws) -> Iterator[Any]:
+    """Return a function that creates repository creation templates by hand."""
+    ecr, prefixes = aws.client("ecr"), []
+
+    def create(prefix: str) -> None:
+        prefixes.append(prefix)
+        ecr.create_repository_creation_template(prefix=prefix, appliedFor=["CREATE_ON_PUSH"])
+
+    yield create
+    for prefix in prefixes:
+        ecr.delete_repository_creation_template(prefix=prefix)
+
+
+@pytest.fixture
 def shell(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The environment variables of a shell that points at the emulator."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -126,6 +141,39 @@ def only(findings: Iterator[Finding]) -> Finding:
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 def test_a_clean_account_has_no_findings(check: Any, clients: Clients) -> None:
     assert list(check(clients, PLANNED)) == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "stops", "problem"),
+    [
+        ("pilots", [True], "the prefix pilots exists, and it is not part of the stack flight-Registry"),
+        ("pilots/", [True], "the prefix pilots/ exists, and it is not part of the stack flight-Registry"),
+        ("pilots/jets", [False], "a push to pilots/jets/<name> uses this template instead"),
+        ("pilots-x", [], ""),
+        ("ROOT", [], ""),
+    ],
+)
+def test_a_creation_template_of_somebody_else_is_found(
+    clients: Clients, templates: Any, prefix: str, stops: list[bool], problem: str
+) -> None:
+    templates(prefix)
+    findings = list(find_taken_creation_templates(clients, creating()))
+    assert [finding.stops for finding in findings] == stops
+    assert all(problem in finding.problem for finding in findings)
+    assert list(find_taken_creation_templates(clients, PLANNED)) == []
+
+
+def test_the_creation_template_of_the_stack_is_not_found(clients: Clients, stack: Any) -> None:
+    template = {"Prefix": "pilots", "AppliedFor": ["CREATE_ON_PUSH"]}
+    stack("flight-Registry", "AWS::ECR::RepositoryCreationTemplate", **template)
+    assert list(find_taken_creation_templates(clients, creating())) == []
+
+
+def creating() -> Planned:
+    """Return the deployment of an environment in which a push creates repositories."""
+    settings = ENVIRONMENT.model_dump()
+    settings["teams"]["pilots"]["create_on_push"] = True
+    return Planned(Environment.model_validate(settings), qualifier="hnb659fds")
 
 
 def test_a_secret_that_exists_is_found(clients: Clients, secret: Any) -> None:
@@ -544,7 +592,7 @@ def test_a_missing_permission_does_not_stop_the_deployment(
 ) -> None:
     shell.setenv("AWS_ACCESS_KEY_ID", account.operator["AccessKeyId"])
     shell.setenv("AWS_SECRET_ACCESS_KEY", account.operator["SecretAccessKey"])
-    findings, unanswered = ask(PLANNED)
+    findings, unanswered = ask(creating())
     assert findings == []
     assert set(unanswered) == set(CHECKS)
     assert all("answered AccessDenied" in reason for reason in unanswered.values())

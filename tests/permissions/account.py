@@ -218,8 +218,10 @@ def _read(account: Account, environment: Environment, resources: dict[str, Any])
                 [topic] = [paths[reference["Ref"]] for reference in properties["Topics"]]
                 assert topic not in account.resource_policies, f"{topic} has two policies"
                 account.resource_policies[topic] = keep(path, "resource", properties["PolicyDocument"])
-            case "AWS::ECR::Repository":
-                pass  # tests/stacks/test_registry.py checks the repository policy. The matrix does not evaluate it.
+            case "AWS::ECR::Repository" | "AWS::ECR::RepositoryCreationTemplate":
+                # tests/stacks/test_registry.py and test_create_on_push.py check the repository policies. The matrix
+                # does not evaluate them.
+                pass
             case kind:
                 # The custom resource of the first refresh has copies of policies as a property, so that a deployment
                 # runs the first refresh again when a policy changes.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tests.permissions.account import Account, in_another_account, similar_arns
 from tests.permissions.environments import FOREIGN_ACCOUNT
 
-OF_LAMBDA, OF_EC2 = "the service lambda", "the service ec2"
+OF_LAMBDA, OF_EC2, OF_ECR = "the service lambda", "the service ec2", "the service ecr"
 OF_SCHEDULER = "Scheduler, for a schedule in the default group"
 OF_ECS = "ECS, for a task of this account and Region"
 # Services that could be added to a trust policy by mistake. test_resources.py compares the names of all services.

@@ -21,6 +21,7 @@ secret_key = "customer"
 break_glass_role_arns = ["arn:aws:iam::{ACCOUNT}:role/BreakGlass", "arn:aws:iam::{ACCOUNT}:role/ops/OnCall"]
 [teams.analytics]
 repositories = ["app", "jobs/etl"]
+create_on_push = true
 push.permission_sets = ["DataAnalyst", "DataEngineer"]
 push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/analytics-ci", "arn:aws:iam::{ACCOUNT}:role/ci/analytics-nightly"]
 [teams.analytics-x]
@@ -29,6 +30,7 @@ push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/ana", "arn:aws:iam::{ACCOUNT}:use
 push.require_mfa = true
 [teams.risk]
 repositories = ["var"]
+create_on_push = true
 push.role_arns = ["arn:aws:iam::{FOREIGN_ACCOUNT}:role/risk-ci"]
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/cem", "arn:aws:iam::{ACCOUNT}:user/dora"]
 [connections.docker_default]
@@ -146,6 +148,11 @@ class Environment:
         return {team: list(settings["repositories"]) for team, settings in self.settings["teams"].items()}
 
     @property
+    def creating_teams(self) -> list[str]:
+        """The teams whose repositories are created by a push."""
+        return [team for team, settings in self.settings["teams"].items() if settings.get("create_on_push")]
+
+    @property
     def connections(self) -> dict[str, list[str]]:
         """A dict of connection to the teams whose images the login can pull."""
         return {name: list(settings["teams"]) for name, settings in self.settings["connections"].items()}
@@ -177,6 +184,10 @@ class Environment:
     def push_role(self, team: str) -> str:
         """Return the construct path of a team's push role."""
         return f"{self.name}/Access/PushRoles/{pascal_case(team)}"
+
+    def creation_role(self, team: str) -> str:
+        """Return the construct path of the role with which ECR creates a team's repositories."""
+        return f"{self.name}/Registry/CreateOnPush/{pascal_case(team)}/Role"
 
     def connection(self, connection: str) -> str:
         """Return the construct path of a connection."""

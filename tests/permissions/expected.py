@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator
 
 from tests.permissions.account import ADMINISTRATOR as ADMINISTRATORS_POLICY
 from tests.permissions.account import WITH_EVERY_PERMISSION, Account, similar_names
-from tests.permissions.callers import OF_EC2, OF_ECS, OF_LAMBDA, OF_SCHEDULER, role_callers, set_callers, user_callers
+from tests.permissions.callers import (
+    OF_EC2,
+    OF_ECR,
+    OF_ECS,
+    OF_LAMBDA,
+    OF_SCHEDULER,
+    role_callers,
+    set_callers,
+    user_callers,
+)
 from tests.permissions.environments import Environment
 
 Permissions = dict[str, set[str]]  # target to actions; requests.py defines the names of the targets
@@ -22,6 +31,13 @@ PUSH = {
 }
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 LOG_IN = {"ecr:GetAuthorizationToken"}
+CREATE_REPOSITORY = {
+    "ecr:CreateRepository",
+    "ecr:PutLifecyclePolicy",
+    "ecr:ReplicateImage",
+    "ecr:SetRepositoryPolicy",
+    "ecr:TagResource",
+}
 READ_SECRET = {"secretsmanager:GetSecretValue"}
 WRITE_SECRET = {"secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue"}
 ROLL_BACK = {"secretsmanager:UpdateSecretVersionStage"}
@@ -206,6 +222,14 @@ def push_role(environment: Environment, team: str) -> Permissions:
     return {"no specific resource": LOG_IN, **each(images(environment, [team]), PUSH)}
 
 
+def creation_role(environment: Environment, team: str) -> Permissions:
+    """ECR creates repositories of the team, which have no tag before."""
+    others = ["another-team", *similar_names(team).values(), *(other for other in environment.teams if other != team)]
+    tagged = [f"{team}/app, {tag}" for tag in ("untagged", *(f"tagged {other}" for other in others))]
+    own = [*images(environment, [team]), *images_over_http(environment, [team])]
+    return each(own + tagged, CREATE_REPOSITORY)
+
+
 def pull_role(environment: Environment, connection: str) -> Permissions:
     """A function may pull the connection's images, get a token, and write the token into the connection's secret."""
     own = [*secret(connection), f"secret of {connection}, without its policy"]
@@ -361,6 +385,8 @@ def with_own_permissions(environment: Environment) -> Iterator[tuple[str, Permis
     """Yield the principals that have other permissions than an administrator who is not in the settings."""
     for team in environment.teams:
         yield environment.push_role(team), push_role(environment, team)
+    for team in environment.creating_teams:
+        yield environment.creation_role(team), creation_role(environment, team)
     for connection in environment.connections:
         yield f"{environment.connection(connection)}/PullRole", pull_role(environment, connection)
         yield f"{environment.connection(connection)}/Schedule/Role", schedule_role(environment, connection)
@@ -422,6 +448,8 @@ def assumed_by(environment: Environment) -> dict[str, set[str]]:
             *(caller for arn in push.get("user_arns", []) for caller in user_callers(arn, mfa=mfa)),
             *(caller for name in push.get("permission_sets", []) for caller in set_callers(name)),
         }
+    for team in environment.creating_teams:
+        found[environment.creation_role(team)] = {OF_ECR}
     for connection in environment.connections:
         found[f"{environment.connection(connection)}/PullRole"] = {OF_LAMBDA}
         found[f"{environment.connection(connection)}/Schedule/Role"] = {OF_SCHEDULER}

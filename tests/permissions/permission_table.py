@@ -17,6 +17,7 @@ CONNECTION = ENV.connection("docker_default")
 # One principal of each kind. The matrix also tests the other principals of the same kind.
 WHO: dict[str, Permissions] = {
     "push role of the team analytics": expected.push_role(ENV, "analytics"),
+    "creation role of the team analytics, with create_on_push": expected.creation_role(ENV, "analytics"),
     "pull role of docker_default, for its function and its docker login": expected.pull_role(ENV, "docker_default"),
     "role of the schedule of docker_default": expected.schedule_role(ENV, "docker_default"),
     "role of the CDK's function that invokes the first refresh": expected.first_refresh_role(ENV),
@@ -36,6 +37,7 @@ WHO: dict[str, Permissions] = {
 ROLES = {
     "push role of the team analytics": ENV.push_role("analytics"),
     "push role of the team analytics-x, which requires MFA": ENV.push_role("analytics-x"),
+    "creation role of the team analytics, with create_on_push": ENV.creation_role("analytics"),
     "pull role of docker_default, for its function and its docker login": f"{CONNECTION}/PullRole",
     "role of the schedule of docker_default": f"{CONNECTION}/Schedule/Role",
     "role of the CDK's function that invokes the first refresh": "env/DockerLogin/FirstRefreshProvider/Role",
@@ -81,7 +83,7 @@ def table() -> str:
 def _caller(name: str) -> str:
     """Return the name of a caller for the page, without the numbers of accounts."""
     name = re.sub(r"^arn:aws:iam::\d+:(role|user)/", r"the \1 ", name)
-    return re.sub("^the service (.*)", lambda found: {"ec2": "EC2", "lambda": "Lambda"}[found[1]], name)
+    return re.sub("^the service (.*)", lambda found: {"ec2": "EC2", "ecr": "ECR", "lambda": "Lambda"}[found[1]], name)
 
 
 def _listed(actions: frozenset[str]) -> str:

@@ -21,6 +21,7 @@ WHOLE = {
     "DashboardBody",
     "KeyPolicy",
     "PolicyDocument",
+    "RepositoryPolicy",
     "RepositoryPolicyText",
     "ResourcePolicy",
     "Rights",
@@ -65,6 +66,20 @@ PROPERTIES = {
         "RepositoryPolicyText",
         "Tags.Key",
         "Tags.Value",
+    },
+    "AWS::ECR::RepositoryCreationTemplate": {
+        "AppliedFor",
+        "CustomRoleArn",
+        "Description",
+        "EncryptionConfiguration.EncryptionType",
+        "ImageTagMutability",
+        "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterType",
+        "ImageTagMutabilityExclusionFilters.ImageTagMutabilityExclusionFilterValue",
+        "LifecyclePolicy",
+        "Prefix",
+        "RepositoryPolicy",
+        "ResourceTags.Key",
+        "ResourceTags.Value",
     },
     "AWS::ECS::Cluster": {"ClusterName"},
     "AWS::ECS::TaskDefinition": {
@@ -189,6 +204,7 @@ FIXED: dict[str, dict[str, Any]] = {
 # texts for people and names that CDK generates.
 NOT_COMPARED = {
     "AWS::CloudWatch::Alarm": PROPERTIES["AWS::CloudWatch::Alarm"] - {"AlarmActions", "OKActions"},
+    "AWS::ECR::RepositoryCreationTemplate": {"Description"},
     "AWS::IAM::ManagedPolicy": {"Description"},
     "AWS::IAM::Policy": {"PolicyName"},
     "AWS::IAM::Role": {"Description"},
@@ -241,8 +257,7 @@ def _registry(environment: Environment) -> Rows:
         for name in names:
             path = f"{environment.name}/Registry/Repositories/{pascal_case(team)}/{pascal_case(name)}"
             defaults = environment.settings["teams"][team].get("repository_defaults", {})
-            tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images", 50)
-            selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{keep}}}'
+            tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images")
             values = {
                 "RepositoryName": f"{team}/{name}",
                 "Tags": [{"Key": "team", "Value": team}],
@@ -255,10 +270,37 @@ def _registry(environment: Environment) -> Rows:
                     for tag in tags
                 ]
                 or None,
-                "LifecyclePolicy.LifecyclePolicyText": '{"rules":[{"rulePriority":1,'
-                f'"description":"Keep the newest images","selection":{selection},"action":{{"type":"expire"}}}}]}}',
+                "LifecyclePolicy.LifecyclePolicyText": _keep_newest(keep),
             }
             yield path, "AWS::ECR::Repository", values
+    for team in environment.creating_teams:
+        yield _role(environment, environment.creation_role(team))
+        defaults = environment.settings["teams"][team].get("repository_defaults", {})
+        tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images")
+        template = {
+            "AppliedFor": ["CREATE_ON_PUSH"],
+            "CustomRoleArn": f"<{environment.creation_role(team)}>",
+            "EncryptionConfiguration": {"EncryptionType": "AES256"},
+            "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION" if tags else "IMMUTABLE",
+            "ImageTagMutabilityExclusionFilters": [
+                {"ImageTagMutabilityExclusionFilterType": "WILDCARD", "ImageTagMutabilityExclusionFilterValue": tag}
+                for tag in tags
+            ]
+            or None,
+            "LifecyclePolicy": _keep_newest(keep),
+            "Prefix": team,
+            "ResourceTags": [{"Key": "team", "Value": team}],
+        }
+        path = environment.creation_role(team).replace("/Role", "/Template")
+        yield path, "AWS::ECR::RepositoryCreationTemplate", template
+
+
+def _keep_newest(count: int | None) -> str | None:
+    if not count:
+        return None
+    selection = f'{{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":{count}}}'
+    rule = f'{{"rulePriority":1,"description":"Keep the newest {count} images","selection":{selection}'
+    return f'{{"rules":[{rule},"action":{{"type":"expire"}}}}]}}'
 
 
 def _access(environment: Environment) -> Rows:
@@ -505,6 +547,8 @@ def principals_of(environment: Environment) -> dict[str, set[str]]:
         push = settings["push"]
         named = {*push.get("role_arns", []), *push.get("user_arns", [])}
         found[environment.push_role(team)] = named | ({root} if push.get("permission_sets") else set())
+    for team in environment.creating_teams:
+        found[environment.creation_role(team)] = {"ecr.amazonaws.com"}
     for connection in environment.connections:
         path = environment.connection(connection)
         found[f"{path}/PullRole"] = {"lambda.amazonaws.com"}

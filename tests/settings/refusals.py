@@ -165,7 +165,13 @@ KEYS: list[Refusal] = [
     ("no account", edited('account = "111111111111"', ""), "account", "is missing", 'add account = "123456789012"'),
     ("no region", edited('region = "eu-west-1"', ""), "region", "is missing", 'add region = "eu-west-1"'),
     ("no teams", edited(TEAM_TABLE, ""), "teams", "is missing", "add a table [teams.analytics]"),
-    ("no repositories", edited("repositories", "# "), REPOSITORIES, "is missing", 'add repositories = ["web-scraper"]'),
+    (
+        "no repositories",
+        edited("repositories", "# "),
+        "teams.analytics",
+        "has no repository",
+        "or create_on_push = true",
+    ),
     ("no push", edited(PUSH_TABLE, ""), PUSH, "is missing", "permission_sets, role_arns or user_arns"),
     ("no connections", edited(DOCKER_TABLE, ""), "connections", "is missing", "a table [connections.docker_default]"),
     ("no teams of a connection", edited('teams = ["analytics"]', ""), f"{DOCKER}.teams", "is missing", "teams = ["),
@@ -174,7 +180,13 @@ KEYS: list[Refusal] = [
     ("no image tag", workers(ROLE) + f"[{TASK}]", f"{TASK}.image_tag", "is missing", 'add image_tag = "1"'),
     ("no alerts", edited(ALERTS_TABLE, ""), "alerts", "is missing", "emails, topic_arn or off_because"),
     ("an empty table of teams", edited(TEAM_TABLE, "[teams]\n"), "teams", "is empty", "at least one"),
-    ("an empty list of repositories", repositories(), REPOSITORIES, "is empty", "at least one"),
+    (
+        "an empty list of repositories",
+        repositories(),
+        "teams.analytics",
+        "has no repository",
+        'repositories = ["<name>"]',
+    ),
     ("an empty table of connections", edited(DOCKER_TABLE, "[connections]\n"), "connections", "is empty", "one"),
     ("an empty list of teams", connected(), f"{DOCKER}.teams", "is empty", "at least one"),
     ("no way to alert", emails(), "alerts", "has none of emails, topic_arn and off_because", "add one"),
@@ -436,6 +448,14 @@ LIMITS: list[Refusal] = [
 TOGETHER: list[Refusal] = [
     ("201 teams", teams(*numbered("t", 200)), "teams", "201 teams are too many", "two environments"),
     ("491 repositories", repositories(*numbered("r", 491)), "teams", "491 repositories", "two environments"),
+    (
+        "too many resources in the stack of the repositories",
+        repositories(*numbered("r", 485))
+        + teams(*numbered("t", 5)).removeprefix(VALID).replace("push.", "create_on_push = true\npush."),
+        "teams",
+        "500 repositories (and 2 resources for each create_on_push)",
+        "two environments",
+    ),
     ("36 connections", connections(*numbered("docker_", 35)), "connections", "36 connections", "at most 35"),
     (
         "611 teams in all connections",

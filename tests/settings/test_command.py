@@ -19,6 +19,7 @@ from tests.settings.edits import (
     WEB_LIFECYCLE,
     beside,
     defaults,
+    edited,
     lifecycle,
     numbered,
     pushers,
@@ -57,6 +58,13 @@ def test_the_summary_shows_who_may_push_to_which_repositories() -> None:
     assert rows(text, "push role") == ["prod-ecr-push-analytics", "prod-ecr-push-risk"]
     assert rows(text, "assumed by") == ["permission set DataAnalyst\nrole analytics-ci", "user ana, with MFA"]
     assert rows(text, "image tags") == ["are set once, except latest", "are set once"]
+
+
+def test_the_summary_shows_that_a_push_creates_repositories(tmp_path: Path) -> None:
+    text = summary(tmp_path, edited("repositories =", "create_on_push = true #"))
+
+    assert rows(text, "repositories") == []
+    assert rows(text, "created by push") == ["analytics/<name>, without scanning on push"]
 
 
 def test_the_summary_shows_that_nothing_is_deleted_by_default() -> None:

@@ -33,6 +33,7 @@ def test_settings_that_are_left_out_have_the_documented_default() -> None:
     assert (dev.permissions_boundary_arn, dev.role_path, dev.ecs) == (None, "/", None)
     assert (team.repository_defaults.mutable_tags, team.repository_defaults.keep_images) == ((), None)
     assert (team.lifecycle, team.repository) == (Lifecycle(), {})
+    assert team.create_on_push is False
     assert (team.push.require_mfa, dev.connections["docker_default"].refresh_every_minutes) == (False, 30)
     assert (dev.workers.role_arns, dev.workers.pull_directly) == ((), False)
     assert dev.workers.clean_up

@@ -216,6 +216,7 @@ ACCEPTED = {
     "five tag patterns": tags("a*b*", "b", "c", "E_.-", "d" * 128),
     "200 teams": teams(*numbered("t", 199)),
     "490 repositories": repositories(*numbered("r", 490)),
+    "a team without repositories that a push creates": edited("repositories =", "create_on_push = true #"),
     "35 connections": connections(*numbered("docker_", 34)),
     "MFA for users": pushers(USERS, USER, mfa="true"),
     "a clean-up on Sundays": clean_up('schedule = "cron(30 2 ? * SUN *)"'),
@@ -270,7 +271,11 @@ def test_following_the_messages_one_by_one_leads_to_a_file_that_is_accepted(tmp_
                 table = key.rpartition(".")[0]
                 content = content.replace(f"[{table}]\n", f"[{table}]\n{added}\n") if table else f"{added}\n{content}"
             else:
-                entry = {"teams.analytics.push": f'user_arns = ["{USER}"]', "alerts": 'off_because = "a sandbox"'}[key]
+                entry = {
+                    "teams.analytics": "create_on_push = true",
+                    "teams.analytics.push": f'user_arns = ["{USER}"]',
+                    "alerts": 'off_because = "a sandbox"',
+                }[key]
                 content = content.replace(f"[{key}]\n", f"[{key}]\n{entry}\n")
     else:
         pytest.fail(f"still refused: {line}")

@@ -14,6 +14,7 @@ secret_key = "customer"
 break_glass_role_arns = ["arn:aws:iam::444455556666:role/BreakGlass"]
 [teams.analytics]
 repositories = ["web-scraper", "churn-model"]
+create_on_push = true
 push.permission_sets = ["DataAnalyst"]
 push.role_arns = ["arn:aws:iam::444455556666:role/analytics-ci"]
 repository_defaults.mutable_tags = ["latest"]

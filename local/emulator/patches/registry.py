@@ -42,7 +42,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import ecr, tagging
 
 from local.emulator import authorization
-from local.emulator.patches import clock, referrers
+from local.emulator.patches import clock, create_on_push, referrers
 
 TOKEN_SECONDS = 12 * 60 * 60
 
@@ -74,6 +74,8 @@ _ACTIONS = {
     ("GET", "tags_list"): "ecr:ListImages",
     ("GET", "catalog"): "ecr:DescribeRepositories",
 }
+# The requests that create a missing repository, if a template allows it. See create_on_push.py.
+_CREATE_REPOSITORY = {("POST", "blob_uploads"), ("PUT", "manifest")}
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,19 @@ async def handle_registry_request(method: str, path: str, headers: Headers, body
         return _unauthorized(headers.get("host", ""))
     if clock.now() >= token.expires_at:
         return _denied("Your authorization token has expired. Reauthenticate and try again.")
-    for action, repository in _required_permissions(method.upper(), target, name, query_params):
-        refusal = _refusal(token.principal, action, ecr._repo_arn(repository))
-        if refusal:
-            return _denied(refusal)
-    if (method.upper(), target) == ("GET", "referrers"):
+    method = method.upper()
+    is_missing = bool(name) and name not in ecr._repositories
+    refusal = create_on_push.create_repository(name) if is_missing else None
+    refusals = (
+        _refusal(token.principal, action, ecr._repo_arn(repository))
+        for action, repository in _required_permissions(method, target, name, query_params)
+    )
+    refusal = refusal or next(filter(None, refusals), None)
+    if is_missing and (refusal or (method, target) not in _CREATE_REPOSITORY):
+        create_on_push.delete_repository(name)
+    if refusal:
+        return _denied(refusal)
+    if (method, target) == ("GET", "referrers"):
         return referrers.get(name, reference, query_params)
     return await _handle_registry_request(method, path, headers, body, query_params)
 

@@ -136,6 +136,22 @@ def handlers() -> Any:
                 *("_create_repository", "_put_image_tag_mutability", "_repo_shape"),
             ],
         ),
+        (
+            "create_on_push",
+            "services.ecr",
+            [
+                *(
+                    "handle_request",
+                    "_create_repository",
+                    "_set_repository_policy",
+                    "_put_lifecycle_policy",
+                    "_repo_arn",
+                ),
+                *("_repositories", "_images", "_lifecycle_policies", "_repo_policies"),
+            ],
+        ),
+        ("create_on_push", "core.iam_evaluator", ["EvalContext", "evaluate_trust_policy"]),
+        ("create_on_push", "services.cloudformation.provisioners", ["_RESOURCE_HANDLERS", "_ecr_cfn_to_api"]),
         ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
         ("referrers", "app", ["_is_ecr_registry_path"]),
         ("referrers", "services.ecr", ["_parse_v2_path", "_ensure_repo_exists", "_images", "_registry_ok"]),
@@ -393,6 +409,14 @@ def test_upstream_still_moves_an_immutable_tag_on_put_image_if_there_are_exclusi
     image = {"repositoryName": "images", "imageTag": "v1"}
     put = [ecr._put_image({**image, "imageManifest": content})[0] for content in ("first", "second")]
     assert put == [200, 200]
+
+
+@needs_patch("create_on_push")
+def test_upstream_still_lacks_repository_creation_templates(ministack: Any, handlers: Any) -> None:
+    assert "AWS::ECR::RepositoryCreationTemplate" not in handlers
+    request = {"x-amz-target": "AmazonEC2ContainerRegistry_V20150921.CreateRepositoryCreationTemplate"}
+    answer = ministack.services.ecr.handle_request("POST", "/", request, b'{"prefix": "team"}', {})
+    assert json.loads(asyncio.run(answer)[2])["__type"] == "InvalidAction"
 
 
 @needs_patch("registry")

@@ -1,0 +1,42 @@
+"""The settings of repositories that a push creates."""
+
+import json
+from typing import Any
+
+from tests.stacks.conftest import of_type, statements, the_one
+from tests.templates import Templates
+
+ROLE = "the creation role"
+
+
+def document(joined: Any) -> Any:
+    """Return a policy in a template of CloudFormation, with ROLE instead of the reference to the creation role."""
+    empty, parts = joined["Fn::Join"]
+    return json.loads(empty.join(part if isinstance(part, str) else ROLE for part in parts))
+
+
+def test_a_repository_that_a_push_creates_has_the_settings_of_the_other_repositories_of_its_team(
+    templates: Templates,
+) -> None:
+    template = the_one(templates["rich-Registry"], "AWS::ECR::RepositoryCreationTemplate")
+    [repository] = [
+        each
+        for each in of_type(templates["rich-Registry"], "AWS::ECR::Repository")
+        if each["RepositoryName"] == "analytics/web-scraper"
+    ]
+
+    assert template["Prefix"] == "analytics"
+    assert template["ResourceTags"] == repository["Tags"]
+    for name in ("ImageTagMutability", "ImageTagMutabilityExclusionFilters"):
+        assert template[name] == repository[name]
+    assert template["LifecyclePolicy"] == repository["LifecyclePolicy"]["LifecyclePolicyText"]
+
+
+def test_the_policy_of_a_new_repository_also_allows_the_creation_role_to_set_it_up(templates: Templates) -> None:
+    template = the_one(templates["rich-Registry"], "AWS::ECR::RepositoryCreationTemplate")
+    repository = of_type(templates["rich-Registry"], "AWS::ECR::Repository")[0]
+    new = document(template["RepositoryPolicy"])
+
+    for statement in statements(new).values():
+        statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"].remove(ROLE)
+    assert new == repository["RepositoryPolicyText"]
