@@ -291,8 +291,8 @@ CONTAINERD_SHOWS = {
     "pull a tag that does not exist": ("analytics/churn-model", f"{R}/analytics/churn-model:1: not found"),
     "push without a login": (
         "analytics/churn-model",
-        "push access denied, repository does not exist or may require authorization: authorization failed: "
-        + NO_CREDENTIALS,
+        # An engine before 28.2 does not always show "push access denied, …" before this line.
+        f"authorization failed: {NO_CREDENTIALS}",
     ),
     "push with an expired login": ("analytics/churn-model", PUSH_FORBIDDEN.format(repository="analytics/churn-model")),
     "pull with an expired login": ("analytics/web-scraper", PULL_FORBIDDEN.format(repository="analytics/web-scraper")),
