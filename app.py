@@ -26,6 +26,7 @@ from stacks.access import AccessStack
 from stacks.docker_login.stack import DockerLoginStack
 from stacks.fargate.stack import EcsTasksStack
 from stacks.registry import RegistryStack
+from stacks.tags import tag_stage
 from stacks.worker_upkeep import WorkerUpkeepStack
 
 CDK_JSON = Path(__file__).with_name("cdk.json")
@@ -70,6 +71,7 @@ def add_stage(app: cdk.App, environment: Environment) -> None:
         WorkerUpkeepStack(stage, "WorkerUpkeep", clean_up=environment.workers.clean_up)
     if environment.ecs:
         EcsTasksStack(stage, "EcsTasks", environment=environment, tasks=environment.ecs.tasks)
+    tag_stage(stage, environment.tags)
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ class Account:
 
 
 def create_account(aws: EmbeddedAws) -> Account:
-    """Create the users and roles in environments/local.toml, and an administrator who is not in that file."""
+    """Create the principals in environments/local.toml, and an administrator who is not in that file."""
     iam = aws.client("iam")
     iam.create_user(UserName="operator")
     by_operator = assumed_by(f"arn:aws:iam::{ACCOUNT}:user/operator")
@@ -39,6 +39,9 @@ def create_account(aws: EmbeddedAws) -> Account:
         # On AWS, an instance assumes the workers' role, a person on call the break-glass role, and a CI system the CI
         # role. Here, the operator assumes them.
         iam.create_role(RoleName=name_of(arn), AssumeRolePolicyDocument=by_operator)
+    iam.create_open_id_connect_provider(
+        Url="https://token.actions.githubusercontent.com", ClientIDList=["sts.amazonaws.com"]
+    )
     iam.put_role_policy(
         RoleName=name_of(BREAK_GLASS_ROLE_ARN),
         PolicyName="Emergency",

@@ -215,6 +215,14 @@ class EmbeddedAws:
         sessions = "" if sessions_expire else "&sessions=keep"
         self._control("POST", f"/_local/advance?minutes={minutes}{sessions}")
 
+    def send_event(self, event: dict[str, Any]) -> None:
+        """Send an event of an AWS service, such as a scan of ECR. PutEvents refuses the sources of AWS services.
+
+        Args:
+            event: the event's `source`, `detail-type`, `detail` and `resources`.
+        """
+        self._control("POST", "/_local/events", event)
+
     @contextmanager
     def slow_stacks(self, milliseconds: int = 50) -> Iterator[None]:
         """Let CloudFormation wait after each resource until the end of the `with` statement.

@@ -4,6 +4,7 @@ On AWS, these principals exist before this project is deployed. Here, a role has
 the settings requires.
 """
 
+import json
 from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
@@ -52,6 +53,8 @@ def create_principals(aws: EmbeddedAws, environment: Environment) -> dict[str, P
         who = "the role that may read and roll back the login in an emergency"
         profiles["break-glass"] = Profile(who, role_arn=break_glass[0])
     for team, settings in environment.teams.items():
+        for workflow in settings.push.workflows:
+            account.oidc_provider(workflow.issuer, workflow.audience)
         pushers = _pushers(account, settings.push)
         for name, pusher in pushers.items():
             profiles.setdefault(name, pusher)
@@ -124,14 +127,30 @@ class _Account:
             self._iam.put_role_policy(RoleName=name, PolicyName=f"Local{len(actions)}", PolicyDocument=policy)
         return arn
 
+    def oidc_provider(self, issuer: str, audience: str) -> None:
+        """Create the OIDC provider of an issuer, or add an audience to the provider."""
+        url = f"https://{issuer}"
+        try:
+            self._iam.create_open_id_connect_provider(Url=url, ClientIDList=[audience])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "EntityAlreadyExists":
+                raise
+            self._iam.add_client_id_to_open_id_connect_provider(
+                OpenIDConnectProviderArn=f"arn:aws:iam::{self.number}:oidc-provider/{issuer}", ClientID=audience
+            )
+
     def policy(self, arn: str) -> None:
         """Create a managed policy that allows all actions. As a permissions boundary, it limits no principal."""
         if self.owns(arn):
             self._iam.create_policy(PolicyName=name_of(arn), Path=_path(arn), PolicyDocument=allow("*"))
 
     def topic(self, arn: str) -> None:
+        """Create a topic that lets alarms and rules publish."""
         if self.owns(arn):
-            self._sns.create_topic(Name=arn.rsplit(":", 1)[-1])
+            services = {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
+            statement = {"Effect": "Allow", "Principal": services, "Action": "sns:Publish", "Resource": arn}
+            policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+            self._sns.create_topic(Name=arn.rsplit(":", 1)[-1], Attributes={"Policy": policy})
 
 
 def _path(arn: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -312,6 +313,40 @@ def find_missing_principals(clients: Clients, planned: Planned) -> Iterator[Find
     yield from filter(None, _in_parallel(look_at, list(named)))
 
 
+def find_missing_oidc_providers(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find OIDC providers that workflows need, and that do not exist or lack the workflows' audience.
+
+    The deployment creates no OIDC provider, because all environments and roles of an account share it.
+    """
+    audiences: dict[str, set[str]] = {}  # by the issuer of the ID tokens
+    for team in planned.environment.teams.values():
+        for workflow in team.push.workflows:
+            audiences.setdefault(workflow.issuer, set()).add(workflow.audience)
+
+    def look_at(issuer: str) -> Finding | None:
+        partition, account = PARTITIONS[planned.environment.region].name, planned.environment.account
+        arn = f"arn:{partition}:iam::{account}:oidc-provider/{issuer}"
+        get = clients.iam.get_open_id_connect_provider
+        found = _unless_missing("NoSuchEntity", get, OpenIDConnectProviderArn=arn)
+        if not found:
+            client_ids = " ".join(sorted(audiences[issuer]))
+            return Finding(
+                f"The account has no OIDC provider for https://{issuer}. Its workflows cannot push.",
+                f"Run: aws iam create-open-id-connect-provider --url https://{issuer} --client-id-list {client_ids}",
+                stops=False,
+            )
+        if missing := sorted(audiences[issuer] - set(found["ClientIDList"])):
+            add = f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {arn} --client-id"
+            return Finding(
+                f"The OIDC provider {arn} lacks the audience {_listed(missing)}. Its workflows cannot push.",
+                f"Run: {' && '.join(f'{add} {audience}' for audience in missing)}",
+                stops=False,
+            )
+        return None
+
+    yield from filter(None, _in_parallel(look_at, list(audiences)))
+
+
 def find_denied_deploy_role(clients: Clients, planned: Planned) -> Iterator[Finding]:
     """Find secrets and repositories whose policy denies the role of this deployment."""
     secrets = _resources_of(clients, planned.stack("DockerLogin")).get("AWS::SecretsManager::Secret", [])
@@ -409,6 +444,94 @@ def find_removed_repositories(clients: Clients, planned: Planned) -> Iterator[Fi
         )
 
 
+def find_silent_topic(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find a topic of the settings that does not exist, or that the messages about scans cannot reach."""
+    environment = planned.environment
+    topic_arn = environment.alerts.topic_arn
+    # The policy of a topic of another account is usually not readable.
+    if not topic_arn or topic_arn.split(":")[4] != environment.account:
+        return
+    topic = _unless_missing("NotFound", clients.sns.get_topic_attributes, TopicArn=topic_arn)
+    if not topic:
+        problem = f"The topic {topic_arn} does not exist. The deployment succeeds, but no alarm reaches anybody."
+        yield Finding(problem, "Create the topic, or correct the ARN in alerts.topic_arn.", stops=False)
+        return
+    attributes = topic["Attributes"]
+    if attributes.get("KmsMasterKeyId") == "alias/aws/sns":
+        yield Finding(
+            f"The topic {topic_arn} is encrypted with the key alias/aws/sns, so no message reaches it.",
+            'Use another key, or no encryption. See "Allow messages to an existing topic" in docs/deploy.md.',
+            stops=False,
+        )
+    if environment.reported_severities and not _lets_rules_publish(attributes.get("Policy", "{}"), environment):
+        yield Finding(
+            f"The policy of the topic {topic_arn} does not allow EventBridge to publish, so no message about findings "
+            "of image scans arrives.",
+            f"Add this statement: {json.dumps(_statement_for_rules(environment, topic_arn))}",
+            stops=False,
+        )
+
+
+def _statement_for_rules(environment: Environment, topic_arn: str) -> dict[str, Any]:
+    """Return the statement of a topic's policy that allows the rules of this account and Region to publish."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic_arn,
+        "Condition": {"ArnLike": {"aws:SourceArn": _rule_arn(environment, "*")}},
+    }
+
+
+def _rule_arn(environment: Environment, name: str) -> str:
+    partition = PARTITIONS[environment.region].name
+    return f"arn:{partition}:events:{environment.region}:{environment.account}:rule/{name}"
+
+
+def _lets_rules_publish(policy: str, environment: Environment) -> bool:
+    """Return whether a statement allows EventBridge to publish.
+
+    Only conditions on the source are evaluated. For other conditions, the answer is yes, so that no finding is wrong.
+    """
+    # CloudFormation generates the names of the rules from the name of the stack.
+    request = {
+        "aws:sourcearn": _rule_arn(environment, f"{environment.name}-DockerLogin-ScanFindings"),
+        "aws:sourceaccount": environment.account,
+        "aws:sourceowner": "",  # EventBridge does not send it. The default policy of a topic has a condition on it.
+    }
+    for statement in _listing(json.loads(policy).get("Statement")):
+        principal = statement.get("Principal", {})
+        if isinstance(principal, dict):
+            services = [*_listing(principal.get("Service")), *_listing(principal.get("AWS"))]
+        else:
+            services = [principal]
+        actions = [action.lower() for action in _listing(statement.get("Action"))]
+        conditions = [
+            (key.lower(), [str(value) for value in _listing(values)])
+            for keys in statement.get("Condition", {}).values()
+            for key, values in keys.items()
+        ]
+        if (
+            statement.get("Effect") == "Allow"
+            and not {"*", "events.amazonaws.com"}.isdisjoint(services)
+            and not {"*", "sns:*", "sns:publish"}.isdisjoint(actions)
+            and all(
+                any(fnmatchcase(request[key], value) for value in values)
+                for key, values in conditions
+                if key in request
+            )
+        ):
+            return True
+    return False
+
+
+def _listing(one_or_more: Any) -> list[Any]:
+    """Return a value of a policy as a list. A policy may have one value instead of a list."""
+    if one_or_more is None:
+        return []
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
+
+
 Check = Callable[[Clients, Planned], Iterable[Finding]]
 CHECKS: dict[str, Check] = {
     "secrets": find_taken_secrets,
@@ -417,10 +540,12 @@ CHECKS: dict[str, Check] = {
     "creation templates": find_taken_creation_templates,
     "push roles": find_push_role_conflicts,
     "principals": find_missing_principals,
+    "OIDC providers": find_missing_oidc_providers,
     "deploy role": find_denied_deploy_role,
     "stacks": find_stacks,
     "removed secrets": find_removed_secrets,
     "removed repositories": find_removed_repositories,
+    "topic": find_silent_topic,
 }
 """The checks, by the name that is printed if AWS does not answer."""
 

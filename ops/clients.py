@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from threading import Lock
 from typing import Any, NoReturn, TypeVar
 
@@ -34,8 +35,13 @@ class Clients:
         self.ecr = create("ecr")
         self.iam = create("iam")
         self.secretsmanager = create("secretsmanager")
+        self._create = create
         self._answers: dict[str, Any] = {}
         self._locks: dict[str, Lock] = {}
+
+    @cached_property
+    def sns(self) -> Any:
+        return self._create("sns")
 
     def ask_once(self, key: str, request: Callable[[], T]) -> T:
         """Return the answer to a request. If other threads need the same answer, only the first one sends the request.

@@ -47,6 +47,8 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
         _readers,
         _worker_role_names,
         _topic,
+        _scan,
+        _tags,
         _secret_key,
     ):
         yield from check(environment)
@@ -260,6 +262,21 @@ def _topic(environment: Environment) -> Iterator[Problem]:
     topic_arn = environment.alerts.topic_arn
     if topic_arn and topic_arn.split(":")[3] != environment.region:
         yield Problem("alerts.topic_arn", f"{topic_arn!r} is in another Region; write a topic of {environment.region}")
+
+
+def _scan(environment: Environment) -> Iterator[Problem]:
+    alerts = environment.alerts
+    if environment.scan == "off" and "scan_findings" in alerts.model_fields_set and alerts.scan_findings != "off":
+        what = f"{alerts.scan_findings!r} sends no message, because scan is 'off'"
+        yield Problem("alerts.scan_findings", f"{what}; remove scan_findings, or change scan")
+
+
+def _tags(environment: Environment) -> Iterator[Problem]:
+    # Keys of tags are case-insensitive in IAM ("Tags for IAM resources"), and roles get the tags too.
+    first: dict[str, str] = {}
+    for key in environment.tags:
+        if (other := first.setdefault(key.lower(), key)) != key:
+            yield Problem("tags", f"{other!r} and {key!r} are the same key for IAM; keep one")
 
 
 def _secret_key(environment: Environment) -> Iterator[Problem]:

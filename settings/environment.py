@@ -5,7 +5,7 @@ is the setting's description there.
 """
 
 import re
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pydantic
 from pydantic import Field
@@ -16,16 +16,23 @@ from settings.value_types import (
     AccountId,
     AgeInDays,
     AgeInHours,
+    Audience,
     CleanUpSchedule,
     ConnectionId,
     ConnectionsPrefix,
     EmailAddress,
     EnvironmentName,
+    EnvironmentOfGitHub,
+    GitHubRepository,
+    GitLabProject,
+    GitLabUrl,
+    GitRef,
     ImageCount,
     ImageTag,
     ImageTagPattern,
     InstanceTagText,
     ManagedPolicyArn,
+    NumericId,
     OffReason,
     OrganizationId,
     PermissionSetName,
@@ -38,11 +45,15 @@ from settings.value_types import (
     RoleArn,
     RolePath,
     RunbookLink,
+    TagKey,
+    TagValue,
     TeamName,
     TopicArn,
     UniqueList,
     UserArn,
 )
+
+T = TypeVar("T")
 
 
 class Table(pydantic.BaseModel):
@@ -56,6 +67,156 @@ def _is_filled(key: str) -> dict[str, Any]:
     return {"required": [key], "properties": {key: {"minItems": 1}}}
 
 
+_GITHUB, _GITLAB = "token.actions.githubusercontent.com", "gitlab.com"
+SHARED_ISSUERS = (_GITHUB, _GITLAB)
+"""The OIDC providers on the internet that everybody can use. The URLs are without https://.
+
+IAM refuses a trust policy for one of these providers if the policy does not compare the subject.
+Source: IAM User Guide, "Identity-provider controls for shared OIDC providers".
+"""
+
+
+def _refuse_unless_one_of(table: pydantic.BaseModel, *keys: str) -> None:
+    """Raise ValueError unless the table has exactly one of two settings."""
+    chosen = [key for key in keys if getattr(table, key) is not None]
+    if not chosen:
+        raise ValueError(f"has neither {' nor '.join(keys)}; add one of them")
+    if len(chosen) > 1:
+        raise ValueError(f"has {' and '.join(chosen)}; keep one of them, and write a second table for the other one")
+
+
+class GitHub(Table):
+    """A repository on github.com whose GitHub Actions workflows may push.
+
+    Write a table with double brackets for each repository and each branch or environment.
+    Each table has exactly one of `branch` and `environment`.
+    The account must have GitHub's OIDC provider.
+    `docs/push-from-ci.md` contains the command that creates the provider, and a workflow.
+    """
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["branch"]}, {"required": ["environment"]}],
+            "dependentRequired": {"owner_id": ["repository_id"], "repository_id": ["owner_id"]},
+        }
+    )
+
+    repository: GitHubRepository = Field(examples=["acme/pipelines"])
+    """The owner and the name of the repository, in upper and lower case as GitHub shows them."""
+
+    branch: GitRef | None = None
+    """The branch whose workflows may push, except for jobs that use an environment.
+    A `*` at the end also matches other branches, such as `release/1` for `release/*`.
+    """
+
+    environment: EnvironmentOfGitHub | None = None
+    """The environment on GitHub whose jobs may push, such as `production`.
+    GitHub can require a review before a job uses the environment, and can limit the environment to certain branches.
+    """
+
+    owner_id: NumericId = None
+    """The numeric ID of the repository's owner.
+    GitHub puts this ID and `repository_id` into the ID tokens of repositories that were created, renamed or transferred
+    after 2026-07-15, and of repositories that opted in to immutable subject claims.
+    With the IDs, only such ID tokens are accepted. Without the IDs, only ID tokens without IDs are accepted.
+    Without the IDs, another person who gets the owner's name later may be able to push.
+    """
+
+    repository_id: NumericId = None
+    """The numeric ID of the repository.
+    Set `owner_id` and `repository_id` together.
+    """
+
+    @pydantic.model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        _refuse_unless_one_of(self, "branch", "environment")
+        if (self.owner_id is None) != (self.repository_id is None):
+            raise ValueError("has one of owner_id and repository_id; add the other one, or remove both")
+        return self
+
+    @property
+    def issuer(self) -> str:
+        """The URL of the OIDC provider, without https://."""
+        return _GITHUB
+
+    @property
+    def audience(self) -> str:
+        """The audience of the ID tokens. GitHub's credentials action requests this audience by default."""
+        return "sts.amazonaws.com"
+
+    @property
+    def subject(self) -> str:
+        """The subject of the ID tokens, or a pattern that ends with *.
+
+        Source: GitHub Docs, "OpenID Connect reference".
+        """
+        repository = self.repository
+        if self.owner_id:
+            owner, name = self.repository.split("/")
+            repository = f"{owner}@{self.owner_id}/{name}@{self.repository_id}"
+        return f"repo:{repository}:" + (
+            f"ref:refs/heads/{self.branch}" if self.branch else f"environment:{self.environment}"
+        )
+
+
+class GitLab(Table):
+    """A project on GitLab whose CI/CD jobs may push.
+
+    Write a table with double brackets for each project and each branch or tag.
+    Each table has exactly one of `branch` and `tag`.
+    The account must have the OIDC provider of the GitLab server.
+    `docs/push-from-ci.md` contains the command that creates the provider, and a job.
+    """
+
+    model_config = pydantic.ConfigDict(json_schema_extra={"oneOf": [{"required": ["branch"]}, {"required": ["tag"]}]})
+
+    project: GitLabProject = Field(examples=["acme/data/pipelines"])
+    """The path of the project with all groups, as GitLab shows it in the URL."""
+
+    branch: GitRef | None = None
+    """The branch whose jobs may push.
+    A `*` at the end also matches other branches, such as `release/1` for `release/*`.
+    """
+
+    tag: GitRef | None = None
+    """The Git tag whose jobs may push.
+    A `*` at the end also matches other tags, such as `v1` for `v*`.
+    """
+
+    url: GitLabUrl = f"https://{_GITLAB}"
+    """The URL of the GitLab server.
+    AWS must be able to reach the server.
+    """
+
+    audience: Audience = "sts.amazonaws.com"
+    """The `aud` in the `id_tokens` of the job.
+    The OIDC provider must list this audience as a client ID.
+    """
+
+    @pydantic.model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        _refuse_unless_one_of(self, "branch", "tag")
+        return self
+
+    @property
+    def issuer(self) -> str:
+        """The URL of the OIDC provider, without https://."""
+        return self.url.removeprefix("https://")
+
+    @property
+    def subject(self) -> str:
+        """The subject of the ID tokens, or a pattern that ends with *.
+
+        Source: GitLab Docs, "OpenID Connect (OIDC) Authentication Using ID Tokens".
+        """
+        kind, ref = ("branch", self.branch) if self.branch else ("tag", self.tag)
+        return f"project_path:{self.project}:ref_type:{kind}:ref:{ref}"
+
+
+Tables = Annotated[tuple[T, ...], Field(strict=False)]
+_PUSHERS = ("permission_sets", "role_arns", "user_arns", "github", "gitlab")
+
+
 class Push(Table):
     """The principals that may assume the team's push role.
 
@@ -64,11 +225,17 @@ class Push(Table):
 
     model_config = pydantic.ConfigDict(
         json_schema_extra={
-            "anyOf": [_is_filled(key) for key in ("permission_sets", "role_arns", "user_arns")],
+            "anyOf": [_is_filled(key) for key in _PUSHERS],
             "allOf": [
                 {
                     "if": {"properties": {"require_mfa": {"const": True}}, "required": ["require_mfa"]},
-                    "then": {"properties": {key: {"maxItems": 0} for key in ("permission_sets", "role_arns")}},
+                    "then": {
+                        "required": ["user_arns"],
+                        "properties": {
+                            "user_arns": {"minItems": 1},
+                            **{key: {"maxItems": 0} for key in ("permission_sets", "role_arns")},
+                        },
+                    },
                 }
             ],
         }
@@ -80,7 +247,7 @@ class Push(Table):
     """
 
     role_arns: UniqueList[PusherRoleArn] = ()
-    """Roles that may push, for example the role of a CI system.
+    """Roles that may push, for example the role of a CI system without OIDC.
     A role may be in another account.
     A deployment shows a warning with the ARN of each role in another account.
     For people who sign in with IAM Identity Center, use `permission_sets` instead of a role.
@@ -96,7 +263,14 @@ class Push(Table):
     """Whether users must have signed in with MFA before they assume the push role.
     This setting applies to `user_arns` only and cannot be combined with `permission_sets` or `role_arns`.
     IAM Identity Center has a separate MFA setting.
+    Workflows in `github` and `gitlab` never need MFA.
     """
+
+    github: Tables[GitHub] = ()
+    """Repositories on github.com whose workflows may push."""
+
+    gitlab: Tables[GitLab] = ()
+    """Projects on GitLab whose jobs may push."""
 
     @pydantic.field_validator("require_mfa")
     @classmethod
@@ -112,9 +286,16 @@ class Push(Table):
 
     @pydantic.model_validator(mode="after")
     def _names_a_principal(self) -> Self:
-        if not (self.permission_sets or self.role_arns or self.user_arns):
-            raise ValueError("names no principal; add permission_sets, role_arns or user_arns")
+        if not any(getattr(self, key) for key in _PUSHERS):
+            raise ValueError(f"names no principal; add {', '.join(_PUSHERS[:-1])} or {_PUSHERS[-1]}")
+        if self.require_mfa and not self.user_arns:
+            raise ValueError("has require_mfa and no user_arns; remove require_mfa, because it applies to users only")
         return self
+
+    @property
+    def workflows(self) -> tuple["GitHub | GitLab", ...]:
+        """The workflows and jobs that may push with an ID token."""
+        return (*self.github, *self.gitlab)
 
 
 class RepositoryDefaults(Table):
@@ -210,6 +391,12 @@ class Team(Table):
             {"permission_sets": ["DataAnalyst"]},
             {"role_arns": ["arn:aws:iam::123456789012:role/ci"]},
             {"user_arns": ["arn:aws:iam::123456789012:user/ana"]},
+            {
+                "github": [
+                    {"repository": "acme/pipelines", "branch": "main", "owner_id": 123456, "repository_id": 456789}
+                ]
+            },
+            {"gitlab": [{"project": "acme/data/pipelines", "branch": "main"}]},
         ]
     )
     """The principals that may push to the team's repositories."""
@@ -378,13 +565,17 @@ class Ecs(Table):
 
 
 class Alerts(Table):
-    """The people or systems that are told when a docker login is not refreshed.
+    """The people or systems that get a message if a docker login is not refreshed or a scan finds a vulnerability.
 
     The table has exactly one of `emails`, `topic_arn` and `off_because`.
     """
 
     model_config = pydantic.ConfigDict(
-        json_schema_extra={"oneOf": [_is_filled("emails"), {"required": ["topic_arn"]}, {"required": ["off_because"]}]}
+        json_schema_extra={
+            "oneOf": [_is_filled("emails"), {"required": ["topic_arn"]}, {"required": ["off_because"]}],
+            "if": {"required": ["off_because"]},
+            "then": {"properties": {"scan_findings": {"const": "off"}}},
+        }
     )
 
     emails: UniqueList[EmailAddress] = Field(default=(), max_length=10)
@@ -394,13 +585,20 @@ class Alerts(Table):
 
     topic_arn: TopicArn | None = None
     """An SNS topic that exists, in the environment's Region.
-    The topic's access policy must allow `cloudwatch.amazonaws.com` the action `sns:Publish`.
+    The topic's access policy must allow `cloudwatch.amazonaws.com` and `events.amazonaws.com` the action `sns:Publish`.
     A topic that is encrypted with the AWS managed key `alias/aws/sns` does not work.
-    `docs/deploy.md` contains the statement of the policy.
+    `docs/deploy.md` contains the statements of the policy.
     """
 
     off_because: OffReason | None = None
     """The reason why nobody needs the alerts, for example in a sandbox."""
+
+    scan_findings: Literal["critical", "high", "off"] = "critical"
+    """The findings of image scans that send a message to the same people.
+    `critical` sends a message for each scan of an image that finds a critical vulnerability.
+    `high` sends a message also for a vulnerability of the severity high.
+    With `off_because`, no messages are sent.
+    """
 
     runbook: RunbookLink = "docs/runbook.md"
     """The URL or path where your team reads `docs/runbook.md`.
@@ -415,6 +613,13 @@ class Alerts(Table):
             raise ValueError("has none of emails, topic_arn and off_because; add one of them")
         if len(chosen) > 1:
             raise ValueError(f"has {' and '.join(chosen)}; keep one of them")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _sends_findings_to_somebody(self) -> Self:
+        if self.off_because and "scan_findings" in self.model_fields_set and self.scan_findings != "off":
+            what = f"scan_findings is {self.scan_findings!r}, but off_because turns all messages off"
+            raise ValueError(f"{what}; remove scan_findings, or write emails or topic_arn instead of off_because")
         return self
 
 
@@ -451,10 +656,12 @@ class Environment(Table):
     """Roles of this account that may, in an emergency, read the docker logins, roll them back, cancel the deletion of a
     secret, and repair the policy of a secret.
     They may also delete images, change repositories, and repair the policy of a repository.
-    If the list is not empty, the policies of the repositories deny this to all other principals of the account.
+    If the list is not empty, the policies of the repositories deny this to all other principals, except
+    CloudFormation's role and the account's root user.
     The identity-based policies of each role must also allow `secretsmanager:GetSecretValue`,
     `secretsmanager:ListSecretVersionIds`, `secretsmanager:UpdateSecretVersionStage`, `secretsmanager:RestoreSecret`,
-    `secretsmanager:PutResourcePolicy`, `kms:Decrypt`, `ecr:BatchDeleteImage` and `ecr:SetRepositoryPolicy`.
+    `secretsmanager:PutResourcePolicy`, `kms:Decrypt`, `ecr:BatchDeleteImage`,
+    `ecr:GetRepositoryPolicy`, `ecr:SetRepositoryPolicy` and `ecr:DeleteRepositoryPolicy`.
     """
 
     permissions_boundary_arn: ManagedPolicyArn | None = None
@@ -464,6 +671,19 @@ class Environment(Table):
 
     role_path: RolePath = "/"
     """The IAM path of all roles that the deployment creates."""
+
+    scan: Literal["repository", "registry", "off"] = "repository"
+    """Where the scanning of images is configured.
+    `repository` turns on the scan on push of each repository.
+    `registry` sets nothing on the repositories, for accounts that configure scanning for the whole registry.
+    `off` turns off the scan on push, and no message about findings is sent.
+    """
+
+    tags: dict[TagKey, TagValue] = Field(default={}, max_length=49)
+    """Tags on the stacks and on every resource that can have tags.
+    Write them in a table `[tags]`, such as `cost-centre = "42"`.
+    The key `team` is refused, because the permissions on images use the tag `team` of the repositories.
+    """
 
     teams: dict[TeamName, Team] = Field(
         min_length=1,
@@ -483,7 +703,7 @@ class Environment(Table):
             {"off_because": "a sandbox"},
         ]
     )
-    """The people or systems that are told when a docker login is not refreshed."""
+    """The people or systems that get a message if a docker login is not refreshed or a scan finds a vulnerability."""
 
     workers: Workers = Workers()
     """The Airflow workers."""
@@ -500,6 +720,13 @@ class Environment(Table):
     def registry_host(self) -> str:
         """The host name of the account's ECR registry."""
         return f"{self.account}.dkr.ecr.{self.region}.{PARTITIONS[self.region].domain}"
+
+    @property
+    def reported_severities(self) -> tuple[str, ...]:
+        """The severities of findings that send a message, as ECR writes them. Empty if no messages are sent."""
+        if self.alerts.off_because or self.scan == "off":
+            return ()
+        return {"critical": ("CRITICAL",), "high": ("CRITICAL", "HIGH"), "off": ()}[self.alerts.scan_findings]
 
     def secret_name(self, connection_id: str) -> str:
         """Return the name of a connection's secret. Airflow's secrets backend looks up this name."""

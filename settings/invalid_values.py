@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from settings.environment import Environment
 from settings.image_names import how_to_shorten
 from settings.problem import Problem, did_you_mean
-from settings.tables import NAMED_TABLES, model_of, tables
+from settings.tables import LISTED_TABLES, NAMED_TABLES, heading, model_of, tables
 from settings.value_types import REPOSITORY_NAME
 
 
@@ -79,6 +79,8 @@ def _in_words(error: Any, path: list[str], settings: Mapping[str, Any]) -> Probl
             message = f"{value} is out of range; write a number from {limits['Ge'].ge} to {limits['Le'].le}"
         case "literal_error":
             message = f"{_shown(value)} is not a value of this setting; write {context['expected']}"
+        case "tuple_type" if path[-1] in LISTED_TABLES:
+            message = f"{_shown(value)} is not a list of tables; write {heading(path)} with two brackets"
         case kind:
             wanted = kind.removesuffix("_type")
             fix = _FIXES.get(wanted, "write a table under a [heading]")
@@ -122,6 +124,8 @@ def _fields(table: Iterable[str]) -> dict[str, FieldInfo]:
         kind = get_args(kind)[1] if get_args(kind) else kind.model_fields[part].annotation
         if type(None) in get_args(kind):  # `Ecs` of `Ecs | None`
             kind = get_args(kind)[0]
+        if get_origin(kind) is tuple:  # a list of tables
+            kind = get_args(kind)[0]
     fields: dict[str, FieldInfo] = kind.model_fields
     return fields
 
@@ -159,7 +163,7 @@ def _where_to_move(path: list[str]) -> str | None:
             return "it belongs above the first table"
         if length == nearest:
             parts = [*table[:length], *home[length:], *([key, NAMED_TABLES.get(key)] if model_of(field) else [])]
-            places.append(f"[{'.'.join(part for part in parts if part)}]")
+            places.append(heading(part for part in parts if part))
     return f"it belongs in {' or '.join(places)}"
 
 

@@ -7,7 +7,7 @@ tests/permissions/test_quotas.py compares whole policies with IAM's quotas, at t
 
 from collections.abc import Iterable, Iterator
 
-from settings.environment import Environment
+from settings.environment import Environment, Push
 from settings.problem import Problem
 from settings.template_size import repository_policy_bytes
 
@@ -20,11 +20,16 @@ REPOSITORY_POLICY_QUOTA = 10_240  # API reference of ECR, SetRepositoryPolicy
 # The part of each quota that may grow with the settings.
 ROOM_FOR_TEAMS = 8_000  # of INLINE_POLICIES_QUOTA, in a pull role
 ROOM_FOR_WORKERS = 5_000  # of MANAGED_POLICY_QUOTA, in each policy of the workers
-ROOM_FOR_PRINCIPALS = 1_600  # of TRUST_POLICY_QUOTA, in a push role
+ROOM_FOR_STATEMENTS = 2_000  # of TRUST_POLICY_QUOTA, in a push role
 
 # The number of characters that an entry of a policy has besides the name: the rest of the ARN, quotes and commas.
-_PRINCIPAL = 8
-_PERMISSION_SET = 100  # the ARN pattern of the role that IAM Identity Center creates
+_ENTRY = 3  # the quotes and the comma of a string in a list
+_PERMISSION_SET = 101  # the ARN pattern of the role that IAM Identity Center creates
+# The number of characters of a statement in a trust policy, without its principals.
+_STATEMENT = 105
+_MFA_CONDITION = 60
+_PERMISSION_SETS_CONDITION = 90
+_WORKFLOWS_CONDITION = 120  # without the URL of the OIDC provider, which is in the statement three times
 _TEAM = 75  # the name is in the ARN of the team's repositories and in the value of the tag
 _SECRET = 70
 _ECS_TASK = 390  # the ARNs of two roles, of the family with and without a revision, and of a log group
@@ -41,15 +46,28 @@ def problems(environment: Environment) -> Iterator[Problem]:
 
 def _trust_policies(environment: Environment) -> Iterator[Problem]:
     for name, team in environment.teams.items():
-        principals = [*team.push.role_arns, *team.push.user_arns]
-        length = sum(len(arn) + _PRINCIPAL for arn in principals)
-        length += sum(len(one) + _PERMISSION_SET + _PRINCIPAL for one in team.push.permission_sets)
-        if length > ROOM_FOR_PRINCIPALS:
+        if _length_of_trust_policy(team.push) > ROOM_FOR_STATEMENTS:
             yield Problem(
                 f"teams.{name}.push",
                 f"names too many principals for one trust policy, which has {TRUST_POLICY_QUOTA} characters at most; "
-                "name one role or permission set that all principals assume",
+                "name one role or permission set that all principals assume, or fewer workflows",
             )
+
+
+def _length_of_trust_policy(push: Push) -> int:
+    length = 0
+    if push.role_arns:
+        length += _STATEMENT + sum(len(arn) + _ENTRY for arn in push.role_arns)
+    if push.user_arns:
+        condition = _MFA_CONDITION if push.require_mfa else 0
+        length += _STATEMENT + condition + sum(len(arn) + _ENTRY for arn in push.user_arns)
+    if push.permission_sets:
+        length += _STATEMENT + _PERMISSION_SETS_CONDITION
+        length += sum(len(name) + _PERMISSION_SET + _ENTRY for name in push.permission_sets)
+    # Workflows with the same OIDC provider and audience share a statement. Wildcards have a statement of their own.
+    for issuer, audience, _ in {(one.issuer, one.audience, one.subject.endswith("*")) for one in push.workflows}:
+        length += _STATEMENT + _WORKFLOWS_CONDITION + 3 * len(issuer) + len(audience)
+    return length + sum(len(one.subject) + _ENTRY for one in push.workflows)
 
 
 def _pull_policies(environment: Environment) -> Iterator[Problem]:

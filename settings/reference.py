@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from settings import consistency, fargate_sizes
 from settings.environment import EcsTask, Environment
 from settings.json_schema import schema_of, schema_of_file
-from settings.tables import NAMED_TABLES, model_of
+from settings.tables import LISTED_TABLES, NAMED_TABLES, heading, model_of
 from settings.value_types import Pattern
 
 _ROOT = Path(__file__).parents[1]
@@ -176,7 +176,8 @@ def _sections(path: str, model: type[BaseModel], facts: list[str]) -> Iterator[_
                     facts.append(f"For `{placeholder}`, {_code(advice)}.")
                 yield from _sections(f"{inner}.{placeholder}", table, facts)
             else:
-                fact = "This table is required." if field.is_required() else "This table is optional."
+                kind = "list of tables" if key in LISTED_TABLES else "table"
+                fact = f"This {kind} is {'required' if field.is_required() else 'optional'}."
                 yield from _sections(inner, table, [fact])
 
 
@@ -189,7 +190,7 @@ def _settings(section: _Section) -> Iterator[tuple[str, FieldInfo]]:
 
 def _blocks(section: _Section) -> Iterator[str]:
     if section.path:
-        yield f"## `[{section.path}]`"
+        yield f"## `{heading(section.path.split('.'))}`"
         yield "\n".join([*_lines(section.model.__doc__), *section.facts])
     else:
         yield "## Top-level settings"
@@ -209,7 +210,13 @@ def _blocks(section: _Section) -> Iterator[str]:
         )
 
 
-_TYPES = {"string": "string", "integer": "whole number", "boolean": "`true` or `false`", "array": "list of strings"}
+_TYPES = {
+    "string": "string",
+    "integer": "whole number",
+    "boolean": "`true` or `false`",
+    "array": "list of strings",
+    "object": "table of strings",
+}
 
 
 def _default(field: FieldInfo) -> str:
@@ -233,10 +240,13 @@ def _allowed(field: FieldInfo, schema: dict[str, Any]) -> Iterator[str]:
         yield f"Entries: {schema['minItems']} or more"
     if "maxItems" in schema:
         yield f"Entries: {schema['maxItems']} or fewer"
+    if "maxProperties" in schema:
+        yield f"Entries: {schema['maxProperties']} or fewer"
     if length := {**schema, **schema.get("items", {})}.get("maxLength"):
         yield f"Length: {length} characters or fewer"
     if advice := _advice(field):
-        yield f"{'Each entry' if schema['type'] == 'array' else 'Format'}: {_code(advice)}"
+        kinds = {"array": "Each entry", "object": "Each key"}
+        yield f"{kinds.get(schema['type'], 'Format')}: {_code(advice)}"
 
 
 def _advice(field: FieldInfo) -> str:

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from settings.environment import Environment, Lifecycle, Push, Team
+from settings.environment import SHARED_ISSUERS, Environment, Lifecycle, Push, Team
 from settings.names import repository_name
 from settings.warnings import account_of
 
@@ -32,11 +32,21 @@ def in_full(environment: Environment) -> str:
     return "\n\n".join("\n".join(section(environment)) for section in sections)
 
 
+_SCANNING = {
+    "repository": "of each image when it is pushed",
+    "registry": "as the account configures it for the registry",
+    "off": "is off",
+}
+
+
 def _place(environment: Environment) -> Iterator[str]:
     yield f"Environment {environment.name}"
     yield from _row("account", environment.account)
     yield from _row("Region", environment.region)
     yield from _row("registry", environment.registry_host)
+    yield from _row("scanning", _SCANNING[environment.scan])
+    if environment.tags:
+        yield from _row("tags", ", ".join(f"{key}={value}" for key, value in environment.tags.items()))
     if environment.role_path != "/":
         yield from _row("path of roles", environment.role_path)
     if environment.permissions_boundary_arn:
@@ -90,6 +100,9 @@ def _pushers(environment: Environment, push: Push) -> Iterator[str]:
         yield _principal(environment, arn)
     for arn in push.user_arns:
         yield _principal(environment, arn) + (", with MFA" if push.require_mfa else "")
+    for workflow in push.workflows:
+        server = "" if workflow.issuer in SHARED_ISSUERS else f" of {workflow.issuer}"
+        yield f"{type(workflow).__name__}{server} {workflow.subject}"
 
 
 def _logins(environment: Environment) -> Iterator[str]:
@@ -115,7 +128,7 @@ def _readers(environment: Environment) -> Iterator[str]:
 
 def _alerts(environment: Environment) -> Iterator[str]:
     alerts = environment.alerts
-    yield "Who is told when a docker login is not refreshed"
+    yield "Who gets a message if a docker login is not refreshed"
     if alerts.off_because:
         yield from _row("nobody", alerts.off_because)
     elif alerts.topic_arn:
@@ -123,6 +136,8 @@ def _alerts(environment: Environment) -> Iterator[str]:
         yield from _row("topic", alerts.topic_arn + _elsewhere(environment, account))
     else:
         yield from _row("e-mail", *alerts.emails)
+    severities = " or ".join(severity.lower() for severity in environment.reported_severities)
+    yield from _row("also if", f"a scan finds a {severities} vulnerability" if severities else "nothing else")
     yield from _row("runbook", alerts.runbook)
 
 

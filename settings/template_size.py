@@ -1,8 +1,7 @@
-"""A check of the size of the Registry template, which grows with the repositories.
+"""A check of the size of the templates, which grow with the repositories, the connections, the teams and the tags.
 
-CloudFormation accepts a template of 1 MB ("AWS CloudFormation quotas"). The other templates are smaller at the limits
-in `settings.consistency`. The check estimates the size from the settings. tests/stacks/test_template_size.py compares
-the estimate with real templates.
+CloudFormation accepts a template of 1 MB ("AWS CloudFormation quotas"). The check estimates the sizes from the
+settings. tests/stacks/test_template_size.py compares the estimates with real templates.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,19 +23,21 @@ _PROTECTED_TAG = 215  # without the pattern, which is in the rule twice
 _MUTABLE_TAGS = 185
 _MUTABLE_TAG = 115
 _POLICY = 70
+_POLICY_ACKNOWLEDGEMENT = 95
 _DENY = 130  # a Deny statement without its actions
 _PUSH_ACTIONS = 125
 _CHANGE_ACTIONS = 255
 _PULL = 170
 _PULL_ORGANIZATION = 125
 _ARN = 3  # the quotes and the comma
+_INDENTATION = 45  # The templates of the stacks Access and EcsTasks are indented.
 _CREATION = 1_200  # the creation template and its role
 _IN_A_STRING = 1.2  # The repository policy of a creation template is a string, so each quote has a backslash.
 _QUALIFIER = "q" * 10  # the longest qualifier of a bootstrap
 
 
 def problems(environment: Environment) -> Iterator[Problem]:
-    """Return a problem if the Registry template would be larger than CloudFormation accepts."""
+    """Return a problem for each template that would be larger than CloudFormation accepts."""
     size = registry_template_bytes(environment)
     if size > TEMPLATE_QUOTA:
         count = sum(len(team.repositories) for team in environment.teams.values())
@@ -47,6 +48,67 @@ def problems(environment: Environment) -> Iterator[Problem]:
             "into two environments",
         )
 
+    others = {
+        "DockerLogin": docker_login_template_bytes(environment),
+        "Access": access_template_bytes(environment),
+        "EcsTasks": ecs_tasks_template_bytes(environment),
+    }
+    for stack, size in others.items():
+        if size > TEMPLATE_QUOTA:
+            what = f"the template of {environment.name}-{stack} has about {size:,} bytes"
+            fix = "remove or shorten tags" if environment.tags else "shorten names, or split the file into two"
+            key = "tags" if environment.tags else "connections"
+            yield Problem(key, f"{what}, and CloudFormation accepts {TEMPLATE_QUOTA:,}; {fix}")
+
+
+def tags_bytes(environment: Environment, indentation: int = 0) -> int:
+    """Return the bytes of the tags of one resource.
+
+    Args:
+        environment: The settings.
+        indentation: The bytes of line breaks and spaces that the template has for each tag.
+    """
+    if not environment.tags:
+        return 0
+    each = (len(f'{{"Key":"{key}","Value":"{value}"}},'.encode()) for key, value in environment.tags.items())
+    return sum(each) + indentation * len(environment.tags) + 40
+
+
+def docker_login_template_bytes(environment: Environment) -> int:
+    """Return an estimate of the template's size in bytes. It is at least the real size, and at most 15 % more."""
+    each = (
+        17_100
+        + 16 * len(environment.name)
+        + 9 * len(environment.connections_prefix)
+        + 16 * sum(map(len, environment.break_glass_role_arns))
+        + 3 * sum(map(len, environment.workers.role_arns))
+        + 3 * len(environment.alerts.runbook)
+        + 5 * len(environment.role_path)
+        + 7 * tags_bytes(environment)
+    )
+    # The rules for findings of scans contain the names of all teams.
+    size = 25_000 + 50 * tags_bytes(environment) + sum(360 + 3 * len(team) for team in environment.teams)
+    for name, connection in environment.connections.items():
+        size += each + 96 * len(name) + sum(130 + 5 * len(team) for team in connection.teams)
+    return size
+
+
+def access_template_bytes(environment: Environment) -> int:
+    """Return an estimate of the template's size in bytes. It is at least the real size."""
+    size = 2_000
+    for team, settings in environment.teams.items():
+        principals = (*settings.push.permission_sets, *settings.push.role_arns, *settings.push.user_arns)
+        size += (
+            1_550 + 12 * len(team) + tags_bytes(environment, _INDENTATION) + sum(200 + len(each) for each in principals)
+        )
+    return size
+
+
+def ecs_tasks_template_bytes(environment: Environment) -> int:
+    """Return an estimate of the template's size in bytes. It is at least the real size."""
+    tasks = environment.ecs.tasks if environment.ecs else {}
+    return 12_000 + sum(9_000 + 20 * len(name) + 4 * tags_bytes(environment, _INDENTATION) for name in tasks)
+
 
 def registry_template_bytes(environment: Environment) -> int:
     """Return an estimate of the template's size in bytes. It is at least the real size, and at most 10 % more."""
@@ -54,7 +116,10 @@ def registry_template_bytes(environment: Environment) -> int:
 
 
 def _bytes_of_team(environment: Environment, name: str, team: Team) -> int:
-    each = _REPOSITORY + 2 * len(name) + len(environment.name) + repository_policy_bytes(environment, name, team)
+    policy = repository_policy_bytes(environment, name, team)
+    each = _REPOSITORY + 2 * len(name) + len(environment.name) + policy + tags_bytes(environment)
+    if policy:
+        each += _POLICY_ACKNOWLEDGEMENT
     if patterns := team.repository_defaults.mutable_tags:
         each += _MUTABLE_TAGS + sum(len(pattern) + _MUTABLE_TAG for pattern in patterns)
     total = 0
@@ -72,6 +137,7 @@ def _bytes_of_creation(environment: Environment, name: str, team: Team) -> int:
     tags = sum(len(pattern) + _MUTABLE_TAG for pattern in team.repository_defaults.mutable_tags)
     of_role = len(environment.role_path) + len(environment.permissions_boundary_arn or "")
     names = 10 * len(name) + 2 * len(environment.name)
+    of_role += 2 * tags_bytes(environment)
     return _CREATION + names + policy + tags + of_role + _lifecycle_policy_bytes(team.default_lifecycle)
 
 

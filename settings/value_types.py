@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
+from settings.names import TEAM_TAG
 from settings.problem import did_you_mean
 from settings.regions import PARTITIONS
 
@@ -89,6 +90,12 @@ def _no_permission_set_role(advice: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _not_the_teams_tag(key: str) -> str:
+    if key.lower() == TEAM_TAG:
+        raise ValueError(f"{key!r} is the tag that the permissions on images use; use another key")
+    return key
+
+
 def _no_repeats(entries: tuple[T, ...]) -> tuple[T, ...]:
     if repeated := sorted({repr(entry) for entry in entries if entries.count(entry) > 1}):
         raise ValueError(f"{', '.join(repeated)} is in the list more than once; keep one")
@@ -107,6 +114,10 @@ _IAM_PATH = rf"(?:{_IAM_CHARACTER}+/)*"
 _PERMISSION_SET_ROLE = r"(?:arn:.*/)?AWSReservedSSO_(?P<name>[A-Za-z0-9+=,.@_-]+?)(?:_[0-9a-f]{16})?(?:/.*)?"
 _NO_PERMISSION_SET_ROLE = "(?!AWSReservedSSO_)"
 _NAME_THE_SET = "name the permission set {name} in permission_sets"
+# The parts of an ID token's subject cannot contain `*`, `?` and `$`, which have a special meaning in the conditions of
+# IAM policies, and `:` and `@`, which separate the parts. Only the last part, a branch or a tag, may end with `*`.
+_GITHUB_OWNER = "[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+_GIT_REF = "(?!refs/)[A-Za-z0-9._-][A-Za-z0-9._/-]{0,249}"
 _WEEKDAYS = "MON|TUE|WED|THU|FRI|SAT|SUN"
 
 UniqueList = Annotated[
@@ -206,6 +217,55 @@ ConnectionId = Annotated[
         "write docker_ and then a-z, 0-9 or _, with at most 250 characters in all",
     ),
 ]
+GitHubRepository = Annotated[
+    str,
+    Pattern(
+        rf"{_GITHUB_OWNER}/[A-Za-z0-9._-]{{1,100}}",
+        "a repository on github.com",
+        "write it like acme/pipelines, without the URL and without wildcards",
+    ),
+]
+NumericId = Annotated[int | None, Field(ge=1, le=10**15)]
+EnvironmentOfGitHub = Annotated[
+    str,
+    Pattern(
+        "[A-Za-z0-9][A-Za-z0-9 ._/-]{0,254}",
+        "the name of an environment on GitHub that this setting supports",
+        "use letters, digits, spaces and characters of ._/- without wildcards",
+    ),
+]
+GitLabProject = Annotated[
+    str,
+    Pattern(
+        r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)+",
+        "the path of a project on GitLab",
+        "write it like acme/data/pipelines, with all groups and without wildcards",
+    ),
+]
+GitLabUrl = Annotated[
+    str,
+    Pattern(
+        r"https://[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[A-Za-z0-9_.-]+)*",
+        "the URL of a GitLab server",
+        "write it like https://gitlab.example.com, without a port and without a slash at the end",
+    ),
+]
+Audience = Annotated[
+    str,
+    Pattern(
+        r"[A-Za-z0-9:/_.-]{1,255}",
+        "the audience of an ID token",
+        "write the aud of the job's id_tokens, such as sts.amazonaws.com or https://gitlab.com",
+    ),
+]
+GitRef = Annotated[
+    str,
+    Pattern(
+        rf"{_GIT_REF}\*?",
+        "a branch or tag",
+        "write the name without refs/heads/, with at most one * at the end, such as main or release/*",
+    ),
+]
 ImageCount = Annotated[int, Field(ge=1, le=10_000)]
 RefreshMinutes = Annotated[int, Field(ge=10, le=180)]
 EmailAddress = Annotated[
@@ -250,6 +310,28 @@ InstanceTagText = Annotated[
         # In JavaScript, \w matches only ASCII. The schema therefore accepts all characters outside of ASCII. The loader
         # accepts only the letters and digits among them.
         schema_regex=r"(?:[A-Za-z0-9_ .:/=+@-]|[^\x00-\x7f]){1,127}",
+    ),
+]
+_TAG_CHARACTER = r"[\w .:/=+@-]"
+_TAG_CHARACTER_IN_SCHEMA = r"(?:[A-Za-z0-9_ .:/=+@-]|[^\x00-\x7f])"  # as in InstanceTagText
+# IAM API reference, "Tag". Other services accept the same characters, or more.
+TagKey = Annotated[
+    str,
+    AfterValidator(_not_the_teams_tag),
+    Pattern(
+        rf"(?![aA][wW][sS]:){_TAG_CHARACTER}{{1,128}}",
+        "the key of a tag",
+        "use 1 to 128 letters, digits, spaces and characters of _.:/=+@-, and do not start with aws:",
+        schema_regex=rf"(?![aA][wW][sS]:|[tT][eE][aA][mM]$){_TAG_CHARACTER_IN_SCHEMA}{{1,128}}",
+    ),
+]
+TagValue = Annotated[
+    str,
+    Pattern(
+        rf"{_TAG_CHARACTER}{{0,256}}",
+        "the value of a tag",
+        "use at most 256 letters, digits, spaces and characters of _.:/=+@-",
+        schema_regex=rf"{_TAG_CHARACTER_IN_SCHEMA}{{0,256}}",
     ),
 ]
 CleanUpSchedule = Annotated[

@@ -9,7 +9,8 @@ from settings.problem import Problem
 def warnings_about(environments: Iterable[Environment]) -> list[str]:
     """Return the warnings, each as a line `<file>: <key>: warning: <what is wrong>; <how to fix it>`."""
     environments = [*environments]
-    warnings = [(each, warning) for each in environments for warning in (*_other_accounts(each), *_lifecycles(each))]
+    checks = (_other_accounts, _names_without_ids, _lifecycles)
+    warnings = [(each, warning) for each in environments for check in checks for warning in check(each)]
     return [
         f"{environment.name}.toml: {warning.key}: warning: {warning.message}"
         for environment, warning in (*warnings, *_same_instances(environments))
@@ -61,6 +62,16 @@ def _lifecycles(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     f"{start}.lifecycle.protected_tags", f"has no effect, because ECR deletes no image; {fix}"
                 )
+
+
+def _names_without_ids(environment: Environment) -> Iterator[Problem]:
+    """Return a warning for each repository on GitHub that only its name identifies."""
+    for team, settings in environment.teams.items():
+        for workflow in settings.push.github:
+            if not workflow.repository_id:
+                what = f"only the name identifies {workflow.repository!r}, and another person can get a name later"
+                fix = "opt in to immutable subject claims on GitHub, and add owner_id and repository_id"
+                yield Problem(f"teams.{team}.push.github", f"{what}; {fix} (docs/push-from-ci.md)")
 
 
 def _same_instances(environments: Iterable[Environment]) -> Iterator[tuple[Environment, Problem]]:

@@ -1,5 +1,7 @@
 """The roles that push images to ECR: one role per team."""
 
+from collections.abc import Iterator
+
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -15,7 +17,7 @@ _MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
 
 class AccessStack(Stack):
-    """One push role per team. Analysts assume their team's role, which can push only to the team's repositories."""
+    """One push role per team. Analysts and CI assume the role, which can push only to the team's repositories."""
 
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
         super().__init__(scope, construct_id)
@@ -91,17 +93,22 @@ class PushRole(iam.CfnRole):
         acknowledge(self, image_permissions.wildcard_reasons(stack, [team]))
 
 
+# GitHub's credentials action and EKS Pod Identity pass session tags. They may do so, because no permission of the push
+# role depends on the tags of the session: the statements compare the repository's tag with a fixed value.
+_ASSUME = ["sts:AssumeRole", "sts:TagSession"]
+
+
 def _trust_policy(stack: Stack, push: Push) -> iam.PolicyDocument:
     statements = []
     if push.role_arns:
         roles: list[iam.IPrincipal] = [iam.ArnPrincipal(arn) for arn in push.role_arns]
-        statements.append(iam.PolicyStatement(sid="Roles", actions=["sts:AssumeRole"], principals=roles))
+        statements.append(iam.PolicyStatement(sid="Roles", actions=_ASSUME, principals=roles))
     if push.user_arns:
         users: list[iam.IPrincipal] = [iam.ArnPrincipal(arn) for arn in push.user_arns]
         statements.append(
             iam.PolicyStatement(
                 sid="Users",
-                actions=["sts:AssumeRole"],
+                actions=_ASSUME,
                 principals=users,
                 conditions=_MFA if push.require_mfa else None,
             )
@@ -110,14 +117,36 @@ def _trust_policy(stack: Stack, push: Push) -> iam.PolicyDocument:
         statements.append(
             iam.PolicyStatement(
                 sid="PermissionSets",
-                actions=["sts:AssumeRole"],
+                actions=_ASSUME,
                 principals=[iam.AccountPrincipal(stack.account)],
                 conditions={
                     "ArnLike": {"aws:PrincipalArn": [_permission_set_arn(stack, name) for name in push.permission_sets]}
                 },
             )
         )
-    return iam.PolicyDocument(statements=statements)
+    return iam.PolicyDocument(statements=[*statements, *_workflow_statements(stack, push)])
+
+
+def _workflow_statements(stack: Stack, push: Push) -> Iterator[iam.PolicyStatement]:
+    """Return statements that trust the ID tokens of workflows, each with the exact audience and subject.
+
+    A statement has the subjects of all workflows with the same OIDC provider and audience. Subjects with a wildcard
+    have a statement of their own. The wildcard is at the end of the subject, so it cannot match another repository.
+    """
+    groups: dict[tuple[str, str, bool], list[str]] = {}
+    for workflow in push.workflows:
+        group = (workflow.issuer, workflow.audience, workflow.subject.endswith("*"))
+        groups.setdefault(group, []).append(workflow.subject)
+    for number, ((issuer, audience, has_wildcard), subjects) in enumerate(groups.items(), 1):
+        conditions: dict[str, dict[str, object]] = {"StringEquals": {f"{issuer}:aud": audience}}
+        conditions.setdefault("StringLike" if has_wildcard else "StringEquals", {})[f"{issuer}:sub"] = subjects
+        provider = stack.format_arn(service="iam", region="", resource="oidc-provider", resource_name=issuer)
+        yield iam.PolicyStatement(
+            sid=f"Workflows{number}",
+            actions=["sts:AssumeRoleWithWebIdentity"],
+            principals=[iam.FederatedPrincipal(provider)],
+            conditions=conditions,
+        )
 
 
 def _permission_set_arn(stack: Stack, name: str) -> str:

@@ -17,6 +17,8 @@ from stacks.lifecycle import lifecycle_policy_text
 from stacks.permissions_boundary import apply_permissions_boundary
 from stacks.repository_policy import repository_policy
 
+_SCAN_ON_PUSH = {"repository": True, "registry": None, "off": False}
+
 
 class RegistryStack(Stack):
     """The repositories of every team, named `<team>/<name>` and tagged with their team."""
@@ -58,7 +60,7 @@ class RegistryStack(Stack):
                     pascal_case(name),
                     repository_name=repository_name(team_name, name),
                     mutable_tags=team.repository_defaults.mutable_tags,
-                    scan_on_push=True,
+                    scan_on_push=_SCAN_ON_PUSH[environment.scan],
                     lifecycle_policy_text=lifecycle_policy_text(team.lifecycle_of(name)),
                     policy=shared_policy,
                 )
@@ -76,7 +78,7 @@ class RegistryStack(Stack):
                     mutable_tags=team.repository_defaults.mutable_tags,
                     lifecycle_policy_text=lifecycle_policy_text(team.default_lifecycle),
                     repository_policy_text=self.to_json_string(policy_of_new) if policy_of_new else None,
-                    tags={TEAM_TAG: team_name},
+                    tags={**environment.tags, TEAM_TAG: team_name},
                 )
 
         # Permissions
@@ -108,7 +110,7 @@ class Repository(Construct):
         *,
         repository_name: str,
         mutable_tags: Sequence[str],
-        scan_on_push: bool,
+        scan_on_push: bool | None,
         lifecycle_policy_text: str | None,
         policy: IResolvable | None,
     ) -> None:
@@ -118,7 +120,7 @@ class Repository(Construct):
             construct_id: The construct's id.
             repository_name: The full name, `<team>/<name>`.
             mutable_tags: Patterns of the tags that may move to another image. All other tags are immutable.
-            scan_on_push: Whether ECR scans each image that is pushed.
+            scan_on_push: Whether ECR scans each image that is pushed. With None, the template does not say it.
             lifecycle_policy_text: The lifecycle policy as JSON. With None, no image expires.
             policy: The repository policy. With None, the repository has no policy.
         """
@@ -127,7 +129,7 @@ class Repository(Construct):
             self,
             "Resource",
             repository_name=repository_name,
-            image_scanning_configuration={"scanOnPush": scan_on_push},
+            image_scanning_configuration=None if scan_on_push is None else {"scanOnPush": scan_on_push},
             image_tag_mutability="IMMUTABLE_WITH_EXCLUSION" if mutable_tags else "IMMUTABLE",
             image_tag_mutability_exclusion_filters=[
                 {
@@ -143,6 +145,8 @@ class Repository(Construct):
         reasons = {
             "CKV_AWS_136": "A customer managed key requires kms:CreateGrant, and another key replaces the repository"
         }
+        if policy:
+            reasons["CKV_AWS_32"] = "Statements for all principals deny or have a condition"
         if mutable_tags:
             reasons["CKV_AWS_51"] = "All tags are immutable except those that the settings list"
         acknowledge(repository, reasons)

@@ -8,6 +8,8 @@
 - `DELETE /_local/concurrency` removes this limit.
 - `POST /_local/stacks?pause_milliseconds=50` makes CloudFormation wait after each resource. Other requests are served
   meanwhile.
+- `POST /_local/events` sends an event of an AWS service to the default event bus. The request's body is a JSON object
+  with `source`, `detail-type`, `detail` and `resources`.
 - `POST /_local/faults` adds a fault. The request's body is a JSON object with the fields of `Fault` in
   local/emulator/faults.py.
 - `DELETE /_local/faults` removes all faults.
@@ -29,7 +31,7 @@ import ministack.app
 
 from local.emulator import faults, snapshots
 from local.emulator.faults import Message, Receive, Send
-from local.emulator.patches import clock, lambda_concurrency, stack_pace
+from local.emulator.patches import clock, eventbridge, lambda_concurrency, stack_pace
 
 _aws = faults.with_faults(ministack.app.app)
 
@@ -79,6 +81,11 @@ async def _run_command(scope: Message, receive: Receive) -> None:
             if not pause.isdecimal():
                 raise _CommandError(400, f"pause_milliseconds={pause}: write a whole number of milliseconds")
             stack_pace.set_pause(int(pause) / 1000)
+        case "POST", "/_local/events":
+            try:
+                await asyncio.to_thread(eventbridge.send, json.loads(await _body(receive)))
+            except (ValueError, KeyError) as error:
+                raise _CommandError(400, f"This event is not valid: {error!r}") from None
         case "POST", "/_local/faults":
             try:
                 faults.add(json.loads(await _body(receive)))
@@ -87,7 +94,7 @@ async def _run_command(scope: Message, receive: Receive) -> None:
         case "DELETE", "/_local/faults":
             faults.clear()
         case method, path:
-            commands = "GET status, POST advance, POST stacks, POST or DELETE concurrency, POST or DELETE faults"
+            commands = "GET status, POST advance, POST events, POST stacks, POST or DELETE concurrency or faults"
             raise _CommandError(404, f"{method} {path} is not a command. Commands below /_local/: {commands}")
 
 

@@ -27,6 +27,7 @@ class Alarms(Construct):
 
     Attributes:
         all: Every alarm.
+        topic: The topic that the alarms publish to.
     """
 
     def __init__(
@@ -52,8 +53,8 @@ class Alarms(Construct):
         self._runbook = runbook
 
         # Resources
-        topic = sns.Topic.from_topic_arn(self, "Topic", topic_arn) if topic_arn else _mail_topic(self, emails)
-        self._action = cloudwatch_actions.SnsAction(topic)
+        self.topic = sns.Topic.from_topic_arn(self, "Topic", topic_arn) if topic_arn else _mail_topic(self, emails)
+        self._action = cloudwatch_actions.SnsAction(self.topic)
 
         # Alarms
         self.all: list[cloudwatch.Alarm] = []
@@ -130,7 +131,7 @@ class Alarms(Construct):
 
 
 def _mail_topic(scope: Construct, emails: Sequence[str]) -> sns.Topic:
-    """Create a topic that sends e-mails to these addresses. Only alarms of this account can publish to the topic."""
+    """Create a topic that sends e-mails to these addresses. The alarms of this account can publish to the topic."""
     topic = sns.Topic(scope, "Topic", enforce_ssl=True)
     acknowledge(topic, {"CKV_AWS_26": "E-mails are not encrypted, and alarms cannot use the key alias/aws/sns"})
     # enforce_ssl adds a resource policy to the topic. A topic with a resource policy has no default permissions, so the

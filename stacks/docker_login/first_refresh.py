@@ -64,8 +64,8 @@ def run_in_turn(first_refreshes: Sequence[FirstRefresh]) -> None:
         later.node.add_dependency(earlier)
 
 
-def restrict_provider(stack: Stack, *, role_path: str) -> None:
-    """Restrict the function that CDK creates to run the first refreshes of a stack.
+def restrict_provider(stack: Stack, *, role_path: str, tags: Mapping[str, str]) -> None:
+    """Restrict and tag the function that CDK creates to run the first refreshes of a stack.
 
     By default, this function may create log groups and write to every log group, and its log group stays when the stack
     is deleted.
@@ -73,6 +73,7 @@ def restrict_provider(stack: Stack, *, role_path: str) -> None:
     Args:
         stack: A stack with at least one FirstRefresh.
         role_path: The path of the function's role in IAM.
+        tags: The tags of the function and of its role. `aws_cdk.Tags` does not reach them.
     """
     provider = stack.node.find_child("AWSCDK.TriggerCustomResourceProviderCustomResourceProvider")
     log_group = StackLogGroup(stack, "FirstRefreshLog")
@@ -91,3 +92,6 @@ def restrict_provider(stack: Stack, *, role_path: str) -> None:
     role.add_property_deletion_override("ManagedPolicyArns")
     write_log = iam.PolicyDocument(statements=[log_group.write_permission()])
     role.add_property_override("Policies.1", {"PolicyName": "WriteLog", "PolicyDocument": write_log})
+    if tags:
+        for resource in (function, role):
+            resource.add_property_override("Tags", [{"Key": key, "Value": tags[key]} for key in sorted(tags)])

@@ -12,6 +12,7 @@ from stacks.docker_login.connection import DockerLogin
 from stacks.docker_login.dashboard import LoginDashboard
 from stacks.docker_login.failure_queue import FailureQueue
 from stacks.docker_login.first_refresh import restrict_provider, run_in_turn
+from stacks.docker_login.scan_findings import ScanFindings
 from stacks.docker_login.secret_key import SecretKey
 from stacks.docker_login.workers import WorkerPolicy, WorkerRoles
 from stacks.permissions_boundary import apply_permissions_boundary
@@ -66,7 +67,7 @@ class DockerLoginStack(Stack):
 
         # Permissions
         apply_permissions_boundary(self, environment.permissions_boundary_arn)
-        restrict_provider(self, role_path=environment.role_path)
+        restrict_provider(self, role_path=environment.role_path, tags=environment.tags)
         pulled_teams = {team for connection in environment.connections.values() for team in connection.teams}
         worker_policy = WorkerPolicy(
             self,
@@ -105,6 +106,17 @@ class DockerLoginStack(Stack):
                     login.function,
                     refresh_every_minutes=environment.connections[connection_id].refresh_every_minutes,
                     first_refresh=login.first_refresh,
+                )
+            if environment.reported_severities:
+                ScanFindings(
+                    self,
+                    "ScanFindings",
+                    topic=alarms.topic,
+                    severities=environment.reported_severities,
+                    teams=list(environment.teams),
+                    environment_name=environment.name,
+                    runbook=environment.alerts.runbook,
+                    role_path=environment.role_path,
                 )
         dashboard = LoginDashboard(
             self,

@@ -83,11 +83,13 @@ class Deployer:
 
 
 def toml(settings: Settings) -> str:
-    """Return settings as TOML. JSON's strings, numbers, booleans and lists are valid TOML."""
+    """Return settings as TOML. JSON's strings, numbers and booleans are valid TOML."""
 
     def value(of: Any) -> str:
         if isinstance(of, dict):
             return "{ " + ", ".join(f"{json.dumps(key)} = {value(each)}" for key, each in of.items()) + " }"
+        if isinstance(of, list):
+            return "[" + ", ".join(map(value, of)) + "]"
         return json.dumps(of)
 
     return "".join(f"{key} = {value(each)}\n" for key, each in settings.items())

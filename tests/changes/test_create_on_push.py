@@ -3,6 +3,7 @@
 One environment is deployed three times. The names of two teams start with the same word.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from ops.checks import (
     Finding,
     find_removed_repositories,
     find_taken_creation_templates,
+    find_taken_repositories,
 )
 from settings.names import pascal_case
 from tests.changes.deployments import Deployer, Deployment, Settings, changed
@@ -33,7 +35,12 @@ FIRST: Settings = {
     # With a break-glass role, the repository policy denies changes to all roles that it does not name.
     "break_glass_role_arns": [BREAK_GLASS_ROLE_ARN],
     "teams": {
-        "own": {"create_on_push": True, "push": PUSH, "repository_defaults": {"mutable_tags": ["latest"]}},
+        "own": {
+            "create_on_push": True,
+            "push": PUSH,
+            "repository_defaults": {"mutable_tags": ["latest"]},
+            "lifecycle": {"keep_images": 7},
+        },
         "own-x": {"create_on_push": True, "push": PUSH},
         "fixed": {"repositories": ["app"], "push": PUSH},
     },
@@ -67,7 +74,7 @@ class Played:
         repositories: the repositories with their settings and tags, after each deployment.
         pulled: the images that a worker can pull after each deployment, with a docker login and directly.
         pushed_at_the_end: the same as `pushed`, after the last deployment.
-        findings: what the checks of removed repositories and creation templates found before each deployment.
+        findings: what the checks of the repositories and creation templates found before each deployment.
     """
 
     deployments: list[Deployment]
@@ -84,7 +91,7 @@ def played(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factor
     deployments, repositories, pulled, pushed, pushed_at_the_end = [], [], [], {}, {}
     findings: list[Finding] = []
     for settings in (FIRST, ADOPTING, OFF):
-        for check in (find_taken_creation_templates, find_removed_repositories):
+        for check in (find_taken_repositories, find_taken_creation_templates, find_removed_repositories):
             findings += check(deployer.clients, deployer.planned("pushed", settings))
         deployments.append(deployer.deploy("pushed", settings))
         teams = {
@@ -185,7 +192,8 @@ def test_a_new_repository_has_the_tag_and_the_settings_of_its_team(played: Playe
         assert created["imageTagMutabilityExclusionFilters"] == [{"filterType": "WILDCARD", "filter": "latest"}]
         assert created["encryptionConfiguration"] == {"encryptionType": "AES256"}
         assert created["imageScanningConfiguration"] == {"scanOnPush": False}
-        assert created["lifecycle"] == played.repositories[0]["fixed/app"]["lifecycle"]
+        [rule] = json.loads(created["lifecycle"])["rules"]
+        assert rule["selection"]["countNumber"] == 7
 
 
 def test_workers_pull_from_a_new_repository_with_the_docker_login_and_directly(played: Played) -> None:

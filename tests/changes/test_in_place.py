@@ -29,6 +29,7 @@ from tests.changes.deployments import (
     pulls,
 )
 from tests.changes.rows import plays
+from tests.local.id_tokens import GITHUB, assume_with, id_token
 from tests.readings import Readings, reading
 
 ANALYST = f"arn:aws:iam::{ACCOUNT}:user/analyst"
@@ -39,6 +40,14 @@ PERMISSION_SET_ROLE_ARN = (
 BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/kept-boundary"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:kept-topic"
 SECRET = "kept/connections/docker_kept"
+
+# For each workflow, the subject, the audience and the issuer of its ID token.
+WORKFLOWS = {
+    "a branch on GitHub": ("repo:acme/kept:ref:refs/heads/main", "sts.amazonaws.com", GITHUB),
+    "an environment on GitHub": ("repo:acme@12/moved@34:environment:production", "sts.amazonaws.com", GITHUB),
+    "a branch on GitLab": ("project_path:acme/kept:ref_type:branch:ref:main", "sts.amazonaws.com", "gitlab.com"),
+    "a tag on another GitLab server": ("project_path:acme/moved:ref_type:tag:ref:v1", "kept", "git.kept.example"),
+}
 
 FIRST: Settings = {
     "account": ACCOUNT,
@@ -61,7 +70,13 @@ SECOND = changed(
         "permissions_boundary_arn": BOUNDARY_ARN,
         "teams": {
             "red": {
-                "push": {"user_arns": None, "role_arns": [CI_ROLE_ARN], "permission_sets": ["Kept"]},
+                "push": {
+                    "user_arns": None,
+                    "role_arns": [CI_ROLE_ARN],
+                    "permission_sets": ["Kept"],
+                    "github": [{"repository": "acme/kept", "branch": "main"}],
+                    "gitlab": [{"project": "acme/kept", "branch": "main"}],
+                },
                 "repository_defaults": {"mutable_tags": ["latest"], "keep_images": 7},
                 "pull_accounts": ["222222222222"],
                 "pull_organization": "o-abcd123456",
@@ -93,14 +108,38 @@ SECOND = changed(
                 "blue/one": {"image_tag": "1"},
             }
         },
-        "alerts": {"emails": ["first@example.com", "second@example.com"], "runbook": "https://runbook.example.com/"},
+        "alerts": {
+            "emails": ["first@example.com", "second@example.com"],
+            "runbook": "https://runbook.example.com/",
+            "scan_findings": "high",
+        },
+        "tags": {"cost-centre": "42", "stage": ""},
     },
 )
 THIRD = changed(
     FIRST,
     {
+        "teams": {
+            "red": {
+                "push": {
+                    "github": [
+                        {
+                            "repository": "acme/moved",
+                            "environment": "production",
+                            "owner_id": 12,
+                            "repository_id": 34,
+                        }
+                    ],
+                    "gitlab": [
+                        {"project": "acme/moved", "tag": "v*", "url": "https://git.kept.example", "audience": "kept"}
+                    ],
+                }
+            }
+        },
         "workers": {"role_arns": [OTHER_WORKER_ROLE_ARN], "clean_up": None},
         "ecs": None,
+        "scan": "off",
+        "tags": {"cost-centre": "43"},
         "alerts": {"emails": None, "topic_arn": TOPIC_ARN},
     },
 )
@@ -109,6 +148,7 @@ FOURTH = changed(
     {
         "teams": {"blue": None},
         "workers": {"role_arns": [OTHER_WORKER_ROLE_ARN, WORKER_ROLE_ARN]},
+        "scan": "registry",
         "alerts": {"emails": None, "off_because": "a test"},
     },
 )
@@ -148,6 +188,8 @@ def played(aws: EmbeddedAws, account: Account, worker_role: Any, tmp_path_factor
         iam.create_role(RoleName=name_of(arn), Path=path, AssumeRolePolicyDocument=by_operator)
     for arn in (PERMISSION_SET_ROLE_ARN, CI_ROLE_ARN):
         iam.put_role_policy(RoleName=name_of(arn), PolicyName="Kept", PolicyDocument=allow("sts:AssumeRole"))
+    for url, audience in (("https://gitlab.com", "sts.amazonaws.com"), ("https://git.kept.example", "kept")):
+        iam.create_open_id_connect_provider(Url=url, ClientIDList=[audience])
     iam.create_policy(PolicyName=name_of(BOUNDARY_ARN), PolicyDocument=allow("*"))
     aws.client("sns").create_topic(Name=TOPIC_ARN.rpartition(":")[2])
     other_worker = aws.client("secretsmanager", assume(aws, OTHER_WORKER_ROLE_ARN, account.operator))
@@ -213,6 +255,11 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
             if f"PushRoleArn{team}" in deployment.outputs
             and is_allowed(assume, aws, deployment.outputs[f"PushRoleArn{team}"], credentials)
         },
+        "workflows": {
+            workflow
+            for workflow, claims in WORKFLOWS.items()
+            if is_allowed(assume_with, aws, deployment.outputs["PushRoleArnRed"], id_token(*claims))
+        },
         "can read": can_read,
         "key": aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("KmsKeyId"),
         "boundaries": {
@@ -243,7 +290,31 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
             for association in deployment.of("AWS::SSM::Association").values()
         },
         "policies": policies_of(aws, roles[a_worker]),
+        "scan on push": repository["imageScanningConfiguration"]["scanOnPush"],
+        "reported": [
+            json.loads(rule["EventPattern"])["detail"]["finding-severity-counts"]
+            for rule in aws.client("events").list_rules(NamePrefix="kept-")["Rules"]
+        ],
+        "tags": tags_in(aws, deployment, repository["repositoryArn"]),
     }
+
+
+def tags_in(aws: EmbeddedAws, deployment: Deployment, repository_arn: str) -> list[dict[str, str]]:
+    """Return the tags of the stack with the logins, and of a repository, a role, the secret and a function.
+
+    CloudFormation's own tags are left out.
+    """
+    role = deployment.outputs["PushRoleArnRed"].rpartition("/")[2]
+    function = aws.client("lambda").get_function(FunctionName=deployment.outputs["RefreshFunctionNameDockerKept"])
+    [stack] = aws.client("cloudformation").describe_stacks(StackName="kept-DockerLogin")["Stacks"]
+    pairs = [
+        stack.get("Tags", []),
+        aws.client("ecr").list_tags_for_resource(resourceArn=repository_arn)["tags"],
+        aws.client("iam").list_role_tags(RoleName=role)["Tags"],
+        aws.client("secretsmanager").describe_secret(SecretId=SECRET).get("Tags", []),
+    ]
+    found = [*({tag["Key"]: tag["Value"] for tag in tags} for tags in pairs), function.get("Tags", {})]
+    return [{key: value for key, value in tags.items() if not key.startswith("aws:")} for tags in found]
 
 
 def statements_of(aws: EmbeddedAws, repository: str) -> list[str]:
@@ -319,6 +390,23 @@ def test_the_principals_of_a_push_role_change_in_place(played: Played) -> None:
     users = {("analyst", "Red"), ("analyst", "Blue")}
     others = {("permission set", "Red"), ("ci", "Red")}  # The session of the analyst has no MFA, which Blue requires.
     assert [each["can assume"] for each in played.observed[:3]] == [users, others, users]
+
+
+@plays(
+    *(
+        f"teams.<team>.push.github.{key}"
+        for key in ("repository", "branch", "environment", "owner_id", "repository_id")
+    ),
+    *(f"teams.<team>.push.gitlab.{key}" for key in ("project", "branch", "tag", "url", "audience")),
+)
+def test_added_workflows_can_push_and_removed_workflows_cannot(played: Played) -> None:
+    branch, environment, gitlab_branch, gitlab_tag = WORKFLOWS
+    assert [each["workflows"] for each in played.observed] == [
+        set(),
+        {branch, gitlab_branch},
+        {environment, gitlab_tag},
+        set(),
+    ]
 
 
 @plays("teams.<team>")
@@ -409,6 +497,26 @@ def test_alarms_get_another_topic_and_another_link_in_place(played: Played) -> N
 @plays("alerts.off_because")
 def test_without_alerts_there_are_no_alarms(played: Played) -> None:
     assert played.observed[3]["alarms"] == {}
+
+
+@plays("scan")
+def test_the_scan_on_push_changes_in_place_and_the_registry_setting_keeps_it(played: Played) -> None:
+    assert [each["scan on push"] for each in played.observed] == [True, True, False, False]
+
+
+@plays("alerts.scan_findings")
+def test_rules_report_other_findings_and_are_deleted_without_scans(played: Played) -> None:
+    critical, high = ({severity: [{"numeric": [">", 0]}]} for severity in ("CRITICAL", "HIGH"))
+    assert [each["reported"] for each in played.observed] == [[critical], [{"$or": [critical, high]}], [], []]
+
+
+@plays("tags")
+def test_tags_change_in_place_on_stacks_and_resources(played: Played) -> None:
+    changes: list[dict[str, str]] = [{}, {"cost-centre": "42", "stage": ""}, {"cost-centre": "43"}, {}]
+    for tags, each in zip(changes, played.observed, strict=True):
+        stack, repository, *others = each["tags"]
+        assert repository == {**tags, "team": "red"}
+        assert [stack, *others] == [tags] * 4
 
 
 @plays("workers.role_arns")

@@ -22,10 +22,12 @@ from ops.checks import (
     Planned,
     find_cut_off_pushers,
     find_denied_deploy_role,
+    find_missing_oidc_providers,
     find_missing_principals,
     find_push_role_conflicts,
     find_removed_repositories,
     find_removed_secrets,
+    find_silent_topic,
     find_stacks,
     find_taken_creation_templates,
     find_taken_repositories,
@@ -45,7 +47,10 @@ ENVIRONMENT = Environment.model_validate(
         "teams": {
             "pilots": {
                 "repositories": ["map", "radio"],
-                "push": {"user_arns": [f"arn:aws:iam::{ACCOUNT}:user/analyst"]},
+                "push": {
+                    "user_arns": [f"arn:aws:iam::{ACCOUNT}:user/analyst"],
+                    "github": [{"repository": "acme/flights", "branch": "main"}],
+                },
             }
         },
         "connections": {"docker_default": {"teams": ["pilots"]}, "docker_risk": {"teams": ["pilots"]}},
@@ -141,6 +146,89 @@ def only(findings: Iterator[Finding]) -> Finding:
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 def test_a_clean_account_has_no_findings(check: Any, clients: Clients) -> None:
     assert list(check(clients, PLANNED)) == []
+
+
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:flight"
+RULES = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/"
+
+
+@pytest.fixture
+def topic(aws: EmbeddedAws) -> Iterator[Any]:
+    """Return a function that sets the policy of the topic of the settings."""
+    sns = aws.client("sns")
+    sns.create_topic(Name="flight")
+
+    def allow(principal: Any, condition: Any, action: Any = "sns:Publish") -> None:
+        statement = {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": TOPIC}
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [{**statement, **({"Condition": condition} if condition else {})}],
+        }
+        sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=json.dumps(policy))
+
+    yield allow
+    sns.delete_topic(TopicArn=TOPIC)
+
+
+def with_topic(**alerts: Any) -> Planned:
+    return _planned(alerts={"topic_arn": TOPIC, **alerts})
+
+
+def test_a_topic_that_does_not_exist_is_a_notice(clients: Clients) -> None:
+    finding = only(find_silent_topic(clients, with_topic()))
+
+    assert (finding.problem.partition(".")[0], finding.stops) == (f"The topic {TOPIC} does not exist", False)
+
+
+def test_a_new_topic_does_not_allow_rules_until_its_policy_has_the_statement_of_the_notice(
+    aws: EmbeddedAws, clients: Clients, topic: Any
+) -> None:
+    finding = only(find_silent_topic(clients, with_topic()))
+    assert ("does not allow EventBridge to publish" in finding.problem, finding.stops) == (True, False)
+
+    statement = json.loads(finding.fix.removeprefix("Add this statement: "))
+    topic(statement["Principal"], statement["Condition"], statement["Action"])
+    assert list(find_silent_topic(clients, with_topic())) == []
+
+
+EVENTS = {"Service": "events.amazonaws.com"}
+POLICIES = [
+    (EVENTS, None, True),
+    ({"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}, None, True),
+    ("*", {"StringEquals": {"AWS:SourceAccount": ACCOUNT}}, True),
+    (EVENTS, {"ArnLike": {"aws:SourceArn": [f"{RULES}other", f"{RULES}flight-DockerLogin-*"]}}, True),
+    (EVENTS, {"StringEquals": {"aws:SourceOrgID": "o-abcd123456"}}, True),  # cannot be evaluated here
+    (EVENTS, {"ArnLike": {"aws:SourceArn": f"{RULES}prod-*"}}, False),
+    (EVENTS, {"StringEquals": {"aws:SourceAccount": "210987654321"}}, False),
+    ("*", {"StringEquals": {"AWS:SourceOwner": ACCOUNT}}, False),
+    ({"Service": "cloudwatch.amazonaws.com"}, None, False),
+    ({"AWS": "*"}, None, True),
+    ({"AWS": "*"}, {"StringEquals": {"AWS:SourceOwner": ACCOUNT}}, False),
+    ({"AWS": ACCOUNT}, None, False),
+]
+
+
+@pytest.mark.parametrize(("principal", "condition", "is_allowed"), POLICIES)
+def test_the_policy_of_a_topic_is_read_as_aws_reads_it(
+    clients: Clients, topic: Any, principal: Any, condition: Any, is_allowed: bool
+) -> None:
+    topic(principal, condition)
+
+    assert [*find_silent_topic(clients, with_topic())] == [] or not is_allowed
+    assert is_allowed or "does not allow EventBridge" in only(find_silent_topic(clients, with_topic())).problem
+
+
+def test_a_topic_needs_no_statement_for_rules_if_no_findings_are_reported(clients: Clients, topic: Any) -> None:
+    assert list(find_silent_topic(clients, with_topic(scan_findings="off"))) == []
+
+
+def test_a_topic_with_the_key_of_sns_is_a_notice(aws: EmbeddedAws, clients: Clients, topic: Any) -> None:
+    topic(EVENTS, None)
+    aws.client("sns").set_topic_attributes(
+        TopicArn=TOPIC, AttributeName="KmsMasterKeyId", AttributeValue="alias/aws/sns"
+    )
+
+    assert "is encrypted with the key alias/aws/sns" in only(find_silent_topic(clients, with_topic())).problem
 
 
 @pytest.mark.parametrize(
@@ -459,7 +547,8 @@ def _allow_only(aws: EmbeddedAws, role_arn: str, secret: str = SECRET) -> None:
 
 
 def _planned(**changes: Any) -> Planned:
-    return Planned(Environment.model_validate({**ENVIRONMENT.model_dump(), **changes}), qualifier="hnb659fds")
+    settings = {**ENVIRONMENT.model_dump(exclude_unset=True), **changes}
+    return Planned(Environment.model_validate(settings), qualifier="hnb659fds")
 
 
 def test_a_principal_that_does_not_exist_is_found(clients: Clients) -> None:
@@ -499,6 +588,33 @@ def test_a_wrong_path_in_an_arn_is_found(clients: Clients) -> None:
     assert f"is arn:aws:iam::{ACCOUNT}:role/airflow-worker, and the settings have" in finding.problem
     assert finding.fix == "Correct the path in workers.role_arns."
     assert finding.stops
+
+
+def test_a_missing_oidc_provider_or_audience_is_a_notice_and_the_command_in_it_works(
+    shell: pytest.MonkeyPatch, clients: Clients
+) -> None:
+    jobs = [{"project": "acme/flights", "branch": "main", "url": "https://git.flight.example"}]
+    jobs += [{**jobs[0], "branch": "night", "audience": "https://git.flight.example"}]
+    planned = [
+        _planned(teams={"pilots": {"repositories": ["map"], "push": {"gitlab": some}}}) for some in (jobs[:1], jobs)
+    ]
+
+    missing = only(find_missing_oidc_providers(clients, planned[0]))
+    assert "has no OIDC provider for https://git.flight.example" in missing.problem
+    assert not missing.stops
+    run_aws_cli(missing.fix.removeprefix("Run: "))
+    assert list(find_missing_oidc_providers(clients, planned[0])) == []
+
+    lacking = only(find_missing_oidc_providers(clients, planned[1]))
+    assert "lacks the audience https://git.flight.example" in lacking.problem
+    run_aws_cli(lacking.fix.removeprefix("Run: "))
+    assert list(find_missing_oidc_providers(clients, planned[1])) == []
+
+
+def run_aws_cli(command: str) -> None:
+    program, *words = command.split()
+    assert program == "aws"
+    subprocess.run([sys.executable, "-m", "tests.local.aws_cli", *words], cwd=ROOT, check=True)
 
 
 def test_a_stack_that_the_settings_no_longer_contain_is_a_notice(clients: Clients, stack: Any) -> None:

@@ -181,6 +181,12 @@ def _read(account: Account, environment: Environment, resources: dict[str, Any])
         account.arns[paths[logical]] = physical[logical]["Arn"]
         if resource["Type"] == "AWS::IAM::Role":
             account.principals[paths[logical]] = role(physical[logical]["Arn"])
+        if resource["Type"] == "AWS::Events::Rule":
+            # A service can send the ARN of each of its resources. Only the rules of this account may publish.
+            for how, arn in {"": physical[logical]["Arn"], **similar_arns(physical[logical]["Arn"])}.items():
+                context = {"aws:SourceArn": arn, "aws:SourceAccount": arn.split(":")[4]}
+                name = f"EventBridge for {paths[logical]}{how}"
+                account.principals[name] = Principal("", "events.amazonaws.com", context=context)
 
     for logical, resource in resources.items():
         path, properties = paths[logical], resource.get("Properties", {})
@@ -267,6 +273,8 @@ def _physical(environment: Environment, path: str, resource: dict[str, Any]) -> 
             return {"Ref": made_up, "Arn": arn("logs", f"log-group:{made_up}:*")}
         case "AWS::ECR::Repository":
             return {"Arn": arn("ecr", f"repository/{properties['RepositoryName']}")}
+        case "AWS::Events::Rule":
+            return {"Arn": arn("events", f"rule/{made_up}")}
         case "AWS::Scheduler::Schedule":
             return {"Arn": arn("scheduler", f"schedule/default/{made_up}")}
         case kind:

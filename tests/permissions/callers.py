@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.permissions.account import Account, in_another_account, similar_arns
 from tests.permissions.environments import FOREIGN_ACCOUNT
 
+_GITHUB = "token.actions.githubusercontent.com"
 OF_LAMBDA, OF_EC2, OF_ECR = "the service lambda", "the service ec2", "the service ecr"
 OF_SCHEDULER = "Scheduler, for a schedule in the default group"
 OF_ECS = "ECS, for a task of this account and Region"
@@ -50,6 +52,12 @@ def set_callers(permission_set: str) -> list[str]:
     return [f"{permission_set} with Identity Center in {region}" for region in ("eu-west-1", "us-east-1")]
 
 
+def workflow_callers(workflow: dict[str, Any]) -> list[str]:
+    """Return the callers that are this workflow."""
+    subject = _subject(workflow)
+    return [f"a workflow with {subject.replace('*', end)}" for end in (("1", "1/2") if "*" in subject else ("",))]
+
+
 def callers_of(account: Account) -> dict[str, Caller]:
     """Return the principals of the settings, principals with similar names, and principals of other kinds."""
     found = dict(_of_every_account(account))
@@ -62,6 +70,8 @@ def callers_of(account: Account) -> dict[str, Caller]:
                 found |= dict(_users(arn))
             for name in push.get("permission_sets", []):
                 found |= dict(_analysts(account.id, name))
+            for workflow in (*push.get("github", []), *push.get("gitlab", [])):
+                found |= dict(_workflows(account.id, workflow))
     # The roles of the templates are callers too: no role may assume another one.
     for name in (*account.trusts, *(name for name in account.principals if name.startswith(("worker", "break glass")))):
         if account.principals[name].arn:
@@ -112,6 +122,65 @@ def _analysts(account: str, name: str) -> Iterator[tuple[str, Caller]]:
         yield f"{name} in the path {similar}", _role(arn(own, similar))
     yield f"{name} in the path of another service", _role(arn(own, "aws-reserved/x-sso.amazonaws.com/"))
     yield f"{name}, in another account", _role(arn(own, account=FOREIGN_ACCOUNT))
+
+
+def _issuer(workflow: dict[str, Any]) -> str:
+    url = workflow.get("url", "https://gitlab.com") if "project" in workflow else f"https://{_GITHUB}"
+    return str(url.removeprefix("https://"))
+
+
+def _subject(workflow: dict[str, Any]) -> str:
+    """Return the subject that GitHub or GitLab puts into the ID tokens of a workflow."""
+    if "project" in workflow:
+        kind = "branch" if "branch" in workflow else "tag"
+        return f"project_path:{workflow['project']}:ref_type:{kind}:ref:{workflow[kind]}"
+    owner, name = workflow["repository"].split("/")
+    if "owner_id" in workflow:
+        owner, name = f"{owner}@{workflow['owner_id']}", f"{name}@{workflow['repository_id']}"
+    ref = f"ref:refs/heads/{workflow['branch']}" if "branch" in workflow else f"environment:{workflow['environment']}"
+    return f"repo:{owner}/{name}:{ref}"
+
+
+def _workflows(account: str, workflow: dict[str, Any]) -> Iterator[tuple[str, Caller]]:
+    """Yield the callers that are a workflow, and similar callers."""
+    issuer, audience = _issuer(workflow), workflow.get("audience", "sts.amazonaws.com")
+
+    def caller(
+        subject: str | None, audience: str | None = audience, account: str = account, host: str = issuer
+    ) -> Caller:
+        claims = {f"{issuer}:aud": audience, f"{issuer}:sub": subject}
+        context = {key: value for key, value in claims.items() if value is not None}
+        return Caller(f"arn:aws:iam::{account}:oidc-provider/{host}", context, may_assume=False)
+
+    names = workflow_callers(workflow)
+    for name in names:
+        yield name, caller(name.removeprefix("a workflow with "))
+    name = names[0]
+    subject = name.removeprefix("a workflow with ")
+    kind, path, *rest = subject.split(":")
+    similar = {
+        "another owner": [kind, f"x{path}", *rest],
+        "a repository with a longer name": [kind, f"{path}x", *rest],
+        "another repository of the owner": [kind, f"{path.partition('/')[0]}/x", *rest],
+        "the repository in a subject that starts with another one": [kind, "evil/x", kind, path, *rest],
+        "a pull request": [kind, path, "pull_request"],
+        "another kind of ref": [kind, path, *rest[:-1], rest[-1].replace("heads", "tags")],
+        "another ref": [kind, path, *rest[:-1], "x"],
+        "a ref that ends alike": [kind, path, *rest[:-1], f"x{rest[-1]}"],
+        "an environment with the name of the ref": [kind, path, "environment", rest[-1]],
+    }
+    if "*" not in _subject(workflow):
+        similar["a longer ref"] = [kind, path, *rest[:-1], f"{rest[-1]}x"]
+    for how, parts in similar.items():
+        if ":".join(parts) != subject:
+            yield f"{how}, like {name}", caller(":".join(parts))
+    yield f"{name}, for another audience", caller(subject, "another")
+    yield f"{name}, for an audience that starts alike", caller(subject, f"{audience}.x")
+    yield f"{name}, for an audience that ends alike", caller(subject, f"x.{audience}")
+    yield f"{name}, without an audience", caller(subject, None)
+    yield f"{name}, without a subject", caller(None)
+    yield f"{name}, of a provider in another account", caller(subject, account=FOREIGN_ACCOUNT)
+    yield f"{name}, of another provider", caller(subject, host=f"{issuer}.evil.example")
 
 
 def _of_every_account(account: Account) -> Iterator[tuple[str, Caller]]:

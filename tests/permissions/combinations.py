@@ -72,6 +72,8 @@ def _settings(number: int, values: dict[str, str]) -> str:
         f'account = "{account}"\nregion = "{values["region"]}"\nrole_path = "{values["role_path"]}"',
         f'secret_key = "{values["secret_key"]}"',
     ]
+    if values["pull_directly"] == "yes":
+        tables.append('scan = "registry"')
     if values["boundary"] == "one":
         tables.append(f'permissions_boundary_arn = "{iam}:policy/org/Boundary"')
     if values["break_glass"] == "several":
@@ -104,7 +106,12 @@ def _settings(number: int, values: dict[str, str]) -> str:
         "topic": f'topic_arn = "arn:aws:sns:{values["region"]}:{account}:on-call"',
         "off": 'off_because = "a test"',
     }
-    return "\n".join([*tables, f"[alerts]\n{alerts[values['alerts']]}"])
+    tables.append(f"[alerts]\n{alerts[values['alerts']]}")
+    if values["boundary"] == "one" and values["alerts"] != "off":
+        tables.append('scan_findings = "high"')
+    if values["clean_up"] == "yes":
+        tables.append('[tags]\ncost-centre = "42"')
+    return "\n".join(tables)
 
 
 # Names that environments often have. The stacks must not treat an environment differently because of its name.

@@ -33,6 +33,12 @@ repositories = ["var"]
 create_on_push = true
 push.role_arns = ["arn:aws:iam::{FOREIGN_ACCOUNT}:role/risk-ci"]
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/cem", "arn:aws:iam::{ACCOUNT}:user/dora"]
+push.github = [
+    {{ repository = "acme/models", branch = "main", owner_id = 12, repository_id = 34 }},
+    {{ repository = "acme/models", environment = "production" }},
+    {{ repository = "acme/reports", branch = "release/*" }},
+]
+push.gitlab = [{{ project = "acme/data/models", tag = "v*", url = "https://git.example.com/ci", audience = "aws" }}]
 [connections.docker_default]
 teams = ["analytics", "risk"]
 [connections.docker_x]
@@ -173,6 +179,12 @@ class Environment:
     @property
     def creates_topic(self) -> bool:
         return "emails" in self.settings["alerts"]
+
+    @property
+    def rules(self) -> list[str]:
+        """The construct paths of the rules for findings of image scans."""
+        has_rules = "off_because" not in self.settings["alerts"]
+        return [f"{self.name}/DockerLogin/ScanFindings/Rule1"] if has_rules else []
 
     @property
     def deploy_role_arn(self) -> str:

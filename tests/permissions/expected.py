@@ -16,6 +16,7 @@ from tests.permissions.callers import (
     role_callers,
     set_callers,
     user_callers,
+    workflow_callers,
 )
 from tests.permissions.environments import Environment
 
@@ -376,7 +377,7 @@ def root(environment: Environment) -> Permissions:
 
 
 def alarms(environment: Environment) -> Permissions:
-    """Alarms of this account may publish to the topic. Alarms of other accounts and other services may not."""
+    """Alarms of this account and our rules may publish to the topic. Other accounts and other services may not."""
     topic = f"alert topic of {environment.name}"
     return each(also_with_unknown_transport(topic) if environment.creates_topic else [], PUBLISH)
 
@@ -396,6 +397,8 @@ def with_own_permissions(environment: Environment) -> Iterator[tuple[str, Permis
     for repository, task in environment.tasks.items():
         yield f"{task.path}/ExecutionRole", execution_role(environment, repository)
     yield "CloudWatch", alarms(environment)
+    for name in environment.rules:
+        yield f"EventBridge for {name}", alarms(environment)
 
 
 def in_addition(environment: Environment) -> Iterator[tuple[str, Permissions]]:
@@ -435,6 +438,14 @@ def _add(found: Permissions, more: Permissions) -> None:
         found[target] = EVERYTHING if EVERYTHING in (found.get(target), actions) else found.get(target, set()) | actions
 
 
+def ways_to_assume(role: str, caller: str) -> set[str]:
+    """Return the actions with which a caller assumes a role that trusts the caller."""
+    if caller.startswith("a workflow with "):
+        return {"sts:AssumeRoleWithWebIdentity"}
+    # A client may pass session tags to a push role.
+    return {"sts:AssumeRole", "sts:TagSession"} if "/Access/PushRoles/" in role else {"sts:AssumeRole"}
+
+
 # The callers that may assume each role. callers.py defines their names. Their identity-based policies allow it.
 
 
@@ -447,6 +458,11 @@ def assumed_by(environment: Environment) -> dict[str, set[str]]:
             *(caller for arn in push.get("role_arns", []) for caller in role_callers(arn)),
             *(caller for arn in push.get("user_arns", []) for caller in user_callers(arn, mfa=mfa)),
             *(caller for name in push.get("permission_sets", []) for caller in set_callers(name)),
+            *(
+                caller
+                for workflow in (*push.get("github", []), *push.get("gitlab", []))
+                for caller in workflow_callers(workflow)
+            ),
         }
     for team in environment.creating_teams:
         found[environment.creation_role(team)] = {OF_ECR}

@@ -7,7 +7,7 @@ from itertools import groupby
 from tests.permissions import simulator
 from tests.permissions.account import Account
 from tests.permissions.callers import callers_of
-from tests.permissions.expected import EVERYTHING, NEVER, assumed_by, expected_in
+from tests.permissions.expected import EVERYTHING, NEVER, assumed_by, expected_in, ways_to_assume
 from tests.permissions.requests import Request, Target
 
 # AWS allows this action to every principal, even if a policy denies the action (API reference, GetCallerIdentity).
@@ -66,7 +66,7 @@ def are_expected_attempts(account: Account, attempts: Iterable[Attempt]) -> list
     """Return for each attempt whether the table allows it."""
     table = {role: who for environment in account.environments for role, who in assumed_by(environment).items()}
     assert set(account.trusts) == set(table), "the table has other roles than the templates"
-    return [a.action == "sts:AssumeRole" and a.caller in table[a.role] for a in attempts]
+    return [a.caller in table[a.role] and a.action in ways_to_assume(a.role, a.caller) for a in attempts]
 
 
 Batch = tuple[Account, dict[str, Target], Sequence[Request]]

@@ -235,7 +235,16 @@ def _wider_values(key: str, value: str) -> Iterator[tuple[str, str]]:
     elif key == "kms:ViaService":
         service, _, domain = value.split(".", 2)
         yield "any Region", f"{service}.*.{domain}"
-    elif key.startswith("aws:ResourceTag/"):
+    elif key.endswith(":sub"):
+        if not value.endswith("*"):
+            yield "a longer value", f"{value}*"
+        yield "a value that ends alike", f"*{value}"
+        kind, path, *rest = value.split(":")
+        yield "any repository", ":".join([kind, "*", *rest])
+        yield "any repository of the owner", ":".join([kind, f"{path.partition('/')[0]}/*", *rest])
+        yield "any ref", ":".join([kind, path, *rest[:-1], "*"])
+        yield "anything of the repository", f"{kind}:{path}:*"
+    elif key.endswith(":aud") or key.startswith("aws:ResourceTag/"):
         yield "a longer value", f"{value}*"
         yield "a value that ends alike", f"*{value}"
 
@@ -248,6 +257,12 @@ def _principals(statement: Statement, account: str) -> Iterator[tuple[str, State
     def opened(to: Any) -> Statement:
         return {**statement, "Principal": to}
 
+    if "Federated" in principal:
+        provider = principal["Federated"]
+        yield "another provider", opened({"Federated": f"{provider}.evil.example"})
+        yield "another provider in addition", opened({"Federated": [provider, f"{provider}.evil.example"]})
+        yield "the provider of another account", opened({"Federated": provider.replace(account, FOREIGN_ACCOUNT)})
+        return
     root = f"arn:aws:iam::{account}:root"
     yield "open to every principal", opened({"AWS": "*"})
     yield "open to another account", opened({"AWS": f"arn:aws:iam::{FOREIGN_ACCOUNT}:root"})

@@ -33,6 +33,7 @@ WHO: dict[str, Permissions] = {
     "root user of the account": expected.both(expected.administrator(ENV), expected.root(ENV)),
     "administrator of another account": {},
     "CloudWatch, for an alarm of the account": expected.alarms(ENV),
+    "EventBridge, for a rule of the environment": expected.alarms(ENV),
 }
 ROLES = {
     "push role of the team analytics": ENV.push_role("analytics"),

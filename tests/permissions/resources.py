@@ -19,12 +19,15 @@ RESOURCE = {"DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type", "Up
 WHOLE = {
     "AssumeRolePolicyDocument",
     "DashboardBody",
+    "EventPattern",
+    "InputTransformer",
     "KeyPolicy",
     "PolicyDocument",
     "RepositoryPolicy",
     "RepositoryPolicyText",
     "ResourcePolicy",
     "Rights",
+    "Tags",
     "Variables",
 }
 _METRIC = "Metrics.MetricStat.Metric"
@@ -64,8 +67,7 @@ PROPERTIES = {
         "LifecyclePolicy.LifecyclePolicyText",
         "RepositoryName",
         "RepositoryPolicyText",
-        "Tags.Key",
-        "Tags.Value",
+        "Tags",
     },
     "AWS::ECR::RepositoryCreationTemplate": {
         "AppliedFor",
@@ -97,6 +99,14 @@ PROPERTIES = {
         "NetworkMode",
         "RequiresCompatibilities",
         "TaskRoleArn",
+    },
+    "AWS::Events::Rule": {
+        "Description",
+        "EventPattern",
+        "Targets.Arn",
+        "Targets.Id",
+        "Targets.InputTransformer",
+        "Targets.RoleArn",
     },
     "AWS::IAM::InstanceProfile": {"Roles"},
     "AWS::IAM::ManagedPolicy": {"Description", "Path", "PolicyDocument", "Roles"},
@@ -172,7 +182,6 @@ PROPERTIES = {
 
 # The values that every resource of a type has.
 FIXED: dict[str, dict[str, Any]] = {
-    "AWS::ECR::Repository": {"ImageScanningConfiguration.ScanOnPush": True},
     "AWS::IAM::ManagedPolicy": {"Path": "/"},
     "AWS::KMS::Key": {"EnableKeyRotation": True, "PendingWindowInDays": 7},
     "AWS::Lambda::EventInvokeConfig": {
@@ -204,6 +213,7 @@ FIXED: dict[str, dict[str, Any]] = {
 # texts for people and names that CDK generates.
 NOT_COMPARED = {
     "AWS::CloudWatch::Alarm": PROPERTIES["AWS::CloudWatch::Alarm"] - {"AlarmActions", "OKActions"},
+    "AWS::Events::Rule": {"Description", "Targets.InputTransformer"},
     "AWS::ECR::RepositoryCreationTemplate": {"Description"},
     "AWS::IAM::ManagedPolicy": {"Description"},
     "AWS::IAM::Policy": {"PolicyName"},
@@ -252,6 +262,11 @@ def _role(environment: Environment, path: str, **more: Any) -> tuple[str, str, V
     return path, "AWS::IAM::Role", values
 
 
+def _tags(environment: Environment, team: str) -> list[dict[str, str]]:
+    tags = {**environment.settings.get("tags", {}), "team": team}
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
 def _registry(environment: Environment) -> Rows:
     for team, names in environment.teams.items():
         for name in names:
@@ -260,7 +275,10 @@ def _registry(environment: Environment) -> Rows:
             tags, keep = defaults.get("mutable_tags", []), defaults.get("keep_images")
             values = {
                 "RepositoryName": f"{team}/{name}",
-                "Tags": [{"Key": "team", "Value": team}],
+                "ImageScanningConfiguration.ScanOnPush": (
+                    None if environment.settings.get("scan") == "registry" else True
+                ),
+                "Tags": _tags(environment, team),
                 "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION" if tags else "IMMUTABLE",
                 "ImageTagMutabilityExclusionFilters": [
                     {
@@ -289,7 +307,7 @@ def _registry(environment: Environment) -> Rows:
             or None,
             "LifecyclePolicy": _keep_newest(keep),
             "Prefix": team,
-            "ResourceTags": [{"Key": "team", "Value": team}],
+            "ResourceTags": _tags(environment, team),
         }
         path = environment.creation_role(team).replace("/Role", "/Template")
         yield path, "AWS::ECR::RepositoryCreationTemplate", template
@@ -415,6 +433,8 @@ def _alarms(environment: Environment) -> Rows:
     ]
     for name in names:
         yield f"{path}/{name}", "AWS::CloudWatch::Alarm", {"AlarmActions": [topic], "OKActions": [topic]}
+    for path_of_rule in environment.rules:
+        yield path_of_rule, "AWS::Events::Rule", {"Targets.Arn": topic, "Targets.Id": "Topic", "Targets.RoleArn": None}
     if "emails" in alerts:
         yield f"{path}/Topic", "AWS::SNS::Topic", {}
         yield f"{path}/Topic/Policy", "AWS::SNS::TopicPolicy", {"Topics": [topic]}
@@ -562,7 +582,7 @@ def principals_of(environment: Environment) -> dict[str, set[str]]:
     if environment.has_key:
         found[f"{stack}/Key"] = {root}
     if environment.creates_topic:
-        found[f"{stack}/Alarms/Topic"] = {"cloudwatch.amazonaws.com"}
+        found[f"{stack}/Alarms/Topic"] = {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
     return found
 
 
@@ -609,8 +629,9 @@ def references_in(value: Any, template: Template) -> Iterator[str]:
 
 
 def value_at(properties: Values, name: str) -> Any:
-    """Return the value of a property by its name with dots, or None."""
+    """Return the value of a property by its name with dots, or None. A list with one entry counts as this entry."""
     found: Any = properties
     for part in name.split("."):
+        found = found[0] if isinstance(found, list) and len(found) == 1 else found
         found = found.get(part) if isinstance(found, dict) else None
     return found

@@ -1,11 +1,20 @@
 """Tests that every policy stays within IAM's quotas, for the documented size and for the largest accepted settings."""
 
 import json
+import re
 from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aws_cdk import App, Stack
+from aws_cdk import Environment as CdkEnvironment
+from aws_cdk.assertions import Template
 
+from settings.environment import Environment as Settings
+from settings.policy_lengths import problems
+from stacks.access import PushRole
 from tests.permissions.account import Account, account_of, path_of
 from tests.permissions.environments import ACCOUNT, Environment
 from tests.templates import synthesize
@@ -19,7 +28,7 @@ KEY_POLICY, SECRET_POLICY = 32_768, 20_480
 def settings(teams: int, repositories: int, connections: int, teams_each: int) -> str:
     names = [f"team-of-a-long-name-{number:03}" for number in range(teams)]
     # This is the largest number of users that the settings accept.
-    users = [f"arn:aws:iam::{ACCOUNT}:user/firstname.lastname{number:02}" for number in range(26)]
+    users = [f"arn:aws:iam::{ACCOUNT}:user/firstname.lastname{number:02}" for number in range(33)]
     push = f"push.user_arns = {users}\npush.require_mfa = true"
     return "\n".join(
         [
@@ -65,6 +74,49 @@ def test_no_policy_is_too_long(size: tuple[int, int, int, int], tmp_path: Path) 
         assert length(account, [policy]) <= MANAGED, policy
     for resource, policy in account.resource_policies.items():
         assert length(account, [policy]) <= (KEY_POLICY if resource.endswith("/Key") else SECRET_POLICY), policy
+
+
+# For each way to push, the settings of the principal with a number. IAM Identity Center, GitHub and GitLab also share a
+# trust policy. The Region is in a partition with a long name.
+PRINCIPALS = {
+    "role_arns": "arn:aws-us-gov:iam::123456789012:role/ci/deployer-{n:02}",
+    "user_arns": "arn:aws-us-gov:iam::123456789012:user/firstname.lastname{n:02}",
+    "permission_sets": "Analyst{n:02}",
+    "github": {"repository": "acme/pipelines-{n:02}", "branch": "main", "owner_id": 1234567, "repository_id": 56789012},
+    "gitlab": {"project": "a/p{n:02}", "tag": "v*", "url": "https://git{n:02}.example.com", "audience": "git{n:02}"},
+}
+
+
+@pytest.mark.parametrize("ways", [*((way,) for way in PRINCIPALS), (*PRINCIPALS,)], ids=" and ".join)
+def test_the_trust_policy_with_the_most_principals_that_the_settings_accept_fits(
+    ways: tuple[str, ...],
+) -> None:
+    base = {
+        "name": "large",
+        "account": ACCOUNT,
+        "region": "us-gov-west-1",
+        "connections": {"docker_default": {"teams": ["one"]}},
+        "alerts": {"off_because": "a test"},
+    }
+
+    def environment(number: int) -> Settings:
+        push: dict[str, list[Any]] = {}
+        for n in range(number):
+            way = ways[n % len(ways)]
+            push.setdefault(way, []).append(json.loads(re.sub("{n:02}", f"{n:02}", json.dumps(PRINCIPALS[way]))))
+        return Settings.model_validate({**base, "teams": {"one": {"repositories": ["app"], "push": push}}})
+
+    most = next(n for n in count(1) if [*problems(environment(n + 1))])
+    app = App(context={"@aws-cdk/core:enablePartitionLiterals": True})
+    stack = Stack(app, "Stack", env=CdkEnvironment(account=ACCOUNT, region="us-gov-west-1"))
+    push = environment(most).teams["one"].push
+    PushRole(stack, "Role", team="one", role_name="push", role_path="/", push=push)
+    [role] = Template.from_stack(stack).find_resources("AWS::IAM::Role").values()
+    trust = json.dumps(role["Properties"]["AssumeRolePolicyDocument"], separators=(",", ":"))
+
+    print(f"{most} principals, {len(trust)} characters")
+    assert most > 4
+    assert len(trust) <= TRUST
 
 
 def length(account: Account, policies: Iterable[str]) -> int:

@@ -62,7 +62,7 @@ def test_a_resource_has_only_the_listed_properties(environment: Environment, tem
         for resource in template["Resources"].values():
             assert set(resource) <= RESOURCE
             names = {name for name in property_names(resource.get("Properties", {})) if name}
-            assert names <= PROPERTIES[resource["Type"]], path_of(resource)
+            assert names <= PROPERTIES[resource["Type"]] | {"Tags"}, path_of(resource)
             deletion = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
             assert deletion == DELETION.get(resource["Type"], (None, None)), path_of(resource)
 

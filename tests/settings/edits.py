@@ -45,6 +45,7 @@ REPOSITORIES = "teams.analytics.repositories"
 PUSH = "teams.analytics.push"
 SETS, ROLES, USERS = f"{PUSH}.permission_sets", f"{PUSH}.role_arns", f"{PUSH}.user_arns"
 MUST_MFA = f"{PUSH}.require_mfa"
+GITHUB, GITLAB = f"{PUSH}.github", f"{PUSH}.gitlab"
 DEFAULTS = "teams.analytics.repository_defaults"
 READERS, ORGANIZATION = "teams.analytics.pull_accounts", "teams.analytics.pull_organization"
 REASON = "teams.analytics.others_may_push_because"
@@ -58,6 +59,7 @@ GLASS = "break_glass_role_arns"
 LIMIT = "permissions_boundary_arn"
 DOCKER = "connections.docker_default"
 REFRESH = f"{DOCKER}.refresh_every_minutes"
+FINDINGS = "alerts.scan_findings"
 
 
 # Functions that return VALID with one change
@@ -127,6 +129,16 @@ def pushers(key: str, *names: str, mfa: str = "false") -> str:
     return push(f"{key.rpartition('.')[2]} = {[*names]}\nrequire_mfa = {mfa}")
 
 
+def github(text: str, repository: str = "acme/pipelines") -> str:
+    """Return VALID with one repository on GitHub that may push."""
+    return push(f'[[{GITHUB}]]\nrepository = "{repository}"\n{text}')
+
+
+def gitlab(text: str, project: str = "acme/data/pipelines") -> str:
+    """Return VALID with one project on GitLab that may push."""
+    return push(f'[[{GITLAB}]]\nproject = "{project}"\n{text}')
+
+
 def defaults(text: str) -> str:
     return end(f"[{DEFAULTS}]\n{text}")
 
@@ -173,8 +185,16 @@ def emails(*addresses: str) -> str:
     return alerts(f"emails = {[*addresses]}")
 
 
+def findings(severity: str) -> str:
+    return alerts(f'emails = ["ops@example.com"]\nscan_findings = "{severity}"')
+
+
 def topic(arn: str) -> str:
     return alerts(f'topic_arn = "{arn}"')
+
+
+def own_tags(*lines: str) -> str:
+    return end("\n".join(["[tags]", *lines]))
 
 
 def clean_up(text: str) -> str:

@@ -12,6 +12,9 @@ from tests.settings.edits import (
     DEFAULTS,
     DOCKER,
     DOCKER_TABLE,
+    FINDINGS,
+    GITHUB,
+    GITLAB,
     GLASS,
     IMAGES,
     LIFECYCLE,
@@ -55,6 +58,9 @@ from tests.settings.edits import (
     edited,
     emails,
     end,
+    findings,
+    github,
+    gitlab,
     large_template,
     lifecycle,
     long_family,
@@ -62,6 +68,7 @@ from tests.settings.edits import (
     misplaced,
     numbered,
     of_web,
+    own_tags,
     prefix,
     protected,
     push,
@@ -84,6 +91,7 @@ NAME_THE_SET = "name the permission set DataAnalyst in permission_sets"
 REGISTRY = "111111111111.dkr.ecr.eu-west-1.amazonaws.com"
 WEB = "analytics/web-scraper"
 ANY_ID = "connections.<id>"
+NOT_HERE = "is not a setting here"
 ABOVE = ("is not a setting here", "it belongs above the first table")
 
 
@@ -172,7 +180,7 @@ KEYS: list[Refusal] = [
         "has no repository",
         "or create_on_push = true",
     ),
-    ("no push", edited(PUSH_TABLE, ""), PUSH, "is missing", "permission_sets, role_arns or user_arns"),
+    ("no push", edited(PUSH_TABLE, ""), PUSH, "is missing", "user_arns, github or gitlab"),
     ("no connections", edited(DOCKER_TABLE, ""), "connections", "is missing", "a table [connections.docker_default]"),
     ("no teams of a connection", edited('teams = ["analytics"]', ""), f"{DOCKER}.teams", "is missing", "teams = ["),
     ("no tag", end(f'[{CLEAN}]\ntag_value = "worker"'), f"{CLEAN}.tag_key", "is missing", 'add tag_key = "role"'),
@@ -200,6 +208,22 @@ KEYS: list[Refusal] = [
     ("no principal that pushes", push("require_mfa = false"), PUSH, "names no principal", "add permission_sets"),
     ("MFA and no principal", push("require_mfa = true"), PUSH, "names no principal", "add permission_sets"),
     ("an empty list of principals", push("role_arns = []"), PUSH, "names no principal", "add permission_sets"),
+    (
+        "messages about findings to nobody",
+        alerts('off_because = "a sandbox"\nscan_findings = "high"'),
+        "alerts",
+        "scan_findings is 'high', but off_because turns all messages off",
+        "remove scan_findings, or write emails or topic_arn",
+    ),
+    ("no workflow", push("github = []"), PUSH, "names no principal", "github or gitlab"),
+    ("a branch in push", push(f"user_arns = ['{USER}']\nowner_id = 1"), f"{PUSH}.owner_id", NOT_HERE, f"[[{GITHUB}]]"),
+    ("no repository on GitHub", push(f'[[{GITHUB}]]\nbranch = "m"'), f"{GITHUB}.repository", "is missing", "add rep"),
+    ("an unknown key of GitHub", github('branch = "m"\nref = "m"'), f"{GITHUB}.ref", "not a setting", "repository, br"),
+    ("a whole repository", github(""), GITHUB, "has neither branch nor environment", "add one"),
+    ("a whole project", gitlab(""), GITLAB, "has neither branch nor tag", "add one"),
+    ("a branch and an environment", github('branch = "a"\nenvironment = "b"'), GITHUB, "has branch and env", "second"),
+    ("a branch and a tag", gitlab('branch = "a"\ntag = "b"'), GITLAB, "has branch and tag", "second table"),
+    ("one of two IDs", github('branch = "main"\nowner_id = 1'), GITHUB, "has one of owner_id and", "add the other"),
 ]
 """A setting is unknown or missing."""
 
@@ -220,7 +244,18 @@ TYPES: list[Refusal] = [
     ("a number in a list of strings", push("permission_sets = [7]"), SETS, "7 is not a string", "in quotes"),
     ("a list for a table", edited(TEAM_TABLE, "[[teams]]\n"), "teams", "a list is not a table", "under a [heading]"),
     ("a table for a list", push("[teams.analytics.push.user_arns]"), USERS, "a table is not a list", "in brackets"),
+    ("one table for a list of tables", push(f"[{GITHUB}]"), GITHUB, "a table is not a list of", f"[[{GITHUB}]]"),
+    (
+        "a string for an ID",
+        github('branch = "a"\nowner_id = "1"'),
+        f"{GITHUB}.owner_id",
+        "'1' is not a whole",
+        "without",
+    ),
     ("an unknown kind of key", top('secret_key = "own"'), "secret_key", "'own' is not a value", "'aws' or 'customer'"),
+    ("an unknown kind of scan", top('scan = "push"'), "scan", "'push' is not a value", "'repository', 'registry' or"),
+    ("an unknown severity", findings("medium"), FINDINGS, "'medium' is not a value", "'critical', 'high' or 'off'"),
+    ("a tag with a number", own_tags("cost = 42"), "tags.cost", "42 is not a string", "in quotes"),
 ]
 """A value has the wrong type."""
 
@@ -230,12 +265,97 @@ FORMS: list[Refusal] = [
     ("a Region with a typo", edited("eu-west-1", "eu-wst-1"), "region", "'eu-wst-1'", "did you mean eu-west-1?"),
     ("an Availability Zone", edited("eu-west-1", "eu-west-1a"), "region", "'eu-west-1a'", "did you mean eu-west-1?"),
     ("a Region in upper case", edited("eu-west-1", "EU-WEST-1"), "region", "'EU-WEST-1'", "did you mean eu-west-1?"),
+    *(
+        (
+            f"{repository} as a repository",
+            github('branch = "m"', repository),
+            f"{GITHUB}.repository",
+            "is not a",
+            "acme/",
+        )
+        for repository in (
+            "acme",
+            "acme/*",
+            "acme*/app",
+            "acme/a?p",
+            "https://github.com/acme/app",
+            "acme@1/app@2",
+            "a/b/c",
+        )
+    ),
+    *(
+        (
+            f"{project} as a project",
+            gitlab('branch = "main"', project),
+            f"{GITLAB}.project",
+            "is not the path",
+            "acme/data",
+        )
+        for project in ("acme", "acme/*", "acme/a?p", "acme/app:ref_type", "/acme/app", "acme/app/")
+    ),
+    *(
+        (
+            f"{branch} as a branch",
+            github(f'branch = "{branch}"'),
+            f"{GITHUB}.branch",
+            "is not a branch or tag",
+            "release/*",
+        )
+        for branch in ("*", "/*", "rel*/1", "release/**", "ma?n", "refs/heads/main", "${aws:username}", "")
+    ),
+    ("a pattern of tags for all", gitlab('tag = "*"'), f"{GITLAB}.tag", "'*' is not a branch or tag", "at the end"),
+    *(
+        (
+            f"{name!r} as an environment",
+            github(f'environment = "{name}"'),
+            f"{GITHUB}.environment",
+            "is not",
+            "wildcards",
+        )
+        for name in ("*", "prod*", "prod:eu", "")
+    ),
+    *(
+        (
+            f"{url} as a GitLab server",
+            gitlab(f'branch = "m"\nurl = "{url}"'),
+            f"{GITLAB}.url",
+            "is not the URL",
+            "a port",
+        )
+        for url in (
+            "gitlab.example.com",
+            "http://gitlab.example.com",
+            "https://git.example.com:8443",
+            "https://a.b/",
+            "*",
+        )
+    ),
+    (
+        "an audience with *",
+        gitlab('branch = "a"\naudience = "*"'),
+        f"{GITLAB}.audience",
+        "'*' is not the aud",
+        "the aud",
+    ),
     ("an unknown Region", edited("eu-west-1", "mars"), "region", "'mars' is not an AWS Region", "such as us-east-1"),
     ("a prefix that starts with a slash", prefix("/a"), "connections_prefix", "'/a'", "single slashes"),
     ("a prefix that ends with a slash", prefix("a/"), "connections_prefix", "'a/'", "single slashes"),
     ("a prefix with two slashes", prefix("a//b"), "connections_prefix", "'a//b'", "single slashes"),
     ("a prefix with a space", prefix("a b"), "connections_prefix", "'a b'", "letters, digits"),
     ("an empty prefix", prefix(""), "connections_prefix", "''", "letters, digits"),
+    *(
+        (f"the tag {key}", own_tags(f'"{key}" = "x"'), f"tags.{key}", f"'{key}' is the tag", "use another key")
+        for key in ("team", "Team", "TEAM")
+    ),
+    *(
+        (f"the reserved tag {key}", own_tags(f'"{key}" = "x"'), f"tags.'{key}'", f"'{key}' is not", "start with aws:")
+        for key in ("aws:cost", "AWS:cost")
+    ),
+    ("a tag with an empty key", own_tags('"" = "x"'), "tags.''", "'' is not the key of a tag", "1 to 128 letters"),
+    ("a tag's key of 129 characters", own_tags(f'{"k" * 129} = ""'), f"tags.{'k' * 129}", "is not the key", "to 128"),
+    ("a tag's key with another character", own_tags('"a&b" = ""'), "tags.'a&b'", "'a&b' is not the key", "_.:/=+@-"),
+    ("a tag's value of 257 characters", own_tags(f'k = "{"v" * 257}"'), "tags.k", "is not the value", "at most 256"),
+    ("a tag's value with a comma", own_tags('k = "a,b"'), "tags.k", "'a,b' is not the value of a tag", "_.:/=+@-"),
     ("a team in upper case", teams("Risk"), "teams.Risk", "'Risk' is not the name of a team", "lower-case"),
     ("a team with two hyphens", teams("a--b"), "teams.a--b", "'a--b'", "single hyphens"),
     ("a team that ends with a hyphen", teams("a-"), "teams.a-", "'a-'", "single hyphens"),
@@ -398,6 +518,7 @@ FORMS: list[Refusal] = [
 """A string has the wrong form."""
 
 LIMITS: list[Refusal] = [
+    ("50 tags", own_tags(*(f'{key} = ""' for key in numbered("k", 50))), "tags", "has 50 entries", "keep at most 49"),
     ("9 minutes", refresh(9), REFRESH, "9 is out of range", "from 10 to 180"),
     ("181 minutes", refresh(181), REFRESH, "181 is out of range", "from 10 to 180"),
     ("49 protected patterns", protected(*numbered("v", 49)), f"{LIFECYCLE}.protected_tags", "has 49", "at most 48"),
@@ -440,6 +561,14 @@ LIMITS: list[Refusal] = [
         "512 does not go",
         "61440 in steps of 4096",
     ),
+    (
+        "MFA for workflows without users",
+        github('branch = "main"').replace(f"[[{GITHUB}]]", f"require_mfa = true\n[[{GITHUB}]]"),
+        PUSH,
+        "has require_mfa and no user_arns",
+        "remove require_mfa",
+    ),
+    ("an ID of zero", github('branch = "a"\nowner_id = 0\nrepository_id = 1'), f"{GITHUB}.owner_id", "0 is", "from 1"),
     ("MFA for roles", pushers(ROLES, ROLE, mfa="true"), MUST_MFA, "lock out permission_sets", "users only"),
     ("MFA for permission sets", pushers(SETS, "a", mfa="true"), MUST_MFA, "and role_arns", "IAM Identity Center"),
 ]
@@ -503,10 +632,17 @@ TOGETHER: list[Refusal] = [
     ),
     (
         "too many principals for a trust policy",
-        push(f"role_arns = {[f'{ROLE}-{n:03}' for n in range(40)]}"),
+        push(f"role_arns = {[f'{ROLE}-{n:03}' for n in range(60)]}"),
         PUSH,
         "names too many principals for one trust policy",
         "name one role",
+    ),
+    (
+        "too many workflows for a trust policy",
+        push("".join(f'[[{GITHUB}]]\nrepository = "acme/pipelines-{n}"\nbranch = "main"\n' for n in range(40))),
+        PUSH,
+        "names too many principals for one trust policy",
+        "fewer workflows",
     ),
     ("too many tasks for a policy", many_tasks(), "ecs.tasks", "need a longer policy for the workers", "remove some"),
     ("a secret's name of 513 characters", prefix("p" * 498), DOCKER, "is longer than 512", "shorten the conn"),
@@ -680,6 +816,20 @@ TOGETHER: list[Refusal] = [
         "secret_key",
         "'customer' is not tested in cn-north-1",
         "write 'aws'",
+    ),
+    (
+        "messages about findings without scans",
+        f'scan = "off"\n{findings("critical")}',
+        FINDINGS,
+        "'critical' sends no message, because scan is 'off'",
+        "remove scan_findings, or change scan",
+    ),
+    (
+        "two tags that are equal for IAM",
+        own_tags('cost = "1"', 'Cost = "2"'),
+        "tags",
+        "'cost' and 'Cost' are the same key for IAM",
+        "keep one",
     ),
 ]
 """Settings that the loader refuses and the JSON schema may accept. In most files two settings contradict each other."""

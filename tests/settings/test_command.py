@@ -20,6 +20,9 @@ from tests.settings.edits import (
     beside,
     defaults,
     edited,
+    findings,
+    github,
+    gitlab,
     lifecycle,
     numbered,
     pushers,
@@ -104,6 +107,8 @@ def test_the_summary_shows_alerts_clean_up_and_tasks() -> None:
     text = in_full(EXAMPLES["prod"])
 
     assert rows(text, "e-mail") == ["data-platform@example.com"]
+    assert rows(text, "also if") == ["a scan finds a critical vulnerability"]
+    assert rows(text, "scanning") == ["of each image when it is pushed"]
     assert rows(text, "instances") == ["with the tag role=airflow-worker"]
     assert rows(text, "when") == ["cron(0 3 ? * * *), in UTC"]
     assert "  task prod-risk-reports-daily" in text
@@ -114,9 +119,18 @@ def test_the_summary_shows_which_features_are_off() -> None:
     text = in_full(EXAMPLES["dev"])
 
     assert rows(text, "nobody") == ["a sandbox, nobody is on call"]
+    assert rows(text, "also if") == ["nothing else"]
     assert rows(text, "emergency") == ["nobody"]
     assert rows(text, "workers") == ["a role that the deployment creates, with an instance profile"]
     assert text.endswith("Clean-up of the workers' instances\n    none\n\nTasks on Fargate\n    none")
+
+
+def test_the_summary_shows_severities_scanning_and_tags(tmp_path: Path) -> None:
+    text = summary(tmp_path, f'scan = "registry"\n{findings("high")}[tags]\ncost-centre = "42"\nstage = ""\n')
+
+    assert rows(text, "also if") == ["a scan finds a critical or high vulnerability"]
+    assert rows(text, "scanning") == ["as the account configures it for the registry"]
+    assert rows(text, "tags") == ["cost-centre=42, stage="]
 
 
 def test_the_summary_shows_that_workers_can_pull_without_a_login(tmp_path: Path) -> None:
@@ -132,6 +146,14 @@ def test_principals_and_topics_of_another_account_are_marked(tmp_path: Path) -> 
     assert rows(summary(tmp_path, topic(TOPIC)), "topic") == [TOPIC]
     away = TOPIC.replace("1111", "2222")
     assert rows(summary(tmp_path, topic(away)), "topic") == [f"{away} of ANOTHER\nACCOUNT, 222222222222"]
+
+
+def test_workflows_are_shown_with_their_subject(tmp_path: Path) -> None:
+    text = summary(tmp_path, github('branch = "main"\nowner_id = 12\nrepository_id = 34'))
+    assert rows(text, "assumed by") == ["GitHub repo:acme@12/pipelines@34:ref:refs/heads/main"]
+
+    text = summary(tmp_path, gitlab('tag = "v*"\nurl = "https://git.example.com"', project="a/b"))
+    assert rows(text, "assumed by") == ["GitLab of git.example.com\nproject_path:a/b:ref_type:tag:ref:v*"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

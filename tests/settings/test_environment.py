@@ -5,7 +5,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from settings.environment import Environment, Lifecycle, Team
+from settings.environment import Environment, Lifecycle, Push, Team
 
 SETTINGS: dict[str, Any] = {
     "name": "dev",
@@ -40,7 +40,8 @@ def test_settings_that_are_left_out_have_the_documented_default() -> None:
     assert dev.workers.clean_up.schedule == "cron(0 3 ? * * *)"
     assert dev.workers.clean_up.containers_older_than_hours == 24
     assert dev.workers.clean_up.images_older_than_hours == 168
-    assert dev.alerts.runbook == "docs/runbook.md"
+    assert (dev.alerts.runbook, dev.alerts.scan_findings) == ("docs/runbook.md", "critical")
+    assert (dev.scan, dev.tags) == ("repository", {})
 
 
 def test_the_lifecycle_of_a_repository_replaces_the_lifecycle_of_its_team_as_a_whole() -> None:
@@ -75,9 +76,48 @@ def test_names_on_aws_are_built_from_the_settings() -> None:
     assert dev.ecs_family("risk/reports.daily") == "dev-risk-reports-daily"
 
 
+MAIN = {"repository": "acme/pipelines", "branch": "main"}
+
+
+@pytest.mark.parametrize(
+    ("workflow", "subject"),
+    [
+        ({"github": [MAIN]}, "repo:acme/pipelines:ref:refs/heads/main"),
+        ({"github": [MAIN | {"owner_id": 12, "repository_id": 34}]}, "repo:acme@12/pipelines@34:ref:refs/heads/main"),
+        (
+            {"github": [{"repository": "acme/pipelines", "environment": "production"}]},
+            "repo:acme/pipelines:environment:production",
+        ),
+        ({"gitlab": [{"project": "a/b/c", "branch": "main"}]}, "project_path:a/b/c:ref_type:branch:ref:main"),
+        ({"gitlab": [{"project": "a/b/c", "tag": "v*"}]}, "project_path:a/b/c:ref_type:tag:ref:v*"),
+    ],
+)
+def test_a_workflow_has_the_subject_that_its_ci_system_documents(workflow: dict[str, Any], subject: str) -> None:
+    [found] = Push.model_validate(workflow).workflows
+
+    assert found.subject == subject
+
+
 @pytest.mark.parametrize(("region", "domain"), [("eu-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")])
 def test_the_registry_host_has_the_domain_of_the_region(region: str, domain: str) -> None:
     assert environment(region=region).registry_host == f"111111111111.dkr.ecr.{region}.{domain}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "severities"),
+    [
+        ({}, ("CRITICAL",)),
+        ({"alerts": {"emails": ["ops@example.com"], "scan_findings": "high"}}, ("CRITICAL", "HIGH")),
+        ({"alerts": {"emails": ["ops@example.com"], "scan_findings": "off"}}, ()),
+        ({"alerts": {"off_because": "a test"}}, ()),
+        ({"scan": "registry"}, ("CRITICAL",)),
+        ({"scan": "off"}, ()),
+    ],
+)
+def test_findings_are_reported_only_if_there_are_scans_and_alerts(
+    settings: dict[str, Any], severities: tuple[str, ...]
+) -> None:
+    assert environment(**settings).reported_severities == severities
 
 
 def test_settings_do_not_change_after_they_are_read() -> None:

@@ -9,6 +9,7 @@ from settings.warnings import warnings_about
 from tests.settings.edits import (
     AWAY,
     DEFAULTS,
+    GITHUB,
     IMAGES,
     LIFECYCLE,
     ORGANIZATION,
@@ -23,6 +24,7 @@ from tests.settings.edits import (
     beside,
     clean_up,
     defaults,
+    github,
     lifecycle,
     prefix,
     protected,
@@ -135,6 +137,15 @@ def test_protected_tags_without_effect_get_a_warning(tmp_path: Path) -> None:
 def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:
     assert warnings(tmp_path, dev=VALID) == []
     assert warnings_about(load_environments(ROOT / "examples")) == []
+
+
+def test_a_repository_on_github_without_ids_gets_a_warning(tmp_path: Path) -> None:
+    (line,) = warnings(tmp_path, dev=github('branch = "main"'))
+
+    what = f"dev.toml: {GITHUB}: warning: only the name identifies 'acme/pipelines', and another person can get a name"
+    assert line.startswith(what)
+    assert "add owner_id and repository_id" in line
+    assert warnings(tmp_path, dev=github('branch = "main"\nowner_id = 12\nrepository_id = 34')) == []
 
 
 def test_clean_ups_of_two_environments_on_the_same_instances_get_a_warning(tmp_path: Path) -> None:

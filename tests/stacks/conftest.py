@@ -6,7 +6,7 @@ import pytest
 
 from tests.templates import Template, Templates, synthesize
 
-# The environment `rich` uses most settings. The environment `plain` sets only the settings that have no default.
+# The environment `rich` uses most settings. The environment `plain` sets few settings.
 RICH = """
 account = "444455556666"
 region = "eu-west-1"
@@ -50,6 +50,24 @@ region = "eu-west-1"
 [teams.analytics]
 repositories = ["web-scraper"]
 push.user_arns = ["arn:aws:iam::111111111111:user/ana"]
+[[teams.analytics.push.github]]
+repository = "acme/pipelines"
+branch = "main"
+owner_id = 12
+repository_id = 34
+[[teams.analytics.push.github]]
+repository = "acme/pipelines"
+environment = "production"
+owner_id = 12
+repository_id = 34
+[[teams.analytics.push.github]]
+repository = "acme/pipelines"
+branch = "release/*"
+[[teams.analytics.push.gitlab]]
+project = "acme/data/pipelines"
+tag = "v1"
+url = "https://git.example.com/ci"
+audience = "https://git.example.com"
 [connections.docker_default]
 teams = ["analytics"]
 [alerts]

@@ -1,7 +1,15 @@
 """The push roles: the principals that may assume a role, and the repositories to which a role may push."""
 
+import json
 from typing import Any
 
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import Environment as CdkEnvironment
+from aws_cdk.assertions import Template
+
+from settings.environment import Push
+from stacks.access import PushRole
 from tests.stacks.conftest import actions, of_type, statements
 from tests.templates import Templates
 
@@ -69,12 +77,68 @@ def test_named_roles_and_permission_sets_may_assume_a_push_role(templates: Templ
             ]
         }
     }
-    assert {statement["Action"] for statement in trust["Statement"]} == {"sts:AssumeRole"}
+
+
+def test_principals_that_assume_a_push_role_may_pass_session_tags_but_no_source_identity(templates: Templates) -> None:
+    for name in ("rich-Access", "plain-Access"):
+        for role in push_roles(templates[name]).values():
+            for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+                if "Federated" not in statement["Principal"]:
+                    assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+
+
+def test_no_permission_of_a_push_role_depends_on_the_tags_of_the_session(templates: Templates) -> None:
+    for role in push_roles(templates["rich-Access"]).values():
+        assert "PrincipalTag" not in json.dumps(role)
+
+
+def test_a_workflow_may_assume_a_push_role_with_exactly_its_audience_and_subject(templates: Templates) -> None:
+    trust = push_roles(templates["plain-Access"])["plain-ecr-push-analytics"]["AssumeRolePolicyDocument"]
+    _, github, github_patterns, gitlab = trust["Statement"]
+    issuer = "token.actions.githubusercontent.com"
+
+    assert {each["Action"] for each in (github, github_patterns, gitlab)} == {"sts:AssumeRoleWithWebIdentity"}
+    assert github["Principal"] == {"Federated": f"arn:aws:iam::111111111111:oidc-provider/{issuer}"}
+    assert github["Condition"] == {
+        "StringEquals": {
+            f"{issuer}:aud": "sts.amazonaws.com",
+            f"{issuer}:sub": [
+                "repo:acme@12/pipelines@34:ref:refs/heads/main",
+                "repo:acme@12/pipelines@34:environment:production",
+            ],
+        }
+    }
+    # A subject with a wildcard has a statement of its own, so that no other subject is compared as a pattern.
+    assert github_patterns["Condition"] == {
+        "StringEquals": {f"{issuer}:aud": "sts.amazonaws.com"},
+        "StringLike": {f"{issuer}:sub": ["repo:acme/pipelines:ref:refs/heads/release/*"]},
+    }
+    assert gitlab["Principal"] == {"Federated": "arn:aws:iam::111111111111:oidc-provider/git.example.com/ci"}
+    assert gitlab["Condition"] == {
+        "StringEquals": {
+            "git.example.com/ci:aud": "https://git.example.com",
+            "git.example.com/ci:sub": ["project_path:acme/data/pipelines:ref_type:tag:ref:v1"],
+        }
+    }
+
+
+@pytest.mark.parametrize(("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")])
+def test_the_provider_is_in_the_partition_of_the_region(region: str, partition: str) -> None:
+    push = Push.model_validate({"github": [{"repository": "acme/pipelines", "branch": "main"}]})
+    app = App(context={"@aws-cdk/core:enablePartitionLiterals": True})  # as in cdk.json
+    stack = Stack(app, "Stack", env=CdkEnvironment(account="111111111111", region=region))
+    PushRole(stack, "Role", team="analytics", role_name="push", role_path="/", push=push)
+
+    [role] = Template.from_stack(stack).to_json()["Resources"].values()
+    [statement] = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+
+    provider = f"arn:{partition}:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"
+    assert statement["Principal"] == {"Federated": provider}
 
 
 def test_users_need_mfa_to_assume_a_push_role_if_the_settings_require_it(templates: Templates) -> None:
     [with_mfa] = push_roles(templates["rich-Access"])["rich-ecr-push-risk"]["AssumeRolePolicyDocument"]["Statement"]
-    [without] = push_roles(templates["plain-Access"])["plain-ecr-push-analytics"]["AssumeRolePolicyDocument"][
+    without, *_ = push_roles(templates["plain-Access"])["plain-ecr-push-analytics"]["AssumeRolePolicyDocument"][
         "Statement"
     ]
 

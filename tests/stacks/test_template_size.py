@@ -6,12 +6,19 @@ from pathlib import Path
 import pytest
 
 from settings.files import load_environments
-from settings.template_size import TEMPLATE_QUOTA, registry_template_bytes
+from settings.template_size import (
+    TEMPLATE_QUOTA,
+    access_template_bytes,
+    docker_login_template_bytes,
+    ecs_tasks_template_bytes,
+    registry_template_bytes,
+)
 from tests.stacks.conftest import PLAIN, RICH
 from tests.templates import Templates, synthesize
 
 BREAK_GLASS = 'break_glass_role_arns = ["arn:aws:iam::111111111111:role/BreakGlass"]'
 READERS = 'pull_accounts = ["222222222222", "333333333333"]\npull_organization = "o-abcd123456"'
+TAGS = "\n".join(f'tags."{key} von Müller" = "{key * 50}"' for key in "abcde")
 LIFECYCLE = 'lifecycle = {protected_tags = ["release-*", "v*"], keep_images = 50, expire_untagged_after_days = 30}'
 MUTABLE = 'repository_defaults.mutable_tags = ["latest", "release-*"]'
 
@@ -43,11 +50,12 @@ def test_the_estimate_fits_small_templates(templates: Templates, tmp_path: Path)
     [
         large(490),
         large(490, top=BREAK_GLASS),
-        large(260, top=BREAK_GLASS, team=f"{READERS}\n{MUTABLE}\n{LIFECYCLE}"),
+        large(250, top=BREAK_GLASS, team=f"{READERS}\n{MUTABLE}\n{LIFECYCLE}"),
         large(490, team='others_may_push_because = "a test"'),
+        large(350, top=f"{BREAK_GLASS}\n{TAGS}"),
         large(300, top=BREAK_GLASS, team=MUTABLE, name="long__name/of.a-repository-" * 8),
     ],
-    ids=["defaults", "break glass", "everything", "no denials", "long names"],
+    ids=["defaults", "break glass", "everything", "no denials", "tags", "long names"],
 )
 def test_the_estimate_fits_templates_with_as_many_repositories_as_are_accepted(settings: str, tmp_path: Path) -> None:
     (tmp_path / "full.toml").write_text(settings)
@@ -60,3 +68,51 @@ def test_the_estimate_fits_templates_with_as_many_repositories_as_are_accepted(s
     assert size <= TEMPLATE_QUOTA
     assert size <= registry_template_bytes(environment) <= 1.1 * size
     assert len(json.loads(file.read_text())["Resources"]) <= 500
+
+
+def many(connections: int, teams: int, *, of_each: int, top: str = "", name: str = "docker") -> str:
+    """Return settings with connections, and with teams that have long names."""
+    names = [f"{'t' * 45}-{number}" for number in range(teams)]
+    tables = "".join(
+        f'[teams.{each}]\nrepositories = ["r"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+        for each in names
+    )
+    logins = "".join(f"[connections.{name}_{number}]\nteams = {names[:of_each]}\n" for number in range(connections))
+    head = f'account = "111111111111"\nregion = "eu-west-1"\nsecret_key = "customer"\n{top}\n'
+    return f"{head}alerts.emails = {[f'{number}@example.com' for number in range(10)]}\n{tables}{logins}"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        many(35, 200, of_each=17),
+        many(35, 20, of_each=1, top=f"{BREAK_GLASS}\n{TAGS}"),
+        many(5, 200, of_each=17, top=TAGS),
+        many(25, 5, of_each=5, name=f"docker_{'x' * 60}"),
+    ],
+    ids=["the limits", "tags", "tags of many teams", "long names"],
+)
+def test_the_estimates_fit_templates_with_many_connections_teams_and_tags(settings: str, tmp_path: Path) -> None:
+    (tmp_path / "full.toml").write_text(settings)
+
+    synthesize(tmp_path, tmp_path / "cdk.out")
+
+    [environment] = load_environments(tmp_path)
+    estimates = {
+        "DockerLogin": docker_login_template_bytes(environment),
+        "Access": access_template_bytes(environment),
+    }
+    for stack, estimate in estimates.items():
+        [file] = (tmp_path / "cdk.out").glob(f"assembly-full/full{stack}*.template.json")
+        size = file.stat().st_size
+        assert size <= min(estimate, TEMPLATE_QUOTA), stack
+        assert estimate <= 1.2 * size or estimate < TEMPLATE_QUOTA / 2, stack
+        assert len(json.loads(file.read_text())["Resources"]) <= 500
+
+
+def test_the_estimate_fits_tasks_on_fargate(templates: Templates, tmp_path: Path) -> None:
+    (tmp_path / "rich.toml").write_text(RICH)
+
+    [environment] = load_environments(tmp_path)
+    template = json.dumps(templates["rich-EcsTasks"], indent=1)
+    assert len(template) <= ecs_tasks_template_bytes(environment) <= 2.5 * len(template)

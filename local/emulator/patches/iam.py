@@ -25,13 +25,15 @@ The patch:
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id
 from ministack.services import iam
 from ministack.services.cloudformation import provisioners
+
+from local.emulator.patches import oidc_providers
 
 MANAGED_POLICIES_PER_ROLE = 10
 
@@ -67,18 +69,21 @@ def trust_policy_error(document: Any) -> str | None:
     error: str | None = _trust_policy_error(document)
     if error:
         return error
-    for arn in _aws_principals(document):
-        if not _may_exist(arn):
-            return f'Invalid principal in policy: "AWS":"{arn}"'
-    return None
-
-
-def _aws_principals(document: Any) -> Iterator[str]:
     try:
         policy = json.loads(document) if isinstance(document, str) else document
     except ValueError:
-        return  # MiniStack accepts a document that is not JSON.
-    for statement in _list((policy or {}).get("Statement")):
+        return None  # MiniStack accepts a document that is not JSON.
+    statements = _list((policy or {}).get("Statement"))
+    for arn in _aws_principals(statements):
+        if not _may_exist(arn):
+            return f'Invalid principal in policy: "AWS":"{arn}"'
+    if provider := oidc_providers.without_a_subject(statements):
+        return f"The trust policy must compare the subject of ID tokens of {provider}"
+    return None
+
+
+def _aws_principals(statements: Iterable[Any]) -> Iterator[str]:
+    for statement in statements:
         principal = statement.get("Principal")
         if isinstance(principal, dict):
             yield from _list(principal.get("AWS"))

@@ -18,6 +18,7 @@ import pytest
 
 from local.embedded_aws import ACCOUNT, REGION
 from tests.local.emulator.patches.support import LATEST_EXCLUDED, LATEST_EXCLUDED_IN_A_TEMPLATE, eventually
+from tests.local.id_tokens import GITHUB, id_token
 
 LINES = """
 import logging
@@ -59,13 +60,14 @@ def ministack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         lambda_svc,
         scheduler,
         secretsmanager,
+        sns,
         sqs,
         sts,
         tagging,
     )
 
     yield ministack
-    for service in (cloudwatch, ecr, iam, kms, scheduler, secretsmanager, sqs, sts):
+    for service in (cloudwatch, ecr, iam, kms, scheduler, secretsmanager, sns, sqs, sts):
         service.reset()
 
 
@@ -156,6 +158,8 @@ def handlers() -> Any:
         ("referrers", "app", ["_is_ecr_registry_path"]),
         ("referrers", "services.ecr", ["_parse_v2_path", "_ensure_repo_exists", "_images", "_registry_ok"]),
         ("repository_policies", "services.ecr", ["_set_repository_policy", "_repo_policies", "_repo_arn"]),
+        ("oidc_providers", "services.iam", ["_oidc_providers", "_create_oidc_provider", "_IAM_HANDLERS", "_p", "_xml"]),
+        ("oidc_providers", "services.sts", ["_web_identity_trust_denied", "_web_identity_principal", "_error"]),
         ("registry", "services.tagging", ["_RESOURCE_TAG_COLLECTORS", "_collect_ecr"]),
         (
             "../authorization",
@@ -172,6 +176,9 @@ def handlers() -> Any:
         ),
         ("lambda_runtime", "core.lambda_runtime", ["_worker_class_for"]),
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
+        ("eventbridge", "services.eventbridge", ["_invoke_target", "_put_events"]),
+        ("eventbridge", "services.sns", ["_topics"]),
+        ("eventbridge", "core.iam_evaluator", ["EvalContext", "evaluate_resource_policy"]),
         (
             "lambda_concurrency",
             "services.lambda_svc",
@@ -472,6 +479,34 @@ def test_upstream_still_accepts_a_principal_that_does_not_exist(ministack: Any) 
     assert status == 200
 
 
+@needs_patch("oidc_providers")
+def test_upstream_still_accepts_an_id_token_without_a_provider(ministack: Any) -> None:
+    account = ministack.core.responses.get_account_id()
+    trust = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": f"arn:aws:iam::{account}:oidc-provider/{GITHUB}"},
+    }
+    request = {"RoleName": "trusting", "AssumeRolePolicyDocument": json.dumps({"Statement": trust})}
+    assert ministack.services.iam._create_role(request)[0] == 200
+
+    role, token = f"arn:aws:iam::{account}:role/trusting", {"WebIdentityToken": [id_token("anything")]}
+    assert ministack.services.sts._web_identity_trust_denied(role, token, False) is None
+
+
+@needs_patch("oidc_providers")
+def test_upstream_still_cannot_add_a_client_id(ministack: Any) -> None:
+    assert "AddClientIDToOpenIDConnectProvider" not in ministack.services.iam._IAM_HANDLERS
+
+
+@needs_patch("oidc_providers")
+def test_upstream_still_returns_the_url_of_a_provider_with_its_scheme(ministack: Any) -> None:
+    iam = ministack.services.iam
+    iam._create_oidc_provider({"Url": f"https://{GITHUB}"})
+    [provider] = iam._oidc_providers.values()
+    assert provider["Url"] == f"https://{GITHUB}"
+
+
 @needs_patch("iam")
 def test_upstream_still_attaches_an_eleventh_managed_policy(ministack: Any) -> None:
     iam = ministack.services.iam
@@ -753,6 +788,22 @@ def test_upstream_still_does_not_count_messages(ministack: Any) -> None:
     created = ministack.services.sqs._act_create_queue({"QueueName": "queue"}, "")
     ministack.services.sqs._act_send_message({"QueueUrl": created["QueueUrl"], "MessageBody": "hello"}, "")
     assert not [key for key in ministack.services.cloudwatch._metrics if key[0] == "AWS/SQS"]
+
+
+@needs_patch("eventbridge")
+def test_upstream_still_lets_a_rule_publish_to_a_topic_without_a_permission(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sns = ministack.services.sns
+    monkeypatch.setattr("ministack.app.AUTH", True)
+    sns._create_topic({"Name": "topic", "Attributes.entry.1.key": "Policy", "Attributes.entry.1.value": "{}"})
+    [topic] = sns._topics
+    published: list[str] = []
+    monkeypatch.setattr(sns, "publish_internal", lambda arn, *_: published.append(arn))
+    rule = {"Name": "rule", "Arn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/rule"}
+    event = {"EventId": "1", "Source": "tests", "DetailType": "Test", "Detail": "{}", "Time": 0, "Resources": []}
+    ministack.services.eventbridge._invoke_target({"Arn": topic, "Id": "Topic"}, event, rule)
+    assert published == [topic]
 
 
 @needs_patch("stack_conditions")
