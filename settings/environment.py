@@ -444,6 +444,7 @@ class Team(Table):
     """The ID of an organization in AWS Organizations.
     All other accounts of the organization may pull the team's images, as with `pull_accounts`.
     """
+
     repository: dict[str, RepositoryOverrides] = {}
     """Settings of single repositories. The key of each table is a name in `repositories`."""
 

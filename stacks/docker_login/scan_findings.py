@@ -34,6 +34,7 @@ class ScanFindings(Construct):
         topic: sns.ITopic,
         severities: Sequence[str],
         teams: Sequence[str],
+        existing_repositories: Sequence[str],
         environment_name: str,
         runbook: str,
         role_path: str,
@@ -45,16 +46,15 @@ class ScanFindings(Construct):
             topic: The topic that the rules publish to.
             severities: A scan sends a message if it finds a vulnerability of one of these severities, such as `HIGH`.
             teams: The teams whose repositories are watched.
+            existing_repositories: The full names of other repositories that are watched.
             environment_name: The name of the environment, for the message.
             runbook: The URL or path of the runbook. The message links to its heading.
             role_path: The path of the role that publishes to a topic of another account.
         """
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
-        repositories = [
-            {"prefix": stack.format_arn(service="ecr", resource="repository", resource_name=f"{team}/")}
-            for team in teams
-        ]
+        repositories: list[Any] = [{"prefix": _repository_arn(stack, f"{team}/")} for team in teams]
+        repositories += [_repository_arn(stack, name) for name in existing_repositories]
         role = None
         if topic.env.account != stack.account:
             role = _publisher(self, topic, role_path)
@@ -87,6 +87,10 @@ class ScanFindings(Construct):
                 conditions={"ArnEquals": {"aws:SourceArn": [rule.attr_arn for rule in rules]}},
             )
         )
+
+
+def _repository_arn(stack: Stack, name: str) -> str:
+    return stack.format_arn(service="ecr", resource="repository", resource_name=name)
 
 
 def _publisher(scope: Construct, topic: sns.ITopic, path: str) -> iam.Role:

@@ -117,6 +117,7 @@ class DockerLoginStack(Stack):
                     topic=alarms.topic,
                     severities=environment.reported_severities,
                     teams=list(environment.teams),
+                    existing_repositories=environment.existing_repositories(environment.teams),
                     environment_name=environment.name,
                     runbook=environment.alerts.runbook,
                     role_path=environment.role_path,

@@ -15,11 +15,14 @@ import sys
 import time
 from pathlib import Path
 
-from tests.e2e import INSIDE
+from tests.e2e import INSIDE, debian
 from tools import ROOT
 
 NAMESPACES = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
-TOOLS = ("unshare", "tini", "ip", "mount", "dockerd", "docker", "busybox", "docker-credential-ecr-login", "psql")
+TOOLS = (
+    *("unshare", "tini", "ip", "mount", "dockerd", "docker", "busybox", "docker-credential-ecr-login", "psql"),
+    *("apt-get", "dpkg-deb"),  # They unpack the clients of other Debian releases.
+)
 TESTS = [sys.executable, "-m", "pytest", "-q", "--rootdir", ".", "tests/e2e"]
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -32,6 +35,7 @@ def main() -> None:
     reason = why_it_cannot_run()
     if reason is None:
         subprocess.run(["python3", "-m", "tools.set_up", "e2e"], cwd=ROOT, check=True)  # noqa: S607
+        debian.install()
         sys.exit(run_inside(options))
     if "--must-run" in sys.argv:
         sys.exit(f"The end-to-end tests cannot run here: {reason}")

@@ -5,6 +5,7 @@ The engines trust the CA (certificate authority) of the AWS emulator.
 
 import asyncio
 import base64
+import json
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
-from tests.e2e import INSIDE
+from tests.e2e import INSIDE, debian
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 ECR_API = f"api.ecr.{REGION}.amazonaws.com"  # The credential helper has no setting for another endpoint.
@@ -79,20 +80,34 @@ def docker_host(name: str) -> str:
 
 
 class Engine:
-    """A docker engine that does not change the network. Containers have no network, and it writes no firewall rules."""
+    """A docker engine that does not change the network. Containers have no network, and it writes no firewall rules.
 
-    def __init__(self, scratch: Path, name: str) -> None:
+    Args:
+        scratch: the folder of the log.
+        name: the name of the engine's socket and folders.
+        release: the Debian release of an unpacked engine, which uses the containerd image store. None: the machine's
+            engine, with the classic image store.
+    """
+
+    def __init__(self, scratch: Path, name: str, release: str | None = None) -> None:
         self.host = docker_host(name)
         self._config = Path(f"/run/docker-{name}-config")
         self._log = scratch / f"dockerd-{name}.log"
+        self._environment = dict(os.environ)
+        settings = Path(f"/run/docker-{name}.json")
+        settings.write_text(json.dumps({"features": {"containerd-snapshotter": release is not None}}))
+        if release:
+            self._environment["PATH"] = f"{debian.path(release)}:{os.environ['PATH']}"
+        dockerd = str(debian.programs(release) / "usr" / "sbin" / "dockerd") if release else "dockerd"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["dockerd", f"--host={self.host}", f"--cgroup-parent=/{os.environ[INSIDE]}"]
+                [dockerd, f"--config-file={settings}", f"--host={self.host}", f"--cgroup-parent=/{os.environ[INSIDE]}"]
                 + [f"--{place}=/run/docker-{name}.{place}" for place in ("data-root", "exec-root", "pidfile")]
                 + ["--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                env=self._environment,
             )
         eventually(self._answers, ENGINE_SECONDS)
 
@@ -133,6 +148,7 @@ class Engine:
         __tracebackhide__ = True  # Standard input may be a password, which the traceback would show.
         done = subprocess.run(
             ["docker", "--host", self.host, "--config", str(self._config), *arguments],  # noqa: S607
+            env=self._environment,
             input=stdin,
             capture_output=True,
         )

@@ -24,6 +24,7 @@ DAY = "2026-01-02"  # A day without a run. If the day had a run, Airflow 2 would
 # The prefix of secrets with a wrong value. A test makes Airflow read secrets below this prefix instead of
 # `airflow/connections`, so that no test has to change the real secret.
 FAULTS = "airflow/faults"
+MUTABLE_TAGS = '["latest", "cache-*", "sha256-*"]'  # build caches and signatures have tags that move
 MORE_SETTINGS = """
 [workers.clean_up]
 tag_key = "role"
@@ -152,11 +153,12 @@ def _dags(folder: Path) -> Path:
 
 
 def _environments(folder: Path) -> Path:
-    """Write the settings of `local` with three optional parts: direct pulls, the clean-up and a Fargate task."""
+    """Write the settings of `local` with optional parts: direct pulls, more mutable tags, the clean-up, Fargate."""
     folder.mkdir()
     settings = (ENVIRONMENTS / "local.toml").read_text()
-    pulling = settings.replace("[workers]\n", "[workers]\npull_directly = true\n")
-    (folder / "local.toml").write_text(pulling + MORE_SETTINGS)
+    settings = settings.replace("[workers]\n", "[workers]\npull_directly = true\n")
+    settings = settings.replace('mutable_tags = ["latest"]', f"mutable_tags = {MUTABLE_TAGS}")
+    (folder / "local.toml").write_text(settings + MORE_SETTINGS)
     return folder
 
 

@@ -28,7 +28,7 @@ region = "{REGION}"
 connections_prefix = "adopt/connections"
 [teams.adopt]
 repositories = REPOSITORIES
-pull_accounts = READERS
+pull_accounts = ["222222222222"]
 push.user_arns = ["arn:aws:iam::{ACCOUNT}:user/analyst"]
 [connections.docker_adopt]
 teams = ["adopt"]
@@ -53,10 +53,9 @@ def aws(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def assemblies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two cloud assemblies: the settings of the first do not list the repository, those of the second do."""
     made = []
-    for repositories, readers in ((["new"], []), (["new", "existing"], ["222222222222"])):
+    for repositories in (["new"], ["new", "existing"]):
         folder = tmp_path_factory.mktemp("adopt")
-        text = SETTINGS.replace("REPOSITORIES", json.dumps(repositories)).replace("READERS", json.dumps(readers))
-        (folder / "adopt.toml").write_text(text)
+        (folder / "adopt.toml").write_text(SETTINGS.replace("REPOSITORIES", json.dumps(repositories)))
         synthesize(folder, folder / "cdk.out")
         edit(folder / "cdk.out", "adopt", wait_one_second_for_permissions)
         made.append(folder / "cdk.out")

@@ -93,6 +93,9 @@ def _settings(number: int, values: dict[str, str]) -> str:
         if values["tags"] == "mutable" and team != "blue":
             tables.append('repository_defaults.mutable_tags = ["latest", "dev-*", "v1"]')
             tables.append(f"repository_defaults.keep_images = {number}")
+            tables.append(f"lifecycle.expire_untagged_after_days = {number}")
+            tables.append('lifecycle.protected_tags = ["release-*", "v1"]')
+            tables.append(f'repository."jobs/etl".lifecycle.keep_images = {number + 1}')
     for name, of in connections.items():
         tables.append(f"[connections.{name}]\nteams = {of}".replace("'", '"'))
         if name == "docker_default":

@@ -155,5 +155,7 @@ def test_clean_ups_of_two_environments_on_the_same_instances_get_a_warning(tmp_p
 
     what = "eu.toml: workers.clean_up: warning: the tag role=worker also selects the instances of dev.toml"
     assert line == f"{what}; use another tag, because both clean-ups would run on each of these instances"
+    # Two clean-ups at different times also affect each other's instances.
+    assert warnings(tmp_path, eu=f'{other}schedule = "cron(0 4 ? * * *)"') == [line]
     assert warnings(tmp_path, eu=other.replace('"worker"', '"eu-worker"')) == []
     assert warnings(tmp_path, eu=other.replace("eu-west-1", "eu-west-2")) == []

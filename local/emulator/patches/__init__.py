@@ -20,6 +20,7 @@ from local.emulator.patches import (
     lambda_versions,
     lifecycle_previews,
     oidc_providers,
+    referrers,
     registry,
     repository_policies,
     secrets_manager,
@@ -38,6 +39,7 @@ def apply() -> None:
     for patch in (
         secrets_manager,
         registry,
+        referrers,
         repository_policies,
         create_on_push,
         cloudformation,

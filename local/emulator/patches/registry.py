@@ -42,7 +42,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import ecr, tagging
 
 from local.emulator import authorization
-from local.emulator.patches import clock, create_on_push
+from local.emulator.patches import clock, create_on_push, referrers
 
 TOKEN_SECONDS = 12 * 60 * 60
 
@@ -70,6 +70,7 @@ _ACTIONS = {
     ("HEAD", "manifest"): "ecr:BatchGetImage",
     ("GET", "manifest"): "ecr:BatchGetImage",
     ("DELETE", "manifest"): "ecr:BatchDeleteImage",
+    ("GET", "referrers"): "ecr:BatchGetImage",
     ("GET", "tags_list"): "ecr:ListImages",
     ("GET", "catalog"): "ecr:DescribeRepositories",
 }
@@ -99,7 +100,7 @@ def get_authorization_token(request: dict[str, Any]) -> Any:
 
 
 async def handle_registry_request(method: str, path: str, headers: Headers, body: bytes, query_params: Query) -> Any:
-    target, name, _ = ecr._parse_v2_path(path) or ("", "", "")
+    target, name, reference = ecr._parse_v2_path(path) or ("", "", "")
     ecr._select_registry_request_scope(name, headers, query_params)
     token = _tokens.get(_password(headers.get("authorization", "")))
     if token is None or token.region != get_region():
@@ -118,6 +119,8 @@ async def handle_registry_request(method: str, path: str, headers: Headers, body
         create_on_push.delete_repository(name)
     if refusal:
         return _denied(refusal)
+    if (method, target) == ("GET", "referrers"):
+        return referrers.get(name, reference, query_params)
     return await _handle_registry_request(method, path, headers, body, query_params)
 
 
@@ -197,7 +200,7 @@ def put_manifest(name: str, reference: str, headers: Headers, body: bytes) -> An
     refusal = _immutable_tag_refusal(name, reference, ecr._content_digest(body))
     if refusal:
         return ecr._registry_error(400, "TAG_INVALID", refusal)
-    return _put_manifest(name, reference, headers, body)
+    return referrers.with_subject(_put_manifest(name, reference, headers, body), body)
 
 
 def put_image(request: dict[str, Any]) -> Any:

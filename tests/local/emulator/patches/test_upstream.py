@@ -155,6 +155,8 @@ def handlers() -> Any:
         ("create_on_push", "core.iam_evaluator", ["EvalContext", "evaluate_trust_policy"]),
         ("create_on_push", "services.cloudformation.provisioners", ["_RESOURCE_HANDLERS", "_ecr_cfn_to_api"]),
         ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
+        ("referrers", "app", ["_is_ecr_registry_path"]),
+        ("referrers", "services.ecr", ["_parse_v2_path", "_ensure_repo_exists", "_images", "_registry_ok"]),
         ("repository_policies", "services.ecr", ["_set_repository_policy", "_repo_policies", "_repo_arn"]),
         ("oidc_providers", "services.iam", ["_oidc_providers", "_create_oidc_provider", "_IAM_HANDLERS", "_p", "_xml"]),
         ("oidc_providers", "services.sts", ["_web_identity_trust_denied", "_web_identity_principal", "_error"]),
@@ -440,6 +442,11 @@ def test_upstream_still_accepts_an_expired_password(ministack: Any, monkeypatch:
     headers = {"host": host, "authorization": f"Basic {login['authorizationToken']}"}
     ping = ecr.handle_registry_request("GET", "/v2/", headers, b"", {})
     assert asyncio.run(ping)[0] == 200
+
+
+@needs_patch("referrers")
+def test_upstream_still_lacks_the_referrers_api(ministack: Any) -> None:
+    assert ministack.services.ecr._parse_v2_path(f"/v2/images/referrers/sha256:{'0' * 64}") is None
 
 
 @needs_patch("registry")

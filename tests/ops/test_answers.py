@@ -1,0 +1,113 @@
+"""The checks read every page and every resource of AWS's answers. botocore's stubber gives the answers."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from botocore.session import Session
+from botocore.stub import Stubber
+
+from ops.checks import Planned, find_stacks, find_taken_repositories
+from ops.clients import Clients
+from settings.environment import Environment
+
+ACCOUNT = "111111111111"
+ENVIRONMENT = {
+    "name": "many",
+    "account": ACCOUNT,
+    "region": "eu-west-1",
+    "teams": {"red": {"repositories": ["app"], "push": {"user_arns": [f"arn:aws:iam::{ACCOUNT}:user/ana"]}}},
+    "connections": {"docker_default": {"teams": ["red"]}},
+    "alerts": {"off_because": "a test"},
+    "workers": {
+        "role_arns": [f"arn:aws:iam::{ACCOUNT}:role/worker"],
+        "clean_up": {"tag_key": "role", "tag_value": "worker"},
+    },
+    "ecs": {"tasks": {"red/app": {"image_tag": "1"}}},
+}
+PLANNED = Planned(Environment.model_validate(ENVIRONMENT), qualifier="hnb659fds")
+POLICY = (
+    '{"Version":"2012-10-17","Statement":[{"Sid":"Theirs","Effect":"Deny","Principal":"*","Action":"ecr:PutImage"}]}'
+)
+
+
+class Stubs:
+    """Clients whose answers are added in the order of the requests."""
+
+    def __init__(self, exits: ExitStack) -> None:
+        self._stubbers: dict[str, Stubber] = {}
+        self._exits = exits
+        self.clients = Clients(self._create)
+
+    def _create(self, service: str) -> Any:
+        client = Session().create_client(service, "eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
+        self._stubbers[service] = self._exits.enter_context(Stubber(client))
+        return client
+
+    def answer(self, service: str, operation: str, answer: dict[str, Any]) -> None:
+        self._stubbers[service].add_response(operation, answer)
+
+
+@pytest.fixture
+def stubs() -> Iterator[Stubs]:
+    with ExitStack() as exits:
+        yield Stubs(exits)
+
+
+def registry_resources(*statuses: str) -> dict[str, Any]:
+    """Return an answer with the repository red/app once for each status."""
+    return {
+        "StackResourceSummaries": [
+            {
+                "LogicalResourceId": f"App{number}",
+                "PhysicalResourceId": "red/app",
+                "ResourceType": "AWS::ECR::Repository",
+                "ResourceStatus": status,
+                "LastUpdatedTimestamp": "2026-01-01",
+            }
+            for number, status in enumerate(statuses)
+        ]
+    }
+
+
+def add_answers_about_the_owner(stubs: Stubs) -> None:
+    """Answer that no stack has the repository, and that the repository has a policy."""
+    stubs.answer("cloudformation", "describe_stack_resources", {"StackResources": []})
+    stubs.answer("ecr", "get_repository_policy", {"policyText": POLICY})
+
+
+def test_a_repository_after_the_first_thousand_is_found(stubs: Stubs) -> None:
+    thousand = [{"repositoryName": f"other/{number}"} for number in range(1000)]
+    stubs.answer("ecr", "describe_repositories", {"repositories": thousand, "nextToken": "more"})
+    stubs.answer("ecr", "describe_repositories", {"repositories": [{"repositoryName": "red/app"}]})
+    stubs.answer("cloudformation", "list_stack_resources", registry_resources())
+    add_answers_about_the_owner(stubs)
+
+    [finding] = find_taken_repositories(stubs.clients, PLANNED)
+
+    assert "The repository red/app has a repository policy" in finding.problem
+
+
+@pytest.mark.parametrize("status", ["DELETE_SKIPPED", "DELETE_COMPLETE"])
+def test_a_repository_that_left_the_stack_does_not_belong_to_it(stubs: Stubs, status: str) -> None:
+    stubs.answer("ecr", "describe_repositories", {"repositories": [{"repositoryName": "red/app"}]})
+    stubs.answer("cloudformation", "list_stack_resources", registry_resources(status))
+    add_answers_about_the_owner(stubs)
+
+    [finding] = find_taken_repositories(stubs.clients, PLANNED)
+
+    assert "The repository red/app has a repository policy" in finding.problem
+
+
+def test_every_stack_whose_deletion_failed_is_found(stubs: Stubs) -> None:
+    for _ in range(5):
+        stack = {"StackName": "any", "CreationTime": "2026-01-01", "StackStatus": "DELETE_FAILED"}
+        stubs.answer("cloudformation", "describe_stacks", {"Stacks": [stack]})
+
+    findings = list(find_stacks(stubs.clients, PLANNED))
+
+    assert all(finding.stops for finding in findings)
+    assert [finding.problem.split(" is in ")[0] for finding in findings] == [
+        f"The stack many-{stack}" for stack in ("Registry", "Access", "DockerLogin", "EcsTasks", "WorkerUpkeep")
+    ]
