@@ -216,7 +216,9 @@ def _read(account: Account, environment: Environment, resources: dict[str, Any])
     for logical, resource in resources.items():
         account.arns[paths[logical]] = physical[logical]["Arn"]
         if resource["Type"] == "AWS::IAM::Role":
-            account.principals[paths[logical]] = role(physical[logical]["Arn"])
+            principal = account.principals[paths[logical]] = role(physical[logical]["Arn"])
+            # The session of a role can have tags. The tag of another team must not help.
+            principal.context["aws:PrincipalTag/team"] = "another-team"
         if resource["Type"] == "AWS::Events::Rule":
             account.principals |= _callers_for_a_rule(account, paths[logical], physical[logical]["Arn"])
 

@@ -128,12 +128,17 @@ const holds = cached((condition) => {
 const application = cached((text) => {
   const statement = JSON.parse(text)
   const conditions = Object.entries(statement.Condition ?? {}).flatMap(([operator, byKey]) =>
-    Object.entries(byKey).map(([key, values]) => [key, holds(JSON.stringify({ [operator]: { [key]: values } }))]),
+    Object.entries(byKey).map(([key, values]) => {
+      const hold = holds(JSON.stringify({ [operator]: { [key]: values } }))
+      // A policy variable such as ${aws:PrincipalTag/team} is another context key.
+      const needsAll = listed(values).some((value) => value.includes('${'))
+      return (context) => hold(JSON.stringify(needsAll ? context : key in context ? { [key]: context[key] } : {}))
+    }),
   )
   const [onResource, inContext] = [[], []]
   const isOn = ({ resource, resourceNumber }) => (onResource[resourceNumber] ??= isOfStatement(resource, statement))
   const holdIn = ({ context, contextNumber }) =>
-    (inContext[contextNumber] ??= conditions.every(([key, hold]) => hold(JSON.stringify(key in context ? { [key]: context[key] } : {}))))
+    (inContext[contextNumber] ??= conditions.every((hold) => hold(context)))
   return {
     inSituation: (situation) => isOn(situation) && holdIn(situation),
     named: cached((actions) => actions.map((action) => isNamed(action, statement))),

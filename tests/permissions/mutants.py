@@ -212,6 +212,9 @@ def _condition_values(
         if one in ("true", "false"):
             yield f"{key} with the opposite value", with_condition(operator, "false" if one == "true" else "true")
             continue
+        if key.startswith("aws:ResourceTag/"):
+            tag = f"${{aws:PrincipalTag/{key.partition('/')[2]}}}"
+            yield f"{key} with {tag} instead of {one}", with_condition(operator, [*others, tag])
         if key != "aws:PrincipalArn" or "Like" in operator:
             yield f"{key} with any value", with_condition(pattern_operator, [*others, "*"])
         for what, wider in _wider_values(key, one):
