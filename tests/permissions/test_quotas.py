@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
@@ -25,7 +26,7 @@ INLINE_PER_ROLE, MANAGED, MANAGED_PER_ROLE, TRUST = 10_240, 6_144, 10, 2_048
 KEY_POLICY, SECRET_POLICY = 32_768, 20_480
 
 
-def settings(teams: int, repositories: int, connections: int, teams_each: int) -> str:
+def settings(teams: int, repositories: int, connections: int, teams_each: int, *, existing: int = 0) -> str:
     names = [f"team-of-a-long-name-{number:03}" for number in range(teams)]
     # This is the largest number of users that the settings accept.
     users = [f"arn:aws:iam::{ACCOUNT}:user/firstname.lastname{number:02}" for number in range(33)]
@@ -34,7 +35,11 @@ def settings(teams: int, repositories: int, connections: int, teams_each: int) -
         [
             f'account = "{ACCOUNT}"\nregion = "eu-central-1"\nsecret_key = "customer"',
             f'break_glass_role_arns = ["arn:aws:iam::{ACCOUNT}:role/BreakGlass"]',
-            *(f"[teams.{name}]\nrepositories = {[f'r{n}' for n in range(repositories)]}\n{push}" for name in names),
+            *(
+                f"[teams.{name}]\nrepositories = {[f'r{n}' for n in range(repositories)]}\n"
+                f"existing_repositories = {[f'{name}_{n:02}' for n in range(existing)]}\n{push}"
+                for name in names
+            ),
             *(f"[connections.docker_{n}]\nteams = {names[:teams_each]}" for n in range(connections)),
             "[workers]\npull_directly = true",
             '[alerts]\noff_because = "a test"',
@@ -51,7 +56,29 @@ def settings(teams: int, repositories: int, connections: int, teams_each: int) -
     ],
 )
 def test_no_policy_is_too_long(size: tuple[int, int, int, int], tmp_path: Path) -> None:
-    large = Environment("large", settings(*size))
+    check_lengths(Environment("large", settings(*size)), tmp_path)
+
+
+@pytest.mark.parametrize("directly", [True, False])
+def test_no_policy_is_too_long_with_the_largest_number_of_existing_repositories(directly: bool, tmp_path: Path) -> None:
+    """The names are in the policies of the push role and of the pull role, and with pull_directly of the workers."""
+
+    def text(existing: int) -> str:
+        found = settings(1, 1, 1, 1, existing=existing).replace("eu-central-1", "ap-southeast-1")
+        return found if directly else found.replace("pull_directly = true", "")
+
+    def is_accepted(existing: int) -> bool:
+        values = {"name": "large", **tomllib.loads(text(existing))}
+        return not [*problems(Settings.model_validate(values))]
+
+    most = next(n for n in count(1) if not is_accepted(n + 1))
+
+    print(f"{most} existing repositories")
+    assert most > 40
+    check_lengths(Environment("large", text(most)), tmp_path)
+
+
+def check_lengths(large: Environment, tmp_path: Path) -> None:
     (tmp_path / "large.toml").write_text(large.text)
 
     templates = synthesize(tmp_path, tmp_path / "cdk.out")
