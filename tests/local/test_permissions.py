@@ -28,9 +28,10 @@ TABLE = """
 push role    may      docker  analytics/churn-model     push pull
 push role    may not  docker  others                    push pull
 push role    may      ecr     analytics/churn-model     ListImages DescribeImages DescribeRepositories
-push role    may      ecr     analytics/churn-model     GetLifecyclePolicy ListTagsForResource
+push role    may      ecr     analytics/churn-model     StartLifecyclePolicyPreview ListTagsForResource
 push role    may not  ecr     others                    ListImages DescribeImages DescribeRepositories
 push role    may not  ecr     others                    GetLifecyclePolicy ListTagsForResource
+push role    may not  ecr     others                    StartLifecyclePolicyPreview
 push role    may not  ecr     -                         DescribeRepositories
 push role    may not  ecr     analytics/churn-model     BatchDeleteImage DeleteRepository PutImageTagMutability
 push role    may not  secret  SecretNameDockerDefault   GetSecretValue PutSecretValue
@@ -88,6 +89,17 @@ CASES = [
 ]
 # For each docker command, the missing permission that its error message names.
 MISSING = {"push": {"InitiateLayerUpload"}, "pull": {"BatchGetImage"}}
+LIFECYCLE_POLICY = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1},
+                "action": {"type": "expire"},
+            }
+        ]
+    }
+)
 SERVICES = {"ecr": ("ecr", "repositoryName"), "secret": ("secretsmanager", "SecretId"), "role": ("sts", "RoleArn")}
 OTHER_PARAMETERS: dict[str, dict[str, Any]] = {
     "AssumeRole": {"RoleSessionName": "permissions"},
@@ -99,6 +111,7 @@ OTHER_PARAMETERS: dict[str, dict[str, Any]] = {
     "PutSecretValue": {"SecretString": "{}"},
     "RemoveRegionsFromReplication": {"RemoveReplicaRegions": ["eu-west-1"]},
     "ReplicateSecretToRegions": {"AddReplicaRegions": [{"Region": "eu-west-1"}]},
+    "StartLifecyclePolicyPreview": {"lifecyclePolicyText": LIFECYCLE_POLICY},
     "TagResource": {"Tags": [{"Key": "team", "Value": "risk"}]},
     "UntagResource": {"TagKeys": ["team"]},
     "UpdateSecret": {"SecretString": "{}"},

@@ -132,7 +132,8 @@ const application = cached((text) => {
       const hold = holds(JSON.stringify({ [operator]: { [key]: values } }))
       // A policy variable such as ${aws:PrincipalTag/team} is another context key.
       const needsAll = listed(values).some((value) => value.includes('${'))
-      return (context) => hold(JSON.stringify(needsAll ? context : key in context ? { [key]: context[key] } : {}))
+      const holdWith = cached((value) => hold(JSON.stringify({ [key]: value })))
+      return (context) => (needsAll ? hold(JSON.stringify(context)) : holdWith(context[key]))
     }),
   )
   const [onResource, inContext] = [[], []]
