@@ -18,12 +18,17 @@ region = "eu-west-1"
 alerts.off_because = "a benchmark"
 [connections.docker_default]
 teams = ["team-0"]
+[tags]
+owner = "data-platform"
+cost-centre = "4711"
+stage = "production"
 """
 _TEAM = """\
 [teams.team-{team}]
 repositories = {repositories}
 push.role_arns = ["arn:aws:iam::111111111111:role/ci"]
-repository_defaults.keep_images = 50
+lifecycle.protected_tags = ["release-*"]
+lifecycle.keep_images = 50
 """
 
 

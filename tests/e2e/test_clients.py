@@ -18,6 +18,7 @@ from local.account import BREAK_GLASS_ROLE_ARN, Credentials, assume
 from tests.e2e import debian, host
 from tests.e2e.clients import Laptop
 from tests.e2e.stage import SCRATCH, Stage
+from tools import ROOT
 
 R = host.REGISTRY
 BASE = f"{R}/analytics/web-scraper:1"  # stage.py pushes this image.
@@ -303,6 +304,22 @@ BEFORE_28_2_SHOWS = CONTAINERD_SHOWS | {
         f"unexpected status from PUT request to https://{R}/v2/analytics/web-scraper/manifests/1: 400 Bad Request",
     )
 }
+
+
+def test_the_page_about_pushing_names_every_tested_reason() -> None:
+    page = (ROOT / "docs" / "push-images.md").read_text()
+    reasons = [
+        "no identity-based policy allows",
+        "with an explicit deny in a resource-based policy",
+        EXPIRED.removeprefix("denied: ").partition(".")[0],
+        TAKEN,
+        NO_CREDENTIALS,
+        "403 Forbidden",
+        "400 Bad Request",
+        "manifest unknown",
+        "not implemented",
+    ]
+    assert [reason for reason in reasons if reason not in page] == []
 
 
 @pytest.mark.parametrize(

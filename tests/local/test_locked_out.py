@@ -114,6 +114,7 @@ class Lab:
             names: More placeholders, with _ instead of -.
         """
         placeholders = {"<env>": name, "<account>": ACCOUNT, "<region>": REGION, "<secret-name>": secret_of(name)}
+        placeholders |= {"<team>": name, "<name>": "repository"}
         placeholders |= {f"<{key.replace('_', '-')}>": value for key, value in names.items()}
         shell = Shell(self.aws, self.folders.mktemp("shell"), placeholders, by or self.account.other_admin)
         shell.assembly = assembly
@@ -263,7 +264,6 @@ def test_a_break_glass_role_writes_the_role_of_another_qualifier_into_the_policy
         "new_execution_role": execution_role(new),
         "new": new,
     }
-    names |= {"team": "moved", "name": "repository"}
     repair, repair_repository, deploy = commands(LOCKED_OUT, "Write the new role into the policy")
     for command in (repair, repair_repository):
         with pytest.raises(AssertionError, match="AccessDenied"):
