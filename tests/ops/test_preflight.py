@@ -300,6 +300,11 @@ def test_a_secret_of_the_stack_is_a_finding_only_if_it_is_scheduled_for_deletion
     finding = only(find_taken_secrets(clients, PLANNED))
     assert finding.fix == f"Run: aws secretsmanager restore-secret --secret-id {SECRET}"
 
+    # The policy of the secret then denies the request to all other principals.
+    break_glass = _planned(break_glass_role_arns=[f"arn:aws:iam::{ACCOUNT}:role/BreakGlass"])
+    finding = only(find_taken_secrets(clients, break_glass))
+    assert finding.fix == f"Run with a break-glass role: aws secretsmanager restore-secret --secret-id {SECRET}"
+
     secretsmanager.restore_secret(SecretId=SECRET)
     assert list(find_taken_secrets(clients, PLANNED)) == []
 
@@ -810,9 +815,16 @@ off_because = "a test"
     return tmp_path
 
 
-def preflight(environments: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with another settings folder."""
+def preflight(environments: Path, *arguments: str, change: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command with another settings folder.
+
+    Args:
+        environments: The settings folder.
+        arguments: The arguments of the command.
+        change: A statement that changes the module `p` before the command runs.
+    """
     program = f"import pathlib; from ops import preflight as p; p.ENVIRONMENTS = pathlib.Path({str(environments)!r})"
+    program += f"; {change}" if change else ""
     command = [sys.executable, "-c", f"{program}; p.main()", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
@@ -836,6 +848,16 @@ def test_the_command_prints_the_account_and_fails_if_there_is_a_finding(
     assert lines[2].startswith(f"  ✗ The role {ROLE} exists")
     assert lines[3].startswith("    Delete the role")
     assert lines[4:] == ["To deploy without these checks, add PREFLIGHT=off."]
+
+
+def test_a_finding_stops_the_deployment_also_if_another_check_has_no_answer(environments: Path) -> None:
+    finding = 'p.Finding("A problem.", "A fix.")'
+
+    stopped = preflight(environments, "flight", change=f'p.ask = lambda *_: ([{finding}], {{"secrets": "denied"}})')
+
+    assert stopped.returncode == 1
+    assert "Not checked before the deployment: secrets (denied)." in stopped.stderr
+    assert "A problem." in stopped.stderr
 
 
 def test_a_notice_is_printed_and_does_not_stop_the_deployment(

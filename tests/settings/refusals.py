@@ -688,6 +688,13 @@ TOGETHER: list[Refusal] = [
     ("a repository of 257 characters", repositories("r" * 247), REPOSITORIES, "is longer than 256", "by 1"),
     ("two teams with one logical id", teams("a-1", "a1"), "teams", "'a-1' and 'a1'", "rename one"),
     ("two repositories with one logical id", repositories("a-b", "a/b"), REPOSITORIES, "'a-b' and 'a/b'", "rename one"),
+    (
+        "two repositories with one logical id in the first of two teams",
+        repositories("a-b", "a/b") + teams("red").removeprefix(VALID),
+        REPOSITORIES,
+        "'a-b' and 'a/b'",
+        "rename one",
+    ),
     ("two connections with one logical id", connections("docker__default"), "connections", "'docker__d", "rename one"),
     (
         "the own account as a reader",

@@ -166,6 +166,19 @@ def test_every_alarm_notifies_and_links_to_the_runbook(templates: Templates) -> 
         assert heading in headings
 
 
+@pytest.mark.parametrize(
+    ("interval", "not_refreshed", "expires"),
+    [(10, "11.0", "3.8"), (30, "10.0", "3.5"), (180, "5.0", "3.5")],
+)
+def test_an_alarm_promises_no_more_hours_than_the_oldest_possible_login_has(
+    template: Template, interval: int, not_refreshed: str, expires: str
+) -> None:
+    # The last success can be a run that kept a login, which is up to 25 minutes old. A login works for 12 hours.
+    for kind, hours in (("NotRefreshed", not_refreshed), ("LoginExpires", expires)):
+        text = alarm(template, f"Docker{interval}{kind}")["AlarmDescription"]
+        assert f"The login that Airflow reads works for at least {hours} more hours." in text
+
+
 def test_a_new_topic_allows_alarms_to_publish_and_sends_mails(templates: Templates) -> None:
     template = templates["rich-DockerLogin"]
 
