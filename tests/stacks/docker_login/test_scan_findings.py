@@ -20,6 +20,7 @@ from tests.templates import Template, Templates
 ACCOUNT, REGION = "123456789012", "us-east-1"
 OWN_TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:on-call"
 FOREIGN_TOPIC = f"arn:aws:sns:{REGION}:210987654321:on-call"
+EXISTING = ["web_scraper", "legacy/jobs"]
 
 Event = dict[str, Any]
 
@@ -36,7 +37,7 @@ def synthesized(
         topic=sns.Topic.from_topic_arn(stack, "Topic", topic_arn),
         severities=severities,
         teams=teams,
-        existing_repositories=["web_scraper", "legacy/jobs"],
+        existing_repositories=EXISTING,
         environment_name="prod",
         runbook="https://example.com/<team>/runbook",
         role_path="/data/",
@@ -124,10 +125,9 @@ def test_the_patterns_of_200_teams_fit_into_few_rules() -> None:
     rules = of_type(synthesized(HIGH, teams), "AWS::Events::Rule")
 
     assert max(len(json.dumps(rule["EventPattern"])) for rule in rules) <= 2048
-    watched = [
-        each["prefix"].rpartition(":repository/")[2] for rule in rules for each in rule["EventPattern"]["resources"]
-    ]
-    assert watched == [f"{team}/" for team in teams]
+    watched = [each for rule in rules for each in rule["EventPattern"]["resources"]]
+    start = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/"
+    assert watched == [*({"prefix": f"{start}{team}/"} for team in teams), *(f"{start}{name}" for name in EXISTING)]
     assert len(rules) <= 16
 
 
