@@ -66,6 +66,8 @@ REHEARSALS = (
     "tests/stacks/test_app.py::test_the_largest_number_of_connections_fits_into_a_template",
     "tests/stacks/test_template_size.py::test_the_estimate_fits_templates_with_as_many_repositories_as_are_accepted",
     "tests/stacks/test_template_size.py::test_the_estimates_fit_templates_with_many_connections_teams_and_tags",
+    "tests/stacks/test_lifecycle.py::test_500_histories_lose_no_protected_image_and_none_of_the_newest",
+    "tests/stacks/test_lifecycle.py::test_default_settings_lose_no_image_in_1000_histories",
     "tests/stacks/test_plain_cdk.py::test_list_shows_the_stacks_of_all_environments",
     "tests/stacks/test_plain_cdk.py::test_diff_compares",
     "tests/tools/test_cdk_options.py::test_every_option_that_breaks_the_promise_in_the_cli_is_refused",
