@@ -144,15 +144,35 @@ def test_a_workflow_may_assume_a_push_role_with_exactly_its_audience_and_subject
     }
 
 
-@pytest.mark.parametrize(("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")])
-def test_the_provider_is_in_the_partition_of_the_region(region: str, partition: str) -> None:
-    push = Push.model_validate({"github": [{"repository": "acme/pipelines", "branch": "main"}]})
+WORKFLOW = {"repository": "acme/pipelines", "branch": "main"}
+
+
+def trust_of(push: dict[str, Any], region: str = "eu-west-1") -> list[dict[str, Any]]:
+    """Return the statements of the trust policy of a push role.
+
+    Args:
+        push: The table `push` of the settings.
+        region: The Region of the role's stack.
+    """
     app = App(context={"@aws-cdk/core:enablePartitionLiterals": True})  # as in cdk.json
     stack = Stack(app, "Stack", env=CdkEnvironment(account="111111111111", region=region))
-    PushRole(stack, "Role", team="analytics", role_name="push", role_path="/", push=push, existing_repositories=[])
-
+    PushRole(
+        stack,
+        "Role",
+        team="analytics",
+        role_name="push",
+        role_path="/",
+        push=Push.model_validate(push),
+        existing_repositories=[],
+    )
     [role] = Template.from_stack(stack).to_json()["Resources"].values()
-    [statement] = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    found: list[dict[str, Any]] = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    return found
+
+
+@pytest.mark.parametrize(("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")])
+def test_the_provider_is_in_the_partition_of_the_region(region: str, partition: str) -> None:
+    [statement] = trust_of({"github": [WORKFLOW]}, region)
 
     provider = f"arn:{partition}:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"
     assert statement["Principal"] == {"Federated": provider}
@@ -168,6 +188,16 @@ def test_users_need_mfa_to_assume_a_push_role_if_the_settings_require_it(templat
     # The operator is not BoolIfExists, because a session without the key aws:MultiFactorAuthPresent has no MFA.
     assert with_mfa["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     assert "Condition" not in without
+
+
+def test_users_need_mfa_also_if_workflows_may_push() -> None:
+    users = [f"arn:aws:iam::111111111111:user/{name}" for name in ("ana", "ben")]
+
+    of_users, of_workflow = trust_of({"user_arns": users, "require_mfa": True, "github": [WORKFLOW]})
+
+    assert of_users["Principal"] == {"AWS": users}
+    assert of_users["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    assert "MultiFactor" not in json.dumps(of_workflow)
 
 
 def test_a_push_session_lasts_at_most_an_hour(templates: Templates) -> None:
