@@ -70,7 +70,7 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_a_repository_is_kept_out_adopted_and_handed_back(
     aws: EmbeddedAws, assemblies: dict[str, Path], account: Account, tmp_path: Path
 ) -> None:
-    names = {"prod": "adopt", "<team>/<name>": REPOSITORY, "<team>": "adopt"}
+    names = {"prod": "adopt", "<team>/<name>": REPOSITORY, "<team>": "adopt", "<repository-arn>": ARN}
     shell = Shell(aws, tmp_path, names, account.other_admin)
 
     # Kept out
