@@ -7,9 +7,9 @@ tests/permissions/test_quotas.py compares whole policies with IAM's quotas, at t
 
 from collections.abc import Iterable, Iterator
 
-from settings.environment import Environment, Push
+from settings.environment import Environment, Push, Team
 from settings.problem import Problem
-from settings.template_size import repository_policy_bytes
+from settings.regions import PARTITIONS
 
 # The quotas are in characters.
 INLINE_POLICIES_QUOTA = 10_240  # for all inline policies of a role together
@@ -31,9 +31,16 @@ _MFA_CONDITION = 60
 _PERMISSION_SETS_CONDITION = 90
 _WORKFLOWS_CONDITION = 120  # without the URL of the OIDC provider, which is in the statement three times
 _TEAM = 75  # the name is in the ARN of the team's repositories and in the value of the tag
-_EXISTING_REPOSITORY = 60
 _SECRET = 70
 _ECS_TASK = 390  # the ARNs of two roles, of the family with and without a revision, and of a log group
+# The number of characters of the statements in a repository policy, without accounts and ARNs.
+_REPOSITORY_POLICY = 70  # without its statements
+_DENY = 130  # a Deny statement without its actions
+_PUSH_ACTIONS = 125
+_CHANGE_ACTIONS = 255
+_PULL = 170
+_PULL_ORGANIZATION = 125
+_QUALIFIER = "q" * 10  # the longest qualifier of a bootstrap
 
 
 def problems(environment: Environment) -> Iterator[Problem]:
@@ -48,7 +55,7 @@ def problems(environment: Environment) -> Iterator[Problem]:
 
 def _trust_policies(environment: Environment) -> Iterator[Problem]:
     for name, team in environment.teams.items():
-        if _length_of_trust_policy(team.push) > ROOM_FOR_STATEMENTS:
+        if length_of_trust_policy(team.push) > ROOM_FOR_STATEMENTS:
             yield Problem(
                 f"teams.{name}.push",
                 f"names too many principals for one trust policy, which has {TRUST_POLICY_QUOTA} characters at most; "
@@ -56,7 +63,8 @@ def _trust_policies(environment: Environment) -> Iterator[Problem]:
             )
 
 
-def _length_of_trust_policy(push: Push) -> int:
+def length_of_trust_policy(push: Push) -> int:
+    """Return the length of the trust policy of a push role."""
     length = 0
     if push.role_arns:
         length += _STATEMENT + sum(len(arn) + _ENTRY for arn in push.role_arns)
@@ -74,7 +82,7 @@ def _length_of_trust_policy(push: Push) -> int:
 
 def _push_policies(environment: Environment) -> Iterator[Problem]:
     for name in environment.teams:
-        if _length_of_existing(environment, [name]) > ROOM_FOR_TEAMS:
+        if length_of_existing(environment, [name]) > ROOM_FOR_TEAMS:
             yield Problem(
                 f"teams.{name}.existing_repositories",
                 f"has too many names for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
@@ -84,7 +92,7 @@ def _push_policies(environment: Environment) -> Iterator[Problem]:
 
 def _pull_policies(environment: Environment) -> Iterator[Problem]:
     for name, connection in environment.connections.items():
-        length = _length_of_teams(connection.teams) + _length_of_existing(environment, connection.teams)
+        length = _length_of_teams(connection.teams) + length_of_existing(environment, connection.teams)
         if length > ROOM_FOR_TEAMS:
             existing = environment.existing_repositories(connection.teams)
             has = "teams, or too many existing repositories," if existing else "teams"
@@ -99,7 +107,7 @@ def _worker_policy(environment: Environment) -> Iterator[Problem]:
     length = sum(len(environment.secret_name(name)) + _SECRET for name in environment.connections)
     if environment.workers.pull_directly:
         teams = {team for c in environment.connections.values() for team in c.teams}
-        length += _length_of_teams(teams) + _length_of_existing(environment, teams)
+        length += _length_of_teams(teams) + length_of_existing(environment, teams)
     if length > ROOM_FOR_WORKERS:
         fix = "split the file into two environments, or shorten connections_prefix and the connections' IDs"
         yield Problem("connections", f"need {_TOO_LONG}; {fix}")
@@ -117,7 +125,7 @@ def _ecs_policy(environment: Environment) -> Iterator[Problem]:
 
 def _repository_policies(environment: Environment) -> Iterator[Problem]:
     for name, team in environment.teams.items():
-        if repository_policy_bytes(environment, name, team) > REPOSITORY_POLICY_QUOTA:
+        if length_of_repository_policy(environment, name, team) > REPOSITORY_POLICY_QUOTA:
             yield Problem(
                 f"teams.{name}",
                 f"has too many pull_accounts or break-glass roles for a repository policy, which has "
@@ -132,5 +140,34 @@ def _length_of_teams(teams: Iterable[str]) -> int:
     return sum(2 * len(team) + _TEAM for team in teams)
 
 
-def _length_of_existing(environment: Environment, teams: Iterable[str]) -> int:
-    return sum(len(name) + _EXISTING_REPOSITORY for name in environment.existing_repositories(teams))
+def length_of_existing(environment: Environment, teams: Iterable[str]) -> int:
+    """Return the length of the ARNs of the existing repositories of these teams."""
+    arn = repository_arn_length(environment)
+    return sum(arn + len(name) + _ENTRY for name in environment.existing_repositories(teams))
+
+
+def repository_arn_length(environment: Environment) -> int:
+    """Return the length of the ARN of a repository, without the repository's name."""
+    partition = PARTITIONS[environment.region].name
+    return len(f"arn:{partition}:ecr:{environment.region}:{environment.account}:repository/")
+
+
+def length_of_repository_policy(environment: Environment, name: str, team: Team) -> int:
+    """Return the length of a repository policy, which is the same for all repositories of a team."""
+    partition, account = PARTITIONS[environment.region].name, environment.account
+    root = f"arn:{partition}:iam::{account}:root"
+    deploy_role = f"arn:{partition}:iam::{account}:role/cdk-{_QUALIFIER}-cfn-exec-role-{account}-{environment.region}"
+    length = 0
+    if not team.others_may_push_because:
+        length += _DENY + _PUSH_ACTIONS + _length([environment.push_role_arn(name), deploy_role, root])
+        if environment.break_glass_role_arns:
+            length += _DENY + _CHANGE_ACTIONS + _length([deploy_role, root, *environment.break_glass_role_arns])
+    if team.pull_accounts:
+        length += _PULL + len(team.pull_accounts) * (len(root) + _ENTRY)
+    if team.pull_organization:
+        length += _PULL + _PULL_ORGANIZATION + len(team.pull_organization)
+    return length + _REPOSITORY_POLICY if length else 0
+
+
+def _length(arns: Iterable[str]) -> int:
+    return sum(len(arn) + _ENTRY for arn in arns)

@@ -1,17 +1,23 @@
 """A check of the size of the templates, which grow with the repositories, the connections, the teams and the tags.
 
-CloudFormation accepts a template of 1 MB ("AWS CloudFormation quotas"). The check estimates the sizes from the
-settings. tests/stacks/test_template_size.py compares the estimates with real templates.
+CloudFormation accepts a template of 1 MB with 500 resources ("AWS CloudFormation quotas"). The check estimates both.
+tests/stacks/test_template_size.py compares the estimates with real templates.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from settings.environment import Environment, Lifecycle, Team
 from settings.names import pascal_case, repository_name
+from settings.policy_lengths import (
+    length_of_existing,
+    length_of_repository_policy,
+    length_of_trust_policy,
+    repository_arn_length,
+)
 from settings.problem import Problem
-from settings.regions import PARTITIONS
 
 TEMPLATE_QUOTA = 1_000_000  # bytes
+RESOURCES_QUOTA = 500
 
 # The bytes of each part of the template, without the names and values of the settings.
 _TEMPLATE = 1_150
@@ -22,18 +28,23 @@ _DELETING_RULE = 255
 _PROTECTED_TAG = 215  # without the pattern, which is in the rule twice
 _MUTABLE_TAGS = 185
 _MUTABLE_TAG = 115
-_POLICY = 70
 _POLICY_ACKNOWLEDGEMENT = 95
-_DENY = 130  # a Deny statement without its actions
-_PUSH_ACTIONS = 125
-_CHANGE_ACTIONS = 255
-_PULL = 170
-_PULL_ORGANIZATION = 125
-_ARN = 3  # the quotes and the comma
-_INDENTATION = 45  # The templates of the stacks Access and EcsTasks are indented.
 _CREATION = 1_200  # the creation template and its role
 _IN_A_STRING = 1.2  # The repository policy of a creation template is a string, so each quote has a backslash.
-_QUALIFIER = "q" * 10  # the longest qualifier of a bootstrap
+_PUSH_ROLE = 1_340  # a push role and its output
+_PUSH_TO_EXISTING = 480  # a statement, without the ARNs of existing repositories
+_DOCKER_LOGIN = 20_000  # the parts that do not depend on the number of connections, teams and repositories
+_CONNECTION = 16_900  # with a customer managed key
+_PULLED_TEAM = 105  # in the policy of a role that pulls
+_GRAPH = 220
+_LINE_OF_GRAPH = 115  # without the repository's name, which is the label too
+_RULE = 1_450  # a rule for findings of image scans, without the list of the repositories
+_RESOURCES_OF_RULE = 1_790  # the room for the list of the repositories, with spaces
+_PREFIX = 17  # the entry in this list for all repositories of a team, without the ARN
+_RESOURCES_OF_DOCKER_LOGIN = 15
+_RESOURCES_OF_CONNECTION = 13
+_ECS_TASKS = 4_000
+_ECS_TASK = 4_500
 
 
 def problems(environment: Environment) -> Iterator[Problem]:
@@ -60,54 +71,109 @@ def problems(environment: Environment) -> Iterator[Problem]:
             key = "tags" if environment.tags else "connections"
             yield Problem(key, f"{what}, and CloudFormation accepts {TEMPLATE_QUOTA:,}; {fix}")
 
+    resources = docker_login_resources(environment)
+    if resources > RESOURCES_QUOTA:
+        what = f"the template of {environment.name}-DockerLogin has about {resources} resources"
+        fix = "remove connections or existing_repositories, or split the file into two"
+        yield Problem("connections", f"{what}, and CloudFormation accepts {RESOURCES_QUOTA}; {fix}")
 
-def tags_bytes(environment: Environment, indentation: int = 0) -> int:
-    """Return the bytes of the tags of one resource.
 
-    Args:
-        environment: The settings.
-        indentation: The bytes of line breaks and spaces that the template has for each tag.
-    """
+def tags_bytes(environment: Environment) -> int:
+    """Return the bytes of the tags of one resource."""
     if not environment.tags:
         return 0
-    each = (len(f'{{"Key":"{key}","Value":"{value}"}},'.encode()) for key, value in environment.tags.items())
-    return sum(each) + indentation * len(environment.tags) + 40
+    return 40 + sum(len(f'{{"Key":"{key}","Value":"{value}"}},'.encode()) for key, value in environment.tags.items())
 
 
 def docker_login_template_bytes(environment: Environment) -> int:
-    """Return an estimate of the template's size in bytes. It is at least the real size, and at most 15 % more."""
-    each = (
-        17_100
+    """Return an estimate of the template's size in bytes. It is at least the real size.
+
+    It is at most 15 % more than the real size if the template is larger than half of what CloudFormation accepts.
+    """
+    every_connection = (
+        _CONNECTION
         + 16 * len(environment.name)
         + 9 * len(environment.connections_prefix)
         + 16 * sum(map(len, environment.break_glass_role_arns))
         + 3 * sum(map(len, environment.workers.role_arns))
         + 3 * len(environment.alerts.runbook)
         + 5 * len(environment.role_path)
+        + 3 * len(environment.permissions_boundary_arn or "")
         + 7 * tags_bytes(environment)
     )
-    # The rules for findings of scans contain the names of all teams.
-    size = 25_000 + 50 * tags_bytes(environment) + sum(360 + 3 * len(team) for team in environment.teams)
+    size = _DOCKER_LOGIN + 20 * tags_bytes(environment) + _bytes_of_rules(environment) + _bytes_of_graphs(environment)
     for name, connection in environment.connections.items():
-        size += each + 96 * len(name) + sum(130 + 5 * len(team) for team in connection.teams)
+        size += every_connection + 96 * len(name) + 2 * length_of_existing(environment, connection.teams)
+        size += sum(_PULLED_TEAM + 5 * len(team) for team in connection.teams)
+    if environment.workers.pull_directly:
+        pulled = {team for connection in environment.connections.values() for team in connection.teams}
+        size += length_of_existing(environment, pulled) + sum(_PULLED_TEAM + 5 * len(team) for team in pulled)
     return size
+
+
+def _bytes_of_rules(environment: Environment) -> int:
+    rule = _RULE + 3 * len(environment.name) + len(environment.alerts.runbook) + len(environment.alerts.topic_arn or "")
+    return sum(_resources_in_rules(environment)) + _rules(environment) * (rule + tags_bytes(environment))
+
+
+def _rules(environment: Environment) -> int:
+    """Return the number of rules for findings of image scans."""
+    if not environment.reported_severities:
+        return 0
+    lengths = _resources_in_rules(environment)
+    # Each rule except the last one has less room left than the longest entry needs.
+    return 1 + sum(lengths) // (_RESOURCES_OF_RULE - max(lengths))
+
+
+def _resources_in_rules(environment: Environment) -> list[int]:
+    """Return the length of each entry of the lists of repositories in the rules for findings of image scans."""
+    arn = repository_arn_length(environment)
+    existing = environment.existing_repositories(environment.teams)
+    return [*(arn + len(team) + _PREFIX for team in environment.teams), *(arn + len(name) + 4 for name in existing)]
+
+
+def _bytes_of_graphs(environment: Environment) -> int:
+    """Return the size of the dashboard's graphs of pulls, which have a line for each repository."""
+    size = 0
+    for name, team in environment.teams.items():
+        names = [*(repository_name(name, repository) for repository in team.repositories), *team.existing_repositories]
+        size += _GRAPH + len(name) + sum(_LINE_OF_GRAPH + 2 * len(each) for each in names)
+    return size
+
+
+def docker_login_resources(environment: Environment) -> int:
+    """Return an estimate of the number of resources in the template. It is at least the real number."""
+    connections = _RESOURCES_OF_CONNECTION * len(environment.connections)
+    return _RESOURCES_OF_DOCKER_LOGIN + connections + len(environment.alerts.emails) + _rules(environment)
 
 
 def access_template_bytes(environment: Environment) -> int:
     """Return an estimate of the template's size in bytes. It is at least the real size."""
-    size = 2_000
-    for team, settings in environment.teams.items():
-        principals = (*settings.push.permission_sets, *settings.push.role_arns, *settings.push.user_arns)
-        size += (
-            1_550 + 12 * len(team) + tags_bytes(environment, _INDENTATION) + sum(200 + len(each) for each in principals)
-        )
+    every_role = (
+        _PUSH_ROLE
+        + 2 * len(environment.name)
+        + len(environment.role_path)
+        + len(environment.permissions_boundary_arn or "")
+        + tags_bytes(environment)
+    )
+    size = _TEMPLATE
+    for name, team in environment.teams.items():
+        size += every_role + 10 * len(name) + length_of_trust_policy(team.push)
+        if team.existing_repositories:
+            size += _PUSH_TO_EXISTING + length_of_existing(environment, [name])
     return size
 
 
 def ecs_tasks_template_bytes(environment: Environment) -> int:
-    """Return an estimate of the template's size in bytes. It is at least the real size."""
+    """Return an estimate of the template's size in bytes. It is at least the real size.
+
+    The estimate is coarse. The length of the workers' policy limits the number of tasks to about a dozen, so only tags
+    can make the template larger than CloudFormation accepts.
+    """
     tasks = environment.ecs.tasks if environment.ecs else {}
-    return 12_000 + sum(9_000 + 20 * len(name) + 4 * tags_bytes(environment, _INDENTATION) for name in tasks)
+    every_task = _ECS_TASK + 10 * len(environment.role_path) + 2 * len(environment.permissions_boundary_arn or "")
+    every_task += 10 * len(environment.name) + 4 * tags_bytes(environment)
+    return _ECS_TASKS + 2 * tags_bytes(environment) + sum(every_task + 20 * len(name) for name in tasks)
 
 
 def registry_template_bytes(environment: Environment) -> int:
@@ -116,7 +182,7 @@ def registry_template_bytes(environment: Environment) -> int:
 
 
 def _bytes_of_team(environment: Environment, name: str, team: Team) -> int:
-    policy = repository_policy_bytes(environment, name, team)
+    policy = length_of_repository_policy(environment, name, team)
     each = _REPOSITORY + 2 * len(name) + len(environment.name) + policy + tags_bytes(environment)
     if policy:
         each += _POLICY_ACKNOWLEDGEMENT
@@ -133,7 +199,7 @@ def _bytes_of_team(environment: Environment, name: str, team: Team) -> int:
 
 def _bytes_of_creation(environment: Environment, name: str, team: Team) -> int:
     """Return an estimate of the size of the creation template and of its role."""
-    policy = round(_IN_A_STRING * repository_policy_bytes(environment, name, team))
+    policy = round(_IN_A_STRING * length_of_repository_policy(environment, name, team))
     tags = sum(len(pattern) + _MUTABLE_TAG for pattern in team.repository_defaults.mutable_tags)
     of_role = len(environment.role_path) + len(environment.permissions_boundary_arn or "")
     names = 10 * len(name) + 2 * len(environment.name)
@@ -148,24 +214,3 @@ def _lifecycle_policy_bytes(lifecycle: Lifecycle) -> int:
         _DELETING_RULE for setting in (lifecycle.keep_images, lifecycle.expire_untagged_after_days) if setting
     )
     return _LIFECYCLE_POLICY + deleting + sum(2 * len(tag) + _PROTECTED_TAG for tag in lifecycle.protected_tags)
-
-
-def repository_policy_bytes(environment: Environment, name: str, team: Team) -> int:
-    """Return an estimate of the size of a repository policy, which is the same for all repositories of a team."""
-    partition, account = PARTITIONS[environment.region].name, environment.account
-    root = f"arn:{partition}:iam::{account}:root"
-    deploy_role = f"arn:{partition}:iam::{account}:role/cdk-{_QUALIFIER}-cfn-exec-role-{account}-{environment.region}"
-    size = 0
-    if not team.others_may_push_because:
-        size += _DENY + _PUSH_ACTIONS + _length([environment.push_role_arn(name), deploy_role, root])
-        if environment.break_glass_role_arns:
-            size += _DENY + _CHANGE_ACTIONS + _length([deploy_role, root, *environment.break_glass_role_arns])
-    if team.pull_accounts:
-        size += _PULL + len(team.pull_accounts) * (len(root) + _ARN)
-    if team.pull_organization:
-        size += _PULL + _PULL_ORGANIZATION + len(team.pull_organization)
-    return size + _POLICY if size else 0
-
-
-def _length(arns: Iterable[str]) -> int:
-    return sum(len(arn) + _ARN for arn in arns)

@@ -20,7 +20,8 @@ class AccessStack(Stack):
     """One push role per team. Analysts and CI assume it to push to, pull from and look at the team's repositories."""
 
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
-        super().__init__(scope, construct_id)
+        # Without indentation, the template of the largest number of teams is smaller than CloudFormation's quota.
+        super().__init__(scope, construct_id, suppress_template_indentation=True)
 
         # Resources
         push_roles = Construct(self, "PushRoles")

@@ -33,7 +33,8 @@ class EcsTasksStack(Stack):
             environment: The settings of the environment.
             tasks: A dict of a repository's full name, `<team>/<name>`, to the settings of the repository's task.
         """
-        super().__init__(scope, construct_id)
+        # Without indentation, the template of tasks with many tags is smaller than CloudFormation's quota.
+        super().__init__(scope, construct_id, suppress_template_indentation=True)
 
         # Resources
         cluster = ecs.CfnCluster(self, "Cluster", cluster_name=environment.ecs_cluster_name)

@@ -50,54 +50,56 @@ def aws(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def assemblies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two cloud assemblies: the settings of the first do not list the repository, those of the second do."""
-    made = []
-    for repositories in (["new"], ["new", "existing"]):
+def assemblies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Cloud assemblies of three settings: do not list the repository, list it as an existing repository, manage it."""
+    lists = {
+        "without": '["new"]',
+        "kept_out": f'["new"]\nexisting_repositories = ["{REPOSITORY}"]',
+        "adopted": '["new", "existing"]',
+    }
+    assemblies = {}
+    for name, repositories in lists.items():
         folder = tmp_path_factory.mktemp("adopt")
-        (folder / "adopt.toml").write_text(SETTINGS.replace("REPOSITORIES", json.dumps(repositories)))
+        (folder / "adopt.toml").write_text(SETTINGS.replace("REPOSITORIES", repositories))
         synthesize(folder, folder / "cdk.out")
         edit(folder / "cdk.out", "adopt", wait_one_second_for_permissions)
-        made.append(folder / "cdk.out")
-    return made[0], made[1]
+        assemblies[name] = folder / "cdk.out"
+    return assemblies
 
 
 def test_a_repository_is_kept_out_adopted_and_handed_back(
-    aws: EmbeddedAws, assemblies: tuple[Path, Path], account: Account, tmp_path: Path
+    aws: EmbeddedAws, assemblies: dict[str, Path], account: Account, tmp_path: Path
 ) -> None:
-    without, with_it = assemblies
     names = {"prod": "adopt", "<team>/<name>": REPOSITORY, "<team>": "adopt", "<repository-arn>": ARN}
     shell = Shell(aws, tmp_path, names, account.other_admin)
 
     # Kept out
-    cdk.deploy(aws, without, "adopt/*")
-    [tag] = commands(DEPLOY, "Keep a repository out of the stack")
+    cdk.deploy(aws, assemblies["without"], "adopt/*")
     with pytest.raises(RegistryRefused, match="ecr:InitiateLayerUpload"):
         _push(aws, account)
-    shell.run(tag)
+    cdk.deploy(aws, assemblies["kept_out"], "adopt/*")
     _push(aws, account)
     assert _pull(aws, account) == FILES
-    assert _tags(aws) == {"owner", "team"}
+    assert _tags(aws) == {"owner"}
+    assert _policy(aws) == READERS
 
     # Adopted
     preview, save, *_ = commands(DEPLOY, "See what would be lost")
-    shell.assembly = with_it
+    shell.assembly = assemblies["adopted"]
     [adopted] = [line for line in shell.run(preview).splitlines() if "AWS::ECR::Repository" in line]
     assert "Existing" in adopted
     assert adopted.endswith("import")
     shell.run(save.partition("aws ecr get-lifecycle-policy")[0])
-    cdk.deploy(aws, with_it, "adopt/*")
-    policy = json.loads(aws.client("ecr").get_repository_policy(repositoryName=REPOSITORY)["policyText"])
-    assert [each["Sid"] for each in policy["Statement"]] == ["PushOnlyByTeam", "PullByOtherAccounts"]
+    cdk.deploy(aws, assemblies["adopted"], "adopt/*")
+    assert [each["Sid"] for each in _policy(aws)["Statement"]] == ["PushOnlyByTeam", "PullByOtherAccounts"]
     assert "owner" not in _tags(aws)
 
     # Handed back
-    assert "DELETE_SKIPPED" in cdk.deploy(aws, without, "adopt/*")
+    assert "DELETE_SKIPPED" in cdk.deploy(aws, assemblies["without"], "adopt/*")
     [restore] = commands(DEPLOY, "Hand a repository back")
     shell.run(restore)
-    cdk.deploy(aws, without, "adopt/*")
-    policy = aws.client("ecr").get_repository_policy(repositoryName=REPOSITORY)["policyText"]
-    assert json.loads(policy) == READERS
+    cdk.deploy(aws, assemblies["without"], "adopt/*")
+    assert _policy(aws) == READERS
     assert _pull(aws, account) == FILES
 
 
@@ -114,3 +116,7 @@ def _pull(aws: EmbeddedAws, account: Account) -> Any:
 def _tags(aws: EmbeddedAws) -> set[str]:
     tags = aws.client("ecr").list_tags_for_resource(resourceArn=ARN)["tags"]
     return {tag["Key"] for tag in tags if not tag["Key"].startswith("aws:")}
+
+
+def _policy(aws: EmbeddedAws) -> Any:
+    return json.loads(aws.client("ecr").get_repository_policy(repositoryName=REPOSITORY)["policyText"])

@@ -104,7 +104,7 @@ class Lab:
             folder=self.aws.state,
         )
 
-    def shell(self, name: str, assembly: Path | None = None, *, by: Any = None, **names: str) -> Shell:
+    def shell(self, name: str, assembly: Path | None = None, /, *, by: Any = None, **names: str) -> Shell:
         """Return a shell with an environment's names as placeholders.
 
         Args:
@@ -382,8 +382,11 @@ def test_a_deployment_with_the_default_role_follows_one_with_another_role(lab: L
 
     cdk.destroy(lab.aws, assembly, "other/DockerLogin")
     cdk._run_on_stacks(lab.aws, assembly, "deploy", ("other/*",), *with_the_role)
-    with pytest.raises(CdkFailed, match="explicit deny in a resource-based policy"):
+    # The new policy of the repository would deny the next change to the role of this deployment, so ECR refuses it.
+    with pytest.raises(CdkFailed, match="The policy would prevent you from setting another policy"):
         cdk._run_on_stacks(lab.aws, changed, "deploy", ("other/*",), *with_the_role)
+    with pytest.raises(CdkFailed, match="explicit deny in a resource-based policy"):
+        cdk._run_on_stacks(lab.aws, changed, "deploy", ("other/DockerLogin",), *with_the_role, "--exclusively")
     lab.shell("other", changed).run(after_success)
     assert lab.has_login("other")
 

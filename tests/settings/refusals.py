@@ -607,7 +607,7 @@ TOGETHER: list[Refusal] = [
     ),
     (
         "too many existing repositories for the policy of a push role",
-        existing(*numbered("r" * 140, 41)).replace('teams = ["analytics"]', 'teams = ["other"]')
+        existing(*numbered("r" * 140, 42)).replace('teams = ["analytics"]', 'teams = ["other"]')
         + teams("other").removeprefix(VALID),
         EXISTING,
         "has too many names for a role's policies",

@@ -213,6 +213,7 @@ def test_no_physical_names_of_two_environments_of_an_account_meet(tmp_path: Path
     for position, name in enumerate(environments):
         text = RICH.replace("analytics", f"analytics-{position}").replace("[teams.risk]", f"[teams.risk-{position}]")
         text = text.replace('"risk"', f'"risk-{position}"').replace('"risk/', f'"risk-{position}/')
+        text = text.replace('"var_old", "old/var"', f'"var_old-{position}", "old/var-{position}"')
         (tmp_path / f"{name}.toml").write_text(f'connections_prefix = "{name}"\n{text}')
 
     templates = synthesize(tmp_path, tmp_path / "cdk.out")

@@ -1,14 +1,16 @@
-"""The estimate of the Registry template's size, compared with real templates at the largest accepted settings."""
+"""The estimates of the templates' sizes, compared with real templates at the largest accepted settings."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from settings.files import load_environments
+from settings.files import SettingsError, load_environments
 from settings.template_size import (
+    RESOURCES_QUOTA,
     TEMPLATE_QUOTA,
     access_template_bytes,
+    docker_login_resources,
     docker_login_template_bytes,
     ecs_tasks_template_bytes,
     registry_template_bytes,
@@ -70,11 +72,45 @@ def test_the_estimate_fits_templates_with_as_many_repositories_as_are_accepted(s
     assert len(json.loads(file.read_text())["Resources"]) <= 500
 
 
-def many(connections: int, teams: int, *, of_each: int, top: str = "", name: str = "docker") -> str:
-    """Return settings with connections, and with teams that have long names."""
+# Each team has an IAM user, a permission set and workflows of two OIDC providers, one of them with wildcards.
+PUSHERS = """
+push.user_arns = ["arn:aws:iam::111111111111:user/ana"]
+push.permission_sets = ["DataAnalyst"]
+push.github = [
+  {repository = "acme/pipelines", branch = "main", owner_id = 12, repository_id = 34},
+  {repository = "acme/pipelines", branch = "release/*"},
+]
+push.gitlab = [
+  {project = "acme/pipelines", branch = "main", url = "https://git.example.com/ci", audience = "https://example.com"},
+]
+"""
+
+
+def many(
+    connections: int,
+    teams: int,
+    *,
+    of_each: int,
+    top: str = "",
+    team: str = "",
+    existing: int = 0,
+    name: str = "docker",
+) -> str:
+    """Return settings with connections, and with teams that have long names.
+
+    Args:
+        connections: The number of connections.
+        teams: The number of teams.
+        of_each: The number of teams that each connection can pull from.
+        top: More settings of the environment.
+        team: More settings of each team.
+        existing: The number of existing repositories of each team.
+        name: The start of the names of the connections.
+    """
     names = [f"{'t' * 45}-{number}" for number in range(teams)]
     tables = "".join(
-        f'[teams.{each}]\nrepositories = ["r"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+        f"[teams.{each}]\nrepositories = ['r']\npush.role_arns = ['arn:aws:iam::111111111111:role/ci']\n"
+        f"existing_repositories = {[f'old_repository-{each[46:]}-{number}' for number in range(existing)]}\n{team}\n"
         for each in names
     )
     logins = "".join(f"[connections.{name}_{number}]\nteams = {names[:of_each]}\n" for number in range(connections))
@@ -89,8 +125,11 @@ def many(connections: int, teams: int, *, of_each: int, top: str = "", name: str
         many(35, 20, of_each=1, top=f"{BREAK_GLASS}\n{TAGS}"),
         many(5, 200, of_each=17, top=TAGS),
         many(25, 5, of_each=5, name=f"docker_{'x' * 60}"),
+        many(1, 200, of_each=1, team=PUSHERS),
+        many(20, 30, of_each=1, existing=45, top='alerts.scan_findings = "high"'),
+        many(5, 5, of_each=1, existing=1, top="workers.pull_directly = true"),
     ],
-    ids=["the limits", "tags", "tags of many teams", "long names"],
+    ids=["the limits", "tags", "tags of many teams", "long names", "workflows", "existing repositories", "few"],
 )
 def test_the_estimates_fit_templates_with_many_connections_teams_and_tags(settings: str, tmp_path: Path) -> None:
     (tmp_path / "full.toml").write_text(settings)
@@ -102,17 +141,28 @@ def test_the_estimates_fit_templates_with_many_connections_teams_and_tags(settin
         "DockerLogin": docker_login_template_bytes(environment),
         "Access": access_template_bytes(environment),
     }
+    resources = {}
     for stack, estimate in estimates.items():
         [file] = (tmp_path / "cdk.out").glob(f"assembly-full/full{stack}*.template.json")
         size = file.stat().st_size
         assert size <= min(estimate, TEMPLATE_QUOTA), stack
-        assert estimate <= 1.2 * size or estimate < TEMPLATE_QUOTA / 2, stack
-        assert len(json.loads(file.read_text())["Resources"]) <= 500
+        assert estimate <= 1.15 * size or estimate < TEMPLATE_QUOTA / 2, stack
+        resources[stack] = len(json.loads(file.read_text())["Resources"])
+        assert resources[stack] <= RESOURCES_QUOTA
+    assert resources["DockerLogin"] <= docker_login_resources(environment) <= resources["DockerLogin"] + 15
+
+
+def test_too_many_resources_for_a_template_are_refused(tmp_path: Path) -> None:
+    """Existing repositories need rules for findings of scans, and these rules are resources."""
+    (tmp_path / "full.toml").write_text(many(35, 25, of_each=1, existing=40))
+
+    with pytest.raises(SettingsError, match=r"DockerLogin has about 5\d\d resources, and CloudFormation accepts 500"):
+        load_environments(tmp_path)
 
 
 def test_the_estimate_fits_tasks_on_fargate(templates: Templates, tmp_path: Path) -> None:
     (tmp_path / "rich.toml").write_text(RICH)
 
     [environment] = load_environments(tmp_path)
-    template = json.dumps(templates["rich-EcsTasks"], indent=1)
+    template = json.dumps(templates["rich-EcsTasks"], separators=(",", ":"))
     assert len(template) <= ecs_tasks_template_bytes(environment) <= 2.5 * len(template)

@@ -27,6 +27,8 @@ STACKS = ("Registry", "Access", "DockerLogin", "WorkerUpkeep", "EcsTasks")
 SECRETS = ("upgrade/connections/docker_alpha", "upgrade/connections/docker_beta")
 # A deployment publishes a new version of each function whose code or description changed.
 REPLACED_BY_DESIGN = {"AWS::Lambda::Version"}
+# Version 0.1.0 has no messages about findings of image scans.
+ADDED_BY_DESIGN = {"AWS::Events::Rule"}
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,17 @@ def test_a_worker_reads_a_valid_login_at_every_moment_of_the_upgrade(upgrade: Up
 
 
 def test_the_upgrade_replaces_only_the_published_versions_of_functions(upgrade: Upgrade) -> None:
-    types = upgrade.resources_before.keys() | upgrade.resources_after.keys()
-    changed = {kind for kind in types if upgrade.resources_before.get(kind) != upgrade.resources_after.get(kind)}
+    before, after = upgrade.resources_before, upgrade.resources_after
+    changed = {kind for kind, ids in before.items() if not ids.items() <= after.get(kind, {}).items()}
 
     assert changed <= REPLACED_BY_DESIGN
+
+
+def test_the_upgrade_adds_only_the_rule_for_findings_of_image_scans(upgrade: Upgrade) -> None:
+    before, after = upgrade.resources_before, upgrade.resources_after
+    added = {kind for kind, ids in after.items() if not ids.keys() <= before.get(kind, {}).keys()}
+
+    assert added - REPLACED_BY_DESIGN == ADDED_BY_DESIGN
 
 
 def test_cdk_diff_announces_no_other_replacement_or_removal(upgrade: Upgrade) -> None:
