@@ -48,9 +48,9 @@ def create_principals(aws: EmbeddedAws, environment: Environment) -> dict[str, P
     workers = [account.role(arn) for arn in environment.workers.role_arns]
     if workers:
         profiles["worker"] = Profile("an Airflow worker", role_arn=workers[0])
-    break_glass = [account.role(arn, "secretsmanager:*", "kms:*") for arn in environment.break_glass_role_arns]
+    break_glass = [account.role(arn, "secretsmanager:*", "kms:*", "ecr:*") for arn in environment.break_glass_role_arns]
     if break_glass:
-        who = "the role that may read and roll back the login in an emergency"
+        who = "the role that may roll back the login and delete images in an emergency"
         profiles["break-glass"] = Profile(who, role_arn=break_glass[0])
     for team, settings in environment.teams.items():
         for workflow in settings.push.workflows:

@@ -252,9 +252,9 @@ def find_missing_repositories(clients: Clients, planned: Planned) -> Iterator[Fi
         missing = [name for name, gone in zip(names, _in_parallel(is_missing, names), strict=True) if gone]
         if missing:
             yield Finding(
-                f"These existing repositories of the team {team} do not exist: {_listed(missing)}. "
+                f"These names in existing_repositories of the team {team} do not exist in ECR: {_listed(missing)}. "
                 "The deployment does not create them.",
-                f"Create them, or correct teams.{team}.existing_repositories.",
+                f"Create the repositories, or correct teams.{team}.existing_repositories.",
                 stops=False,
             )
 
@@ -459,7 +459,8 @@ def find_removed_repositories(clients: Clients, planned: Planned) -> Iterator[Fi
         yield Finding(
             f"The settings no longer contain {_listed(removed)}. The repositories and their images stay on AWS, "
             "outside of the stack.",
-            'See "Remove a repository" and "Move a repository to another team" in docs/changes.md.',
+            'See "Remove a repository", "Hand over a repository" and "Move a repository to another team" in '
+            "docs/changes.md.",
             stops=False,
         )
 

@@ -443,6 +443,7 @@ class Team(Table):
     pull_organization: OrganizationId | None = None
     """The ID of an organization in AWS Organizations.
     All other accounts of the organization may pull the team's images, as with `pull_accounts`.
+    A deployment shows a warning with the ID.
     """
 
     repository: dict[str, RepositoryOverrides] = {}
@@ -694,6 +695,7 @@ class Environment(Table):
     tags: dict[TagKey, TagValue] = Field(default={}, max_length=49)
     """Tags on the stacks and on every resource that can have tags.
     Write them in a table `[tags]`, such as `cost-centre = "42"`.
+    Write this table after the other top-level settings. A setting that follows `[tags]` becomes a tag.
     The key `team` is refused, because the permissions on images use the tag `team` of the repositories.
     """
 

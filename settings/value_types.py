@@ -264,7 +264,7 @@ GitRef = Annotated[
     Pattern(
         rf"{_GIT_REF}\*?",
         "a branch or tag",
-        "write the name without refs/heads/, with at most one * at the end, such as main or release/*",
+        "write the name without refs/heads/ or refs/tags/, with at most one * at the end, such as main or release/*",
     ),
 ]
 ImageCount = Annotated[int, Field(ge=1, le=10_000)]

@@ -459,7 +459,7 @@ def test_an_existing_repository_that_does_not_exist_is_a_notice(clients: Clients
     )
     finding = only(find_missing_repositories(clients, planned))
     assert finding.problem == (
-        "These existing repositories of the team others do not exist: map_old, old/radio. "
+        "These names in existing_repositories of the team others do not exist in ECR: map_old, old/radio. "
         "The deployment does not create them."
     )
     assert not finding.stops
