@@ -354,9 +354,10 @@ FORMS: list[Refusal] = [
         for key in ("aws:cost", "AWS:cost")
     ),
     ("a tag with an empty key", own_tags('"" = "x"'), "tags.''", "'' is not the key of a tag", "1 to 128 letters"),
-    ("a tag's key of 129 characters", own_tags(f'{"k" * 129} = ""'), f"tags.{'k' * 129}", "is not the key", "to 128"),
-    ("a tag's key with another character", own_tags('"a&b" = ""'), "tags.'a&b'", "'a&b' is not the key", "_.:/=+@-"),
-    ("a tag's value of 257 characters", own_tags(f'k = "{"v" * 257}"'), "tags.k", "is not the value", "at most 256"),
+    ("a tag's key of 129 characters", own_tags(f'{"k" * 129} = "x"'), f"tags.{'k' * 129}", "is not the key", "to 128"),
+    ("a tag's key with another character", own_tags('"a&b" = "x"'), "tags.'a&b'", "'a&b' is not the key", "_.:/=+@-"),
+    ("a tag's value of 257 characters", own_tags(f'k = "{"v" * 257}"'), "tags.k", "is not the value", "1 to 256"),
+    ("an empty value of a tag", own_tags('k = ""'), "tags.k", "'' is not the value of a tag", "1 to 256"),
     ("a tag's value with a comma", own_tags('k = "a,b"'), "tags.k", "'a,b' is not the value of a tag", "_.:/=+@-"),
     ("a team in upper case", teams("Risk"), "teams.Risk", "'Risk' is not the name of a team", "lower-case"),
     ("a team with two hyphens", teams("a--b"), "teams.a--b", "'a--b'", "single hyphens"),
@@ -522,7 +523,7 @@ FORMS: list[Refusal] = [
 """A string has the wrong form."""
 
 LIMITS: list[Refusal] = [
-    ("50 tags", own_tags(*(f'{key} = ""' for key in numbered("k", 50))), "tags", "has 50 entries", "keep at most 49"),
+    ("50 tags", own_tags(*(f'{key} = "x"' for key in numbered("k", 50))), "tags", "has 50 entries", "keep at most 49"),
     ("9 minutes", refresh(9), REFRESH, "9 is out of range", "from 10 to 180"),
     ("181 minutes", refresh(181), REFRESH, "181 is out of range", "from 10 to 180"),
     ("49 protected patterns", protected(*numbered("v", 49)), f"{LIFECYCLE}.protected_tags", "has 49", "at most 48"),
