@@ -46,6 +46,7 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
         _ecs_tasks,
         _arns,
         _readers,
+        _creation_roles,
         _worker_role_names,
         _topic,
         _scan,
@@ -287,6 +288,14 @@ def _readers(environment: Environment) -> Iterator[Problem]:
         if environment.account in team.pull_accounts:
             what = f"{environment.account!r} is the account of this environment, which may pull by its own policies"
             yield Problem(f"teams.{name}.pull_accounts", f"{what}; remove it")
+
+
+def _creation_roles(environment: Environment) -> Iterator[Problem]:
+    # The resource type AWS::ECR::RepositoryCreationTemplate has a pattern for CustomRoleArn that allows no path.
+    for name, team in environment.teams.items():
+        if team.create_on_push and environment.role_path != "/":
+            what = f"needs a role without a path, and role_path is {environment.role_path!r}"
+            yield Problem(f"teams.{name}.create_on_push", f"{what}; remove create_on_push or role_path")
 
 
 def _worker_role_names(environment: Environment) -> Iterator[Problem]:

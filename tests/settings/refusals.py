@@ -741,6 +741,13 @@ TOGETHER: list[Refusal] = [
         for text in (f"{REGISTRY}/old/app:5", "old/app:5", "/old/app", f"https://{REGISTRY}/old/app")
     ),
     (
+        "a path for the role that creates repositories",
+        f'role_path = "/data/"\n{beside("create_on_push = true")}',
+        f"{TEAM}.create_on_push",
+        "needs a role without a path, and role_path is '/data/'",
+        "remove create_on_push or role_path",
+    ),
+    (
         "an existing repository that is managed",
         existing("old", "analytics/churn-model"),
         EXISTING,
