@@ -748,6 +748,31 @@ TOGETHER: list[Refusal] = [
         "remove create_on_push or role_path",
     ),
     (
+        "an existing repository with the registry",
+        existing(f"{REGISTRY}/old_app"),
+        EXISTING,
+        "repeats the registry",
+        "write 'old_app'",
+    ),
+    *(
+        (
+            f"{setting} for existing repositories only",
+            edited('repositories = ["web-scraper", "churn-model"]', f'existing_repositories = ["old"]\n{text}'),
+            f"{TEAM}.{setting}",
+            "has no effect, because the deployment does not change existing_repositories",
+            "add repositories or create_on_push",
+        )
+        for setting, text in (
+            ("lifecycle", "lifecycle.keep_images = 5"),
+            ("lifecycle", 'lifecycle.protected_tags = ["v*"]'),
+            ("repository_defaults", 'repository_defaults.mutable_tags = ["latest"]'),
+            ("repository_defaults", "repository_defaults.keep_images = 5"),
+            ("others_may_push_because", 'others_may_push_because = "CodeBuild"'),
+            ("pull_accounts", 'pull_accounts = ["222222222222"]'),
+            ("pull_organization", 'pull_organization = "o-abcd123456"'),
+        )
+    ),
+    (
         "an existing repository that is managed",
         existing("old", "analytics/churn-model"),
         EXISTING,
@@ -824,6 +849,14 @@ TOGETHER: list[Refusal] = [
         f"{TEAM}.repository.'analytics/web-scraper'",
         "is not a repository of the team analytics",
         "write 'web-scraper'",
+    ),
+    (
+        "the lifecycle of a repository of a team without repositories",
+        edited('repositories = ["web-scraper", "churn-model"]', "create_on_push = true")
+        + "[teams.analytics.repository.app.lifecycle]\n",
+        f"{TEAM}.repository.'app'",
+        "'app' is not a repository of the team analytics",
+        "remove it, because repositories is empty",
     ),
     ("a team with a typo", connected("analytic"), f"{DOCKER}.teams", "is not a team", "did you mean analytics?"),
     ("an unknown team", connected("x"), f"{DOCKER}.teams", "'x' is not a team of this file", "one of analytics"),
