@@ -519,15 +519,15 @@ def _lets_rules_publish(policy: str, environment: Environment) -> bool:
         "aws:sourceaccount": environment.account,
         "aws:sourceowner": "",  # EventBridge does not send it. The default policy of a topic has a condition on it.
     }
-    for statement in _listing(json.loads(policy).get("Statement")):
+    for statement in _list(json.loads(policy).get("Statement")):
         principal = statement.get("Principal", {})
         if isinstance(principal, dict):
-            services = [*_listing(principal.get("Service")), *_listing(principal.get("AWS"))]
+            services = [*_list(principal.get("Service")), *_list(principal.get("AWS"))]
         else:
             services = [principal]
-        actions = [action.lower() for action in _listing(statement.get("Action"))]
+        actions = [action.lower() for action in _list(statement.get("Action"))]
         conditions = [
-            (key.lower(), [str(value) for value in _listing(values)])
+            (key.lower(), [str(value) for value in _list(values)])
             for keys in statement.get("Condition", {}).values()
             for key, values in keys.items()
         ]
@@ -543,13 +543,6 @@ def _lets_rules_publish(policy: str, environment: Environment) -> bool:
         ):
             return True
     return False
-
-
-def _listing(one_or_more: Any) -> list[Any]:
-    """Return a value of a policy as a list. A policy may have one value instead of a list."""
-    if one_or_more is None:
-        return []
-    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
 
 
 Check = Callable[[Clients, Planned], Iterable[Finding]]
@@ -629,6 +622,7 @@ def _denies_pushing(policy: Policy) -> bool:
 
 
 def _list(one_or_more: Any) -> list[Any]:
+    """Return a value of a policy as a list. A policy may have one value instead of a list."""
     if one_or_more is None:
         return []
     return one_or_more if isinstance(one_or_more, list) else [one_or_more]
