@@ -259,9 +259,9 @@ def test_the_creation_template_of_the_stack_is_not_found(clients: Clients, stack
 
 
 def creating() -> Planned:
-    """Return the deployment of an environment with a topic, in which a push creates repositories."""
+    """Return the deployment of an environment with a topic and existing repositories, and with create_on_push."""
     settings = ENVIRONMENT.model_dump(exclude_unset=True)
-    settings["teams"]["pilots"]["create_on_push"] = True
+    settings["teams"]["pilots"] |= {"create_on_push": True, "existing_repositories": ("old",)}
     settings["alerts"] = {"topic_arn": TOPIC}
     return Planned(Environment.model_validate(settings), qualifier="hnb659fds")
 
