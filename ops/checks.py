@@ -22,6 +22,8 @@ from settings.names import PULL_ACTIONS, RepositoryStatement, repository_name
 from settings.regions import PARTITIONS
 
 T = TypeVar("T")
+Policy = dict[str, Any]
+Statement = dict[str, Any]
 
 # The stacks that the settings can remove, and how to delete them.
 OPTIONAL_STACKS = {
@@ -135,17 +137,39 @@ def find_taken_repositories(clients: Clients, planned: Planned) -> Iterator[Find
         lost = removed_statements(_repository_policy(clients, name), planned.environment, _team_of(name))
         if not lost:
             return None
-        readers = sorted({account for statement in lost for account in other_readers(statement, planned.environment)})
-        keep = (
-            f"To let them pull, add {', '.join(readers)} to teams.{_team_of(name)}.pull_accounts. " if readers else ""
-        )
         return Finding(
             f"The repository {name} has a repository policy, which the deployment would replace.",
-            f"{keep}Save the policy (aws ecr get-repository-policy --repository-name {name}), "
+            f"{_how_to_keep_readers(lost, planned.environment, _team_of(name))}"
+            f"Save the policy (aws ecr get-repository-policy --repository-name {name}), "
             f"then run: aws ecr delete-repository-policy --repository-name {name}",
         )
 
     yield from filter(None, _in_parallel(look_at, _adopted(clients, planned)))
+
+
+def find_policies_by_hand(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find statements in the policies of the stack's repositories that the next update of the repository removes."""
+    deployed = _resources_of(clients, planned.stack("Registry")).get("AWS::ECR::Repository", [])
+    names = sorted(planned.repositories.intersection(deployed))
+    policies = _in_parallel(lambda name: _repository_policy(clients, name), names)
+    lost: dict[str, dict[str, list[Statement]]] = {}
+    for name, policy in zip(names, policies, strict=True):
+        if statements := removed_statements(policy, planned.environment, _team_of(name)):
+            lost.setdefault(_team_of(name), {})[name] = statements
+    for team, by_name in lost.items():
+        statements = [each for of_one in by_name.values() for each in of_one]
+        yield Finding(
+            f"The policy of {_listed(list(by_name))} has statements that are not from this project. The deployment "
+            "removes them if it changes the repository. The first deployment of a new version often does.",
+            f"{_how_to_keep_readers(statements, planned.environment, team)}"
+            "Save the policy: aws ecr get-repository-policy --repository-name <name>",
+            stops=False,
+        )
+
+
+def _how_to_keep_readers(lost: Iterable[Statement], environment: Environment, team: str) -> str:
+    readers = sorted({account for statement in lost for account in other_readers(statement, environment)})
+    return f"To let them pull, add {', '.join(readers)} to teams.{team}.pull_accounts. " if readers else ""
 
 
 def find_cut_off_pushers(clients: Clients, planned: Planned) -> Iterator[Finding]:
@@ -549,6 +573,7 @@ Check = Callable[[Clients, Planned], Iterable[Finding]]
 CHECKS: dict[str, Check] = {
     "secrets": find_taken_secrets,
     "repositories": find_taken_repositories,
+    "repository policies": find_policies_by_hand,
     "existing repositories": find_missing_repositories,
     "recent pushes": find_cut_off_pushers,
     "creation templates": find_taken_creation_templates,
@@ -562,10 +587,6 @@ CHECKS: dict[str, Check] = {
     "topic": find_silent_topic,
 }
 """The checks, by the name that is printed if AWS does not answer."""
-
-
-Policy = dict[str, Any]
-Statement = dict[str, Any]
 
 
 def removed_statements(policy: Policy, environment: Environment, team: str) -> list[Statement]:
