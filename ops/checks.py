@@ -22,6 +22,8 @@ from settings.names import PULL_ACTIONS, RepositoryStatement, repository_name
 from settings.regions import PARTITIONS
 
 T = TypeVar("T")
+Policy = dict[str, Any]
+Statement = dict[str, Any]
 
 # The stacks that the settings can remove, and how to delete them.
 OPTIONAL_STACKS = {
@@ -135,17 +137,39 @@ def find_taken_repositories(clients: Clients, planned: Planned) -> Iterator[Find
         lost = removed_statements(_repository_policy(clients, name), planned.environment, _team_of(name))
         if not lost:
             return None
-        readers = sorted({account for statement in lost for account in other_readers(statement, planned.environment)})
-        keep = (
-            f"To let them pull, add {', '.join(readers)} to teams.{_team_of(name)}.pull_accounts. " if readers else ""
-        )
         return Finding(
             f"The repository {name} has a repository policy, which the deployment would replace.",
-            f"{keep}Save the policy (aws ecr get-repository-policy --repository-name {name}), "
+            f"{_how_to_keep_readers(lost, planned.environment, _team_of(name))}"
+            f"Save the policy (aws ecr get-repository-policy --repository-name {name}), "
             f"then run: aws ecr delete-repository-policy --repository-name {name}",
         )
 
     yield from filter(None, _in_parallel(look_at, _adopted(clients, planned)))
+
+
+def find_policies_by_hand(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find statements in the policies of the stack's repositories that the next update of the repository removes."""
+    deployed = _resources_of(clients, planned.stack("Registry")).get("AWS::ECR::Repository", [])
+    names = sorted(planned.repositories.intersection(deployed))
+    policies = _in_parallel(lambda name: _repository_policy(clients, name), names)
+    lost: dict[str, dict[str, list[Statement]]] = {}
+    for name, policy in zip(names, policies, strict=True):
+        if statements := removed_statements(policy, planned.environment, _team_of(name)):
+            lost.setdefault(_team_of(name), {})[name] = statements
+    for team, by_name in lost.items():
+        statements = [each for of_one in by_name.values() for each in of_one]
+        yield Finding(
+            f"The policy of {_listed(list(by_name))} has statements that are not from this project. The deployment "
+            "removes them if it changes the repository. The first deployment of a new version often does.",
+            f"{_how_to_keep_readers(statements, planned.environment, team)}"
+            "Save the policy: aws ecr get-repository-policy --repository-name <name>",
+            stops=False,
+        )
+
+
+def _how_to_keep_readers(lost: Iterable[Statement], environment: Environment, team: str) -> str:
+    readers = sorted({account for statement in lost for account in other_readers(statement, environment)})
+    return f"To let them pull, add {', '.join(readers)} to teams.{team}.pull_accounts. " if readers else ""
 
 
 def find_cut_off_pushers(clients: Clients, planned: Planned) -> Iterator[Finding]:
@@ -520,15 +544,15 @@ def _lets_rules_publish(policy: str, environment: Environment) -> bool:
         "aws:sourceaccount": environment.account,
         "aws:sourceowner": "",  # EventBridge does not send it. The default policy of a topic has a condition on it.
     }
-    for statement in _listing(json.loads(policy).get("Statement")):
+    for statement in _list(json.loads(policy).get("Statement")):
         principal = statement.get("Principal", {})
         if isinstance(principal, dict):
-            services = [*_listing(principal.get("Service")), *_listing(principal.get("AWS"))]
+            services = [*_list(principal.get("Service")), *_list(principal.get("AWS"))]
         else:
             services = [principal]
-        actions = [action.lower() for action in _listing(statement.get("Action"))]
+        actions = [action.lower() for action in _list(statement.get("Action"))]
         conditions = [
-            (key.lower(), [str(value) for value in _listing(values)])
+            (key.lower(), [str(value) for value in _list(values)])
             for keys in statement.get("Condition", {}).values()
             for key, values in keys.items()
         ]
@@ -546,17 +570,11 @@ def _lets_rules_publish(policy: str, environment: Environment) -> bool:
     return False
 
 
-def _listing(one_or_more: Any) -> list[Any]:
-    """Return a value of a policy as a list. A policy may have one value instead of a list."""
-    if one_or_more is None:
-        return []
-    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
-
-
 Check = Callable[[Clients, Planned], Iterable[Finding]]
 CHECKS: dict[str, Check] = {
     "secrets": find_taken_secrets,
     "repositories": find_taken_repositories,
+    "repository policies": find_policies_by_hand,
     "existing repositories": find_missing_repositories,
     "recent pushes": find_cut_off_pushers,
     "creation templates": find_taken_creation_templates,
@@ -570,10 +588,6 @@ CHECKS: dict[str, Check] = {
     "topic": find_silent_topic,
 }
 """The checks, by the name that is printed if AWS does not answer."""
-
-
-Policy = dict[str, Any]
-Statement = dict[str, Any]
 
 
 def removed_statements(policy: Policy, environment: Environment, team: str) -> list[Statement]:
@@ -630,6 +644,7 @@ def _denies_pushing(policy: Policy) -> bool:
 
 
 def _list(one_or_more: Any) -> list[Any]:
+    """Return a value of a policy as a list. A policy may have one value instead of a list."""
     if one_or_more is None:
         return []
     return one_or_more if isinstance(one_or_more, list) else [one_or_more]

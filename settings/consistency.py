@@ -39,6 +39,7 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
         template_size.problems,
         _repository_names,
         _existing_repositories,
+        _only_existing_repositories,
         _logical_ids,
         _name_lengths,
         _lifecycles,
@@ -46,6 +47,7 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
         _ecs_tasks,
         _arns,
         _readers,
+        _creation_roles,
         _worker_role_names,
         _topic,
         _scan,
@@ -107,7 +109,9 @@ def _existing_repositories(environment: Environment) -> Iterator[Problem]:
     first: dict[str, str] = {}
     for team, settings in environment.teams.items():
         key = f"teams.{team}.existing_repositories"
-        for name in settings.existing_repositories:
+        for position, name in enumerate(settings.existing_repositories):
+            if fix := how_to_shorten("", settings.existing_repositories, position):
+                yield Problem(key, f"{name!r} repeats the registry; {fix}")
             prefix, _, rest = name.partition("/")
             if prefix == team and rest in settings.repositories:
                 yield Problem(
@@ -119,6 +123,23 @@ def _existing_repositories(environment: Environment) -> Iterator[Problem]:
             if (other := first.setdefault(name, team)) != team:
                 what = f"{name!r} is also in teams.{other}.existing_repositories"
                 yield Problem(key, f"{what}; keep it in the team that pushes to the repository")
+
+
+def _only_existing_repositories(environment: Environment) -> Iterator[Problem]:
+    """Return a problem for each setting that applies to no repository, because the team has only existing ones."""
+    for name, team in environment.teams.items():
+        if team.repositories or team.create_on_push:
+            continue
+        without_effect = {
+            "lifecycle": team.lifecycle.deletes or team.lifecycle.protected_tags,
+            "repository_defaults": team.repository_defaults.mutable_tags or team.repository_defaults.keep_images,
+            "others_may_push_because": team.others_may_push_because,
+            "pull_accounts": team.pull_accounts,
+            "pull_organization": team.pull_organization,
+        }
+        for key in (key for key, value in without_effect.items() if value):
+            what = "has no effect, because the deployment does not change existing_repositories"
+            yield Problem(f"teams.{name}.{key}", f"{what}; remove it, or add repositories or create_on_push")
 
 
 def _existing_repositories_between(environments: Sequence[Environment]) -> Iterator[tuple[Environment, Problem]]:
@@ -230,7 +251,8 @@ def _lifecycles(environment: Environment) -> Iterator[Problem]:
         for name in settings.repository:
             if name not in settings.repositories:
                 short = name.removeprefix(f"{team}/")
-                otherwise = f"write one of {', '.join(settings.repositories)}"
+                names = ", ".join(settings.repositories)
+                otherwise = f"write one of {names}" if names else "remove it, because repositories is empty"
                 known = short in settings.repositories
                 fix = f"write {short!r}" if known else did_you_mean(name, settings.repositories, otherwise)
                 what = f"{name!r} is not a repository of the team {team}"
@@ -287,6 +309,14 @@ def _readers(environment: Environment) -> Iterator[Problem]:
         if environment.account in team.pull_accounts:
             what = f"{environment.account!r} is the account of this environment, which may pull by its own policies"
             yield Problem(f"teams.{name}.pull_accounts", f"{what}; remove it")
+
+
+def _creation_roles(environment: Environment) -> Iterator[Problem]:
+    # The resource type AWS::ECR::RepositoryCreationTemplate has a pattern for CustomRoleArn that allows no path.
+    for name, team in environment.teams.items():
+        if team.create_on_push and environment.role_path != "/":
+            what = f"needs a role without a path, and role_path is {environment.role_path!r}"
+            yield Problem(f"teams.{name}.create_on_push", f"{what}; remove create_on_push or role_path")
 
 
 def _worker_role_names(environment: Environment) -> Iterator[Problem]:

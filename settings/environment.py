@@ -416,6 +416,7 @@ class Team(Table):
     ECR creates it with the team's tag and the team's settings in `repository_defaults` and `lifecycle`.
     ECR does not scan its images on push.
     The deployment does not manage the repository until you add its name to `repositories`.
+    This setting cannot be combined with `role_path`, because CloudFormation refuses a path in the role of a template.
     """
 
     lifecycle: Lifecycle = Lifecycle()

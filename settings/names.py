@@ -20,7 +20,7 @@ class RepositoryStatement(StrEnum):
 
 
 PULL_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
-"""The actions that a repository policy allows to other accounts."""
+"""The actions that pulling needs: in the policies of roles, and in a repository policy for other accounts."""
 
 
 def pascal_case(name: str) -> str:

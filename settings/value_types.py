@@ -315,7 +315,8 @@ InstanceTagText = Annotated[
 ]
 _TAG_CHARACTER = r"[\w .:/=+@-]"
 _TAG_CHARACTER_IN_SCHEMA = r"(?:[A-Za-z0-9_ .:/=+@-]|[^\x00-\x7f])"  # as in InstanceTagText
-# IAM API reference, "Tag". Other services accept the same characters, or more.
+# IAM API reference, "Tag". Other services accept the same characters, or more. CloudFormation refuses an empty value
+# for the tag of a stack (CloudFormation API reference, "Tag").
 TagKey = Annotated[
     str,
     AfterValidator(_not_the_teams_tag),
@@ -329,10 +330,10 @@ TagKey = Annotated[
 TagValue = Annotated[
     str,
     Pattern(
-        rf"{_TAG_CHARACTER}{{0,256}}",
+        rf"{_TAG_CHARACTER}{{1,256}}",
         "the value of a tag",
-        "use at most 256 letters, digits, spaces and characters of _.:/=+@-",
-        schema_regex=rf"{_TAG_CHARACTER_IN_SCHEMA}{{0,256}}",
+        "use 1 to 256 letters, digits, spaces and characters of _.:/=+@-",
+        schema_regex=rf"{_TAG_CHARACTER_IN_SCHEMA}{{1,256}}",
     ),
 ]
 CleanUpSchedule = Annotated[

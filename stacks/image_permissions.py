@@ -9,14 +9,9 @@ from collections.abc import Iterable, Sequence
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
-from settings.names import TEAM_TAG, repository_name
+from settings.names import PULL_ACTIONS, TEAM_TAG, repository_name
 from settings.regions import PARTITIONS
 
-PULL_ACTIONS = [
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchGetImage",
-    "ecr:GetDownloadUrlForLayer",
-]
 # The first line: Amazon ECR User Guide, "IAM permissions for pushing an image". crane and buildx call BatchGetImage
 # before they push.
 # A pusher also pulls, for base images and build caches. GetDownloadUrlForLayer on the team's own repositories does not
@@ -72,7 +67,7 @@ def pull_one(stack: Stack, repository: str) -> iam.PolicyStatement:
         stack: The stack, which has the account and the Region of the repository.
         repository: The full name. The settings contain this name, so the statement has no condition on the team's tag.
     """
-    return iam.PolicyStatement(sid="PullImage", actions=PULL_ACTIONS, resources=[_repository_arn(stack, repository)])
+    return iam.PolicyStatement(sid="PullImage", actions=[*PULL_ACTIONS], resources=[_repository_arn(stack, repository)])
 
 
 def log_in() -> iam.PolicyStatement:
@@ -97,10 +92,10 @@ def wildcard_reasons(stack: Stack, teams: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _on_repositories(sid: str, actions: list[str], stack: Stack, teams: Sequence[str]) -> iam.PolicyStatement:
+def _on_repositories(sid: str, actions: Sequence[str], stack: Stack, teams: Sequence[str]) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid=sid,
-        actions=actions,
+        actions=[*actions],
         resources=repository_arns(stack, teams),
         # The statement requires both the prefix and the tag, because another principal may be able to create a
         # repository with only the team's prefix or with only the team's tag.
@@ -109,13 +104,13 @@ def _on_repositories(sid: str, actions: list[str], stack: Stack, teams: Sequence
 
 
 def _on_existing(
-    sid: str, actions: list[str], stack: Stack, existing_repositories: Sequence[str]
+    sid: str, actions: Sequence[str], stack: Stack, existing_repositories: Sequence[str]
 ) -> list[iam.PolicyStatement]:
     if not existing_repositories:
         return []
     # The settings contain these names, and an existing repository may not have the team's tag.
     arns = [_repository_arn(stack, name) for name in existing_repositories]
-    return [iam.PolicyStatement(sid=sid, actions=actions, resources=arns)]
+    return [iam.PolicyStatement(sid=sid, actions=[*actions], resources=arns)]
 
 
 def repository_arns(stack: Stack, teams: Iterable[str]) -> list[str]:

@@ -25,6 +25,7 @@ from ops.checks import (
     find_missing_oidc_providers,
     find_missing_principals,
     find_missing_repositories,
+    find_policies_by_hand,
     find_push_role_conflicts,
     find_removed_repositories,
     find_removed_secrets,
@@ -333,6 +334,26 @@ def test_a_repository_that_left_the_stack_with_our_policy_is_no_finding(
     ours["Statement"].append(READER)
     repository.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(ours))
     assert "would replace" in only(find_taken_repositories(Clients(aws.client), PLANNED)).problem
+
+
+def test_a_policy_by_hand_on_a_repository_of_the_stack_is_a_notice(
+    aws: EmbeddedAws, clients: Clients, stack: Any
+) -> None:
+    stack("flight-Registry", "AWS::ECR::Repository", RepositoryName=REPOSITORY)
+    ecr = aws.client("ecr")
+    ours = _our_policy(PLANNED.deploy_role_arn)
+    ecr.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(ours))
+    assert list(find_policies_by_hand(clients, PLANNED)) == []
+
+    ours["Statement"].append(READER)
+    ecr.set_repository_policy(repositoryName=REPOSITORY, policyText=json.dumps(ours))
+    again = Clients(aws.client)
+    finding = only(find_policies_by_hand(again, PLANNED))
+    assert not finding.stops
+    assert f"The policy of {REPOSITORY} has statements that are not from this project." in finding.problem
+    assert finding.fix.startswith("To let them pull, add 222222222222 to teams.pilots.pull_accounts. Save the policy")
+    assert list(find_taken_repositories(again, PLANNED)) == []
+    assert list(find_policies_by_hand(again, _with_team(pull_accounts=["222222222222"]))) == []
 
 
 def test_readers_of_other_accounts_are_no_finding_if_the_settings_contain_them(

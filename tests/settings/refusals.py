@@ -354,9 +354,10 @@ FORMS: list[Refusal] = [
         for key in ("aws:cost", "AWS:cost")
     ),
     ("a tag with an empty key", own_tags('"" = "x"'), "tags.''", "'' is not the key of a tag", "1 to 128 letters"),
-    ("a tag's key of 129 characters", own_tags(f'{"k" * 129} = ""'), f"tags.{'k' * 129}", "is not the key", "to 128"),
-    ("a tag's key with another character", own_tags('"a&b" = ""'), "tags.'a&b'", "'a&b' is not the key", "_.:/=+@-"),
-    ("a tag's value of 257 characters", own_tags(f'k = "{"v" * 257}"'), "tags.k", "is not the value", "at most 256"),
+    ("a tag's key of 129 characters", own_tags(f'{"k" * 129} = "x"'), f"tags.{'k' * 129}", "is not the key", "to 128"),
+    ("a tag's key with another character", own_tags('"a&b" = "x"'), "tags.'a&b'", "'a&b' is not the key", "_.:/=+@-"),
+    ("a tag's value of 257 characters", own_tags(f'k = "{"v" * 257}"'), "tags.k", "is not the value", "1 to 256"),
+    ("an empty value of a tag", own_tags('k = ""'), "tags.k", "'' is not the value of a tag", "1 to 256"),
     ("a tag's value with a comma", own_tags('k = "a,b"'), "tags.k", "'a,b' is not the value of a tag", "_.:/=+@-"),
     ("a team in upper case", teams("Risk"), "teams.Risk", "'Risk' is not the name of a team", "lower-case"),
     ("a team with two hyphens", teams("a--b"), "teams.a--b", "'a--b'", "single hyphens"),
@@ -522,7 +523,7 @@ FORMS: list[Refusal] = [
 """A string has the wrong form."""
 
 LIMITS: list[Refusal] = [
-    ("50 tags", own_tags(*(f'{key} = ""' for key in numbered("k", 50))), "tags", "has 50 entries", "keep at most 49"),
+    ("50 tags", own_tags(*(f'{key} = "x"' for key in numbered("k", 50))), "tags", "has 50 entries", "keep at most 49"),
     ("9 minutes", refresh(9), REFRESH, "9 is out of range", "from 10 to 180"),
     ("181 minutes", refresh(181), REFRESH, "181 is out of range", "from 10 to 180"),
     ("49 protected patterns", protected(*numbered("v", 49)), f"{LIFECYCLE}.protected_tags", "has 49", "at most 48"),
@@ -747,6 +748,38 @@ TOGETHER: list[Refusal] = [
         for text in (f"{REGISTRY}/old/app:5", "old/app:5", "/old/app", f"https://{REGISTRY}/old/app")
     ),
     (
+        "a path for the role that creates repositories",
+        f'role_path = "/data/"\n{beside("create_on_push = true")}',
+        f"{TEAM}.create_on_push",
+        "needs a role without a path, and role_path is '/data/'",
+        "remove create_on_push or role_path",
+    ),
+    (
+        "an existing repository with the registry",
+        existing(f"{REGISTRY}/old_app"),
+        EXISTING,
+        "repeats the registry",
+        "write 'old_app'",
+    ),
+    *(
+        (
+            f"{setting} for existing repositories only",
+            edited('repositories = ["web-scraper", "churn-model"]', f'existing_repositories = ["old"]\n{text}'),
+            f"{TEAM}.{setting}",
+            "has no effect, because the deployment does not change existing_repositories",
+            "add repositories or create_on_push",
+        )
+        for setting, text in (
+            ("lifecycle", "lifecycle.keep_images = 5"),
+            ("lifecycle", 'lifecycle.protected_tags = ["v*"]'),
+            ("repository_defaults", 'repository_defaults.mutable_tags = ["latest"]'),
+            ("repository_defaults", "repository_defaults.keep_images = 5"),
+            ("others_may_push_because", 'others_may_push_because = "CodeBuild"'),
+            ("pull_accounts", 'pull_accounts = ["222222222222"]'),
+            ("pull_organization", 'pull_organization = "o-abcd123456"'),
+        )
+    ),
+    (
         "an existing repository that is managed",
         existing("old", "analytics/churn-model"),
         EXISTING,
@@ -823,6 +856,14 @@ TOGETHER: list[Refusal] = [
         f"{TEAM}.repository.'analytics/web-scraper'",
         "is not a repository of the team analytics",
         "write 'web-scraper'",
+    ),
+    (
+        "the lifecycle of a repository of a team without repositories",
+        edited('repositories = ["web-scraper", "churn-model"]', "create_on_push = true")
+        + "[teams.analytics.repository.app.lifecycle]\n",
+        f"{TEAM}.repository.'app'",
+        "'app' is not a repository of the team analytics",
+        "remove it, because repositories is empty",
     ),
     ("a team with a typo", connected("analytic"), f"{DOCKER}.teams", "is not a team", "did you mean analytics?"),
     ("an unknown team", connected("x"), f"{DOCKER}.teams", "'x' is not a team of this file", "one of analytics"),

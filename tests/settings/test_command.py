@@ -141,11 +141,11 @@ def test_the_summary_shows_which_features_are_off() -> None:
 
 
 def test_the_summary_shows_severities_scanning_and_tags(tmp_path: Path) -> None:
-    text = summary(tmp_path, f'scan = "registry"\n{findings("high")}[tags]\ncost-centre = "42"\nstage = ""\n')
+    text = summary(tmp_path, f'scan = "registry"\n{findings("high")}[tags]\ncost-centre = "42"\nstage = "prod"\n')
 
     assert rows(text, "also if") == ["a scan finds a critical or high vulnerability"]
     assert rows(text, "scanning") == ["as the account configures it for the registry"]
-    assert rows(text, "tags") == ["cost-centre=42, stage="]
+    assert rows(text, "tags") == ["cost-centre=42, stage=prod"]
 
 
 def test_the_summary_shows_that_workers_can_pull_without_a_login(tmp_path: Path) -> None:
