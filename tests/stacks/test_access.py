@@ -178,6 +178,20 @@ def test_the_provider_is_in_the_partition_of_the_region(region: str, partition: 
     assert statement["Principal"] == {"Federated": provider}
 
 
+def test_each_project_needs_its_own_audience() -> None:
+    projects = [{"project": f"acme/{name}", "branch": "main", "audience": name} for name in ("one", "two")]
+
+    found = [statement["Condition"]["StringEquals"] for statement in trust_of({"gitlab": projects})]
+
+    assert found == [
+        {
+            "gitlab.com:aud": name,
+            "gitlab.com:sub": [f"project_path:acme/{name}:ref_type:branch:ref:main"],
+        }
+        for name in ("one", "two")
+    ]
+
+
 def test_users_need_mfa_to_assume_a_push_role_if_the_settings_require_it(templates: Templates) -> None:
     [with_mfa] = push_roles(templates["rich-Access"])["rich-ecr-push-risk"]["AssumeRolePolicyDocument"]["Statement"]
     without, *_ = push_roles(templates["plain-Access"])["plain-ecr-push-analytics"]["AssumeRolePolicyDocument"][

@@ -1,10 +1,11 @@
 """The settings of repositories that a push creates."""
 
 import json
+from pathlib import Path
 from typing import Any
 
-from tests.stacks.conftest import of_type, statements, the_one
-from tests.templates import Templates
+from tests.stacks.conftest import PLAIN, of_type, statements, the_one
+from tests.templates import Templates, synthesize
 
 ROLE = "the creation role"
 
@@ -40,3 +41,13 @@ def test_the_policy_of_a_new_repository_also_allows_the_creation_role_to_set_it_
     for statement in statements(new).values():
         statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"].remove(ROLE)
     assert new == repository["RepositoryPolicyText"]
+
+
+def test_a_creation_role_has_the_boundary_also_if_another_team_has_none(tmp_path: Path) -> None:
+    boundary = "arn:aws:iam::111111111111:policy/Boundary"
+    team = '[teams.risk]\ncreate_on_push = true\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+    (tmp_path / "plain.toml").write_text(f'permissions_boundary_arn = "{boundary}"\n{PLAIN}{team}')
+
+    role = the_one(synthesize(tmp_path, tmp_path / "cdk.out")["plain-Registry"], "AWS::IAM::Role")
+
+    assert role["PermissionsBoundary"] == boundary

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -14,11 +15,12 @@ from app import CDK_JSON
 from local.embedded_aws import EmbeddedAws
 from stacks.docker_login.scan_findings import ScanFindings
 from tests.local.test_scan_findings import BASIC, ENHANCED
-from tests.stacks.conftest import of_type, statements, the_one
-from tests.templates import Template, Templates
+from tests.stacks.conftest import PLAIN, of_type, statements, the_one
+from tests.templates import Template, Templates, synthesize
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 OWN_TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:on-call"
+PLAIN_TOPIC = "arn:aws:sns:eu-west-1:111111111111:on-call"
 FOREIGN_TOPIC = f"arn:aws:sns:{REGION}:210987654321:on-call"
 EXISTING = ["web_scraper", "legacy/jobs"]
 
@@ -26,15 +28,17 @@ Event = dict[str, Any]
 
 
 def synthesized(
-    severities: Sequence[str] = ("CRITICAL",), teams: Sequence[str] = ("analytics", "risk"), topic_arn: str = OWN_TOPIC
+    severities: Sequence[str] = ("CRITICAL",),
+    teams: Sequence[str] = ("analytics", "risk"),
+    topic_arn: str | None = OWN_TOPIC,
 ) -> Template:
-    """Return the template of a stack with the rules and a topic that exists already."""
+    """Return the template of a stack with the rules. The topic exists already, or the stack creates it."""
     app = cdk.App(context=json.loads(CDK_JSON.read_text())["context"], builtin_cloud_formation_validation=False)
     stack = cdk.Stack(app, "Stack", env=cdk.Environment(account=ACCOUNT, region=REGION))
     ScanFindings(
         stack,
         "ScanFindings",
-        topic=sns.Topic.from_topic_arn(stack, "Topic", topic_arn),
+        topic=sns.Topic.from_topic_arn(stack, "Topic", topic_arn) if topic_arn else sns.Topic(stack, "Topic"),
         severities=severities,
         teams=teams,
         existing_repositories=EXISTING,
@@ -120,15 +124,31 @@ def test_a_scan_sends_one_message_if_it_finds_enough_in_a_repository_of_the_envi
     assert matching(aws, by_severity[severities], event) == int(is_reported)
 
 
-def test_the_patterns_of_200_teams_fit_into_few_rules() -> None:
+def test_the_patterns_of_200_teams_fit_into_few_rules_that_may_all_publish() -> None:
     teams = [f"{number:03d}{'t' * 49}".replace("0", "o") for number in range(200)]
-    rules = of_type(synthesized(HIGH, teams), "AWS::Events::Rule")
+    template = synthesized(HIGH, teams, topic_arn=None)
+    rules = of_type(template, "AWS::Events::Rule")
+    publish = statements(the_one(template, "AWS::SNS::TopicPolicy")["PolicyDocument"])["FindingsPublish"]
+    names = [name for name, each in template["Resources"].items() if each["Type"] == "AWS::Events::Rule"]
+    assert publish["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": [{"Fn::GetAtt": [name, "Arn"]} for name in names]},
+    }
 
     assert max(len(json.dumps(rule["EventPattern"])) for rule in rules) <= 2048
     watched = [each for rule in rules for each in rule["EventPattern"]["resources"]]
     start = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/"
     assert watched == [*({"prefix": f"{start}{team}/"} for team in teams), *(f"{start}{name}" for name in EXISTING)]
     assert len(rules) <= 16
+
+
+def test_existing_repositories_of_a_team_without_a_connection_are_also_watched(tmp_path: Path) -> None:
+    team = '[teams.risk]\nexisting_repositories = ["var_old"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
+    (tmp_path / "plain.toml").write_text(PLAIN.replace("off_because", f'topic_arn = "{PLAIN_TOPIC}" #') + team)
+
+    rule = the_one(synthesize(tmp_path, tmp_path / "cdk.out")["plain-DockerLogin"], "AWS::Events::Rule")
+
+    names = [str(each).rpartition(":repository/")[2].strip("'}") for each in rule["EventPattern"]["resources"]]
+    assert names == ["analytics/", "risk/", "var_old"]
 
 
 def test_only_the_rules_may_publish_to_a_new_topic_for_eventbridge(templates: Templates) -> None:
