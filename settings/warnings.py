@@ -46,7 +46,7 @@ def _other_accounts(environment: Environment) -> Iterator[Problem]:
 
 
 def _lifecycles(environment: Environment) -> Iterator[Problem]:
-    """Return a warning for each lifecycle that can delete released images, and for protected tags without effect."""
+    """Return a warning for each lifecycle that can delete released images, or whose protected tags do not protect."""
     for name, team in environment.teams.items():
         of_team = "lifecycle" if team.lifecycle.keep_images else "repository_defaults"
         lifecycles = {f"teams.{name}": (of_team, team.default_lifecycle)}
@@ -57,6 +57,11 @@ def _lifecycles(environment: Environment) -> Iterator[Problem]:
                 what = f"{lifecycle.keep_images} newer images are enough to delete an image that a DAG runs"
                 fix = f"add the tags of your releases to {start}.lifecycle.protected_tags"
                 yield Problem(f"{start}.{table}.keep_images", f"{what}; {fix}")
+            moving = [tag for tag in lifecycle.protected_tags if tag in team.repository_defaults.mutable_tags]
+            if moving and lifecycle.deletes:
+                what = f"{', '.join(moving)} can move, and an image is not protected after its tag moved"
+                fix = f"remove it here, or from teams.{name}.repository_defaults.mutable_tags"
+                yield Problem(f"{start}.lifecycle.protected_tags", f"{what}; {fix}")
             if lifecycle.protected_tags and not lifecycle.deletes:
                 fix = "remove it, or set keep_images or expire_untagged_after_days"
                 yield Problem(

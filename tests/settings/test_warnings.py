@@ -134,6 +134,16 @@ def test_protected_tags_without_effect_get_a_warning(tmp_path: Path) -> None:
     assert warnings(tmp_path, dev=protected("release-*") + f"[{DEFAULTS}]\nkeep_images = 5") == []
 
 
+def test_a_protected_tag_that_can_move_gets_a_warning(tmp_path: Path) -> None:
+    movable = f'keep_images = 5\n[{DEFAULTS}]\nmutable_tags = ["latest"]'
+    (line,) = warnings(tmp_path, dev=protected("release-*", "latest") + movable)
+
+    what = "latest can move, and an image is not protected after its tag moved"
+    fix = f"remove it here, or from {DEFAULTS}.mutable_tags"
+    assert line == f"dev.toml: {LIFECYCLE}.protected_tags: warning: {what}; {fix}"
+    assert warnings(tmp_path, dev=protected("release-*") + movable) == []
+
+
 def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:
     assert warnings(tmp_path, dev=VALID) == []
     assert warnings_about(load_environments(ROOT / "examples")) == []
