@@ -14,7 +14,7 @@ from local.demo import log_in, read
 from local.embedded_aws import ACCOUNT, REGION, ROOT_CREDENTIALS, EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
 from tests.faults.refresh import published_version
-from tests.local.emulator.patches.support import Docker, arn_of, request_operation
+from tests.local.emulator.patches.support import Docker, arn_of, refused, request_operation
 
 DEPLOY_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
 # Repositories that the test creates by hand, with the value of the tag `team`.
@@ -31,7 +31,7 @@ push role    may      ecr     analytics/churn-model     ListImages DescribeImage
 push role    may      ecr     analytics/churn-model     StartLifecyclePolicyPreview ListTagsForResource
 push role    may not  ecr     others                    ListImages DescribeImages DescribeRepositories
 push role    may not  ecr     others                    GetLifecyclePolicy ListTagsForResource
-push role    may not  ecr     others                    StartLifecyclePolicyPreview
+push role    may not  ecr     others                    StartLifecyclePolicyPreview DescribeImageScanFindings
 push role    may not  ecr     -                         DescribeRepositories
 push role    may not  ecr     analytics/churn-model     BatchDeleteImage DeleteRepository PutImageTagMutability
 push role    may not  secret  SecretNameDockerDefault   GetSecretValue PutSecretValue
@@ -105,6 +105,7 @@ OTHER_PARAMETERS: dict[str, dict[str, Any]] = {
     "AssumeRole": {"RoleSessionName": "permissions"},
     "BatchDeleteImage": {"imageIds": [{"imageTag": "seeded"}]},
     "BatchGetImage": {"imageIds": [{"imageTag": "seeded"}]},
+    "DescribeImageScanFindings": {"imageId": {"imageTag": "seeded"}},
     "PutImage": {"imageManifest": "{}", "imageTag": "forged"},
     "PutImageTagMutability": {"imageTagMutability": "MUTABLE"},
     "PutResourcePolicy": {"ResourcePolicy": '{"Version": "2012-10-17", "Statement": []}'},
@@ -223,6 +224,15 @@ def test_the_push_role_can_mount_only_layers_of_its_own_team(
     status, _, message = pusher.error("POST", mount("risk/var"))
     assert status == 403
     assert f"ecr:GetDownloadUrlForLayer on resource: {arn_of('risk/var')}" in message
+
+
+def test_the_push_role_may_ask_for_the_scan_findings_of_its_own_team(
+    aws: EmbeddedAws, credentials: dict[str, Credentials], seeded: None
+) -> None:
+    ecr = aws.client("ecr", credentials["push role"])
+    for tag, error in (("seeded", "ScanNotFoundException"), ("missing", "ImageNotFoundException")):
+        request = {"repositoryName": "analytics/churn-model", "imageId": {"imageTag": tag}}
+        assert refused(ecr.describe_image_scan_findings, **request).startswith(f"{error}: ")
 
 
 def test_the_push_role_can_move_only_a_mutable_tag(docker: dict[str, RegistryClient]) -> None:

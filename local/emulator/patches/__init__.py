@@ -14,6 +14,7 @@ from local.emulator.patches import (
     eventbridge,
     iam,
     iam_actions,
+    image_listing,
     instance_profiles,
     lambda_concurrency,
     lambda_runtime,
@@ -63,5 +64,6 @@ def apply() -> None:
         cloudwatch,
         eventbridge,
         lifecycle_previews,
+        image_listing,
     ):
         patch.apply()

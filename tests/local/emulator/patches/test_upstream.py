@@ -155,6 +155,11 @@ def handlers() -> Any:
         ("create_on_push", "core.iam_evaluator", ["EvalContext", "evaluate_trust_policy"]),
         ("create_on_push", "services.cloudformation.provisioners", ["_RESOURCE_HANDLERS", "_ecr_cfn_to_api"]),
         ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
+        (
+            "image_listing",
+            "services.ecr",
+            ["handle_request", "_list_images", "_describe_images", "_find_image", "_images"],
+        ),
         ("referrers", "app", ["_is_ecr_registry_path"]),
         ("referrers", "services.ecr", ["_parse_v2_path", "_ensure_repo_exists", "_images", "_registry_ok"]),
         ("repository_policies", "services.ecr", ["_set_repository_policy", "_repo_policies", "_repo_arn"]),
@@ -424,6 +429,30 @@ def test_upstream_still_lacks_repository_creation_templates(ministack: Any, hand
     request = {"x-amz-target": "AmazonEC2ContainerRegistry_V20150921.CreateRepositoryCreationTemplate"}
     answer = ministack.services.ecr.handle_request("POST", "/", request, b'{"prefix": "team"}', {})
     assert json.loads(asyncio.run(answer)[2])["__type"] == "InvalidAction"
+
+
+@needs_patch("image_listing")
+def test_upstream_still_lists_only_one_tag_of_an_image(ministack: Any) -> None:
+    ecr = ministack.services.ecr
+    ecr._create_repository({"repositoryName": "images"})
+    for tag in ("1", "7"):
+        ecr._put_image({"repositoryName": "images", "imageTag": tag, "imageManifest": "same"})
+    listed = json.loads(ecr._list_images({"repositoryName": "images"})[2])["imageIds"]
+    assert [image_id["imageTag"] for image_id in listed] == ["7"]
+
+
+@needs_patch("image_listing")
+def test_upstream_still_leaves_out_an_image_that_does_not_exist(ministack: Any) -> None:
+    ecr = ministack.services.ecr
+    ecr._create_repository({"repositoryName": "images"})
+    assert ecr._describe_images({"repositoryName": "images", "imageIds": [{"imageTag": "9"}]})[0] == 200
+
+
+@needs_patch("image_listing")
+def test_upstream_still_has_no_findings_of_image_scans(ministack: Any) -> None:
+    headers = {"x-amz-target": "AmazonEC2ContainerRegistry_V20150921.DescribeImageScanFindings"}
+    answer = asyncio.run(ministack.services.ecr.handle_request("POST", "/", headers, b"{}", {}))
+    assert json.loads(answer[2])["__type"] == "InvalidAction"
 
 
 @needs_patch("registry")
