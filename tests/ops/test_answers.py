@@ -8,12 +8,12 @@ import pytest
 from botocore.session import Session
 from botocore.stub import Stubber
 
-from ops.checks import Planned, find_stacks, find_taken_repositories
+from ops.checks import Planned, find_stacks, find_taken_repositories, find_taken_secrets, removed_statements
 from ops.clients import Clients
 from settings.environment import Environment
 
 ACCOUNT = "111111111111"
-ENVIRONMENT = {
+ENVIRONMENT: dict[str, Any] = {
     "name": "many",
     "account": ACCOUNT,
     "region": "eu-west-1",
@@ -111,3 +111,37 @@ def test_every_stack_whose_deletion_failed_is_found(stubs: Stubs) -> None:
     assert [finding.problem.split(" is in ")[0] for finding in findings] == [
         f"The stack many-{stack}" for stack in ("Registry", "Access", "DockerLogin", "EcsTasks", "WorkerUpkeep")
     ]
+
+
+def test_a_secret_that_was_created_again_with_the_same_name_does_not_belong_to_the_stack(stubs: Stubs) -> None:
+    arn = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:airflow/connections/docker_default"
+    resource = {
+        "LogicalResourceId": "Secret",
+        "PhysicalResourceId": f"{arn}-AbCdEf",
+        "ResourceType": "AWS::SecretsManager::Secret",
+        "ResourceStatus": "CREATE_COMPLETE",
+        "LastUpdatedTimestamp": "2026-01-01",
+    }
+    stubs.answer("cloudformation", "list_stack_resources", {"StackResourceSummaries": [resource]})
+    stubs.answer("secretsmanager", "describe_secret", {"ARN": f"{arn}-GhIjKl"})
+    stubs.answer("cloudformation", "describe_stack_resources", {"StackResources": []})
+
+    [finding] = find_taken_secrets(stubs.clients, PLANNED)
+
+    assert "The secret airflow/connections/docker_default exists, and it is not part of the stack" in finding.problem
+
+
+@pytest.mark.parametrize("condition", [{}, {"StringEquals": {"aws:PrincipalOrgID": "o-abcd123456"}}])
+def test_a_reader_with_a_condition_is_not_replaced_by_the_setting(condition: dict[str, Any]) -> None:
+    teams = {"red": {**ENVIRONMENT["teams"]["red"], "pull_accounts": ["222222222222"]}}
+    environment = Environment.model_validate({**ENVIRONMENT, "teams": teams})
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::222222222222:root"},
+        "Action": "ecr:BatchGetImage",
+        **({"Condition": condition} if condition else {}),
+    }
+
+    removed = removed_statements({"Statement": [statement]}, environment, "red")
+
+    assert removed == ([statement] if condition else [])

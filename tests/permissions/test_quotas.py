@@ -110,6 +110,7 @@ PRINCIPALS = {
     "user_arns": "arn:aws-us-gov:iam::123456789012:user/firstname.lastname{n:02}",
     "permission_sets": "Analyst{n:02}",
     "github": {"repository": "acme/pipelines-{n:02}", "branch": "main", "owner_id": 1234567, "repository_id": 56789012},
+    "github patterns": {"repository": "acme/pipelines-{n:02}", "branch": "release/*"},
     "gitlab": {"project": "a/p{n:02}", "tag": "v*", "url": "https://git{n:02}.example.com", "audience": "git{n:02}"},
 }
 
@@ -130,7 +131,9 @@ def test_the_trust_policy_with_the_most_principals_that_the_settings_accept_fits
         push: dict[str, list[Any]] = {}
         for n in range(number):
             way = ways[n % len(ways)]
-            push.setdefault(way, []).append(json.loads(re.sub("{n:02}", f"{n:02}", json.dumps(PRINCIPALS[way]))))
+            push.setdefault(way.partition(" ")[0], []).append(
+                json.loads(re.sub("{n:02}", f"{n:02}", json.dumps(PRINCIPALS[way])))
+            )
         return Settings.model_validate({**base, "teams": {"one": {"repositories": ["app"], "push": push}}})
 
     most = next(n for n in count(1) if [*problems(environment(n + 1))])

@@ -11,6 +11,7 @@ from settings.files import load_environments
 from settings.summary import in_full
 from tests.settings.edits import (
     AWAY,
+    GITLAB,
     ROLE,
     ROLES,
     TOPIC,
@@ -166,6 +167,11 @@ def test_principals_and_topics_of_another_account_are_marked(tmp_path: Path) -> 
 def test_workflows_are_shown_with_their_subject(tmp_path: Path) -> None:
     text = summary(tmp_path, github('branch = "main"\nowner_id = 12\nrepository_id = 34'))
     assert rows(text, "assumed by") == ["GitHub repo:acme@12/pipelines@34:ref:refs/heads/main"]
+
+    gitlab_too = f'branch = "main"\n[[{GITLAB}]]\nproject = "a/b"\nbranch = "main"'
+    assert rows(summary(tmp_path, github(gitlab_too)), "assumed by") == [
+        "GitHub repo:acme/pipelines:ref:refs/heads/main\nGitLab project_path:a/b:ref_type:branch:ref:main"
+    ]
 
     text = summary(tmp_path, gitlab('tag = "v*"\nurl = "https://git.example.com"', project="a/b"))
     assert rows(text, "assumed by") == ["GitLab of git.example.com\nproject_path:a/b:ref_type:tag:ref:v*"]

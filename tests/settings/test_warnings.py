@@ -151,6 +151,7 @@ def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:
 
 def test_a_repository_on_github_without_ids_gets_a_warning(tmp_path: Path) -> None:
     (line,) = warnings(tmp_path, dev=github('branch = "main"'))
+    assert warnings(tmp_path, dev=github('environment = "production"')) == [line]
 
     what = f"dev.toml: {GITHUB}: warning: only the name identifies 'acme/pipelines', and another person can get a name"
     assert line.startswith(what)

@@ -51,3 +51,14 @@ def test_a_creation_role_has_the_boundary_also_if_another_team_has_none(tmp_path
     role = the_one(synthesize(tmp_path, tmp_path / "cdk.out")["plain-Registry"], "AWS::IAM::Role")
 
     assert role["PermissionsBoundary"] == boundary
+
+
+def test_the_older_setting_for_the_number_of_images_applies_to_new_repositories(tmp_path: Path) -> None:
+    settings = "create_on_push = true\nrepository_defaults.keep_images = 7\nrepositories ="
+    (tmp_path / "plain.toml").write_text(PLAIN.replace("repositories =", settings))
+
+    template = synthesize(tmp_path, tmp_path / "cdk.out")["plain-Registry"]
+
+    new = the_one(template, "AWS::ECR::RepositoryCreationTemplate")["LifecyclePolicy"]
+    assert '"countNumber":7' in new
+    assert new == the_one(template, "AWS::ECR::Repository")["LifecyclePolicy"]["LifecyclePolicyText"]

@@ -1,13 +1,15 @@
 """The stack DockerLogin: secrets without a value, functions with few permissions, schedules, and worker permissions."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.stacks.conftest import actions, of_type, statements, the_one
+from tests.stacks.conftest import PLAIN, actions, of_type, statements, the_one
 from tests.templates import Templates, synthesize
+from tools import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -281,6 +283,28 @@ def test_another_path_of_the_roles_publishes_a_new_version_of_the_function(tmp_p
         versions |= set(logical_ids(template, "AWS::Lambda::Version"))
 
     assert len(versions) == 2
+
+
+def test_another_text_of_any_file_publishes_a_new_version_of_the_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = tmp_path / "lambda"
+    shutil.copytree(ROOT / "lambda", code, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr("stacks.docker_login.function._LAMBDA_FOLDER", str(code))
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "plain.toml").write_text(PLAIN)
+
+    def version(number: int) -> str:
+        template = synthesize(tmp_path / "plain", tmp_path / f"cdk.out{number}")["plain-DockerLogin"]
+        [logical_id] = logical_ids(template, "AWS::Lambda::Version")
+        return str(logical_id)
+
+    versions = {version(0)}
+    for number, file in enumerate(sorted(code.rglob("*.py")), 1):
+        file.write_text(f"{file.read_text()}# changed\n")
+        versions.add(version(number))
+
+    assert len(versions) == 5  # four files
 
 
 def test_the_same_code_in_another_bucket_publishes_no_version_which_lambda_would_refuse(tmp_path: Path) -> None:
