@@ -395,10 +395,12 @@ def test_a_principal_that_pushed_lately_and_would_be_cut_off_is_a_notice(clients
 
 def test_an_adopted_repository_is_compared_with_its_own_policy(clients: Clients, repository: Any, stack: Any) -> None:
     ours = _our_policy(PLANNED.deploy_role_arn)
-    stack("flight-Registry", "AWS::ECR::Repository", RepositoryName="pilots/radio", RepositoryPolicyText=ours)
+    stack("flight-Registry", "AWS::ECR::Repository", RepositoryName="pilots/aaa", RepositoryPolicyText=ours)
     clients.cloudtrail = CloudTrail([_push(f"arn:aws:iam::{ACCOUNT}:user/ben")])
 
-    assert f"arn:aws:iam::{ACCOUNT}:user/ben pushed" in only(find_cut_off_pushers(clients, PLANNED)).problem
+    findings = find_cut_off_pushers(clients, _with_team(repositories=["aaa", "map"]))
+
+    assert f"arn:aws:iam::{ACCOUNT}:user/ben pushed" in only(findings).problem
 
 
 def test_cloudtrail_is_asked_only_if_a_policy_changes_and_at_most_four_times(

@@ -1,5 +1,11 @@
 """The clean-up of the workers' instances. The end-to-end tests run the clean-up command on a real docker engine."""
 
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
 from tests.stacks.conftest import the_one
 from tests.templates import Templates
 
@@ -17,3 +23,19 @@ def test_the_command_has_the_ages_of_the_settings_and_needs_no_confirmation(temp
 
     assert "docker container prune -f --filter until=24h" in first
     assert "docker image prune -af --filter until=72h" in first
+
+
+@pytest.mark.parametrize(("failing", "status"), [("container", 3), ("image", 3), ("nothing", 0)])
+def test_the_command_fails_if_one_of_the_removals_fails(
+    templates: Templates, tmp_path: Path, failing: str, status: int
+) -> None:
+    commands = the_one(templates["rich-WorkerUpkeep"], "AWS::SSM::Association")["Parameters"]["commands"]
+    for name, script in {"docker": f'echo "$@"; [ "$1" != {failing} ] || exit 3', "logger": "cat > /dev/null"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ended = subprocess.run(["sh", "-c", "\n".join(commands)], env=environment, capture_output=True, text=True)
+
+    assert ended.returncode == status
+    assert "container prune" in ended.stdout
