@@ -35,7 +35,7 @@ def test_the_command_fails_if_one_of_the_removals_fails(
         (tmp_path / name).chmod(0o755)
 
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    ended = subprocess.run(["sh", "-c", "\n".join(commands)], env=environment, capture_output=True, text=True)
+    ended = subprocess.run(["/bin/sh", "-c", "\n".join(commands)], env=environment, capture_output=True, text=True)
 
     assert ended.returncode == status
     assert "container prune" in ended.stdout
