@@ -114,7 +114,7 @@ SECOND = changed(
             "runbook": "https://runbook.example.com/",
             "scan_findings": "high",
         },
-        "tags": {"cost-centre": "42", "stage": ""},
+        "tags": {"cost-centre": "42", "stage": "one"},
     },
 )
 THIRD = changed(
@@ -527,7 +527,7 @@ def test_rules_report_other_findings_and_are_deleted_without_scans(played: Playe
 
 @plays("tags")
 def test_tags_change_in_place_on_stacks_and_resources(played: Played) -> None:
-    changes: list[dict[str, str]] = [{}, {"cost-centre": "42", "stage": ""}, {"cost-centre": "43"}, {}]
+    changes: list[dict[str, str]] = [{}, {"cost-centre": "42", "stage": "one"}, {"cost-centre": "43"}, {}]
     for tags, each in zip(changes, played.observed, strict=True):
         stack, repository, *others = each["tags"]
         assert repository == {**tags, "team": "red"}

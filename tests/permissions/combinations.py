@@ -28,22 +28,28 @@ VALUES: dict[str, tuple[str, ...]] = {
 SPECIAL = "a.b+c=d,e@f_g-h"
 # A line for each environment, with a value for each setting in the order above. A search by program found the lines.
 LINES = """
-/data/ none customer several several yes none    topic  immutable yes one   one eu-west-1 none no   no   none none
-/      one  aws      none    several no  several off    mutable   no  three two us-east-1 none no   no   none none
-/data/ one  customer none    created yes none    emails mutable   no  one   one us-east-1 none no   no   none none
-/      none aws      several created no  none    emails immutable yes three two eu-west-1 none no   no   some some
-/data/ none customer several several yes several off    immutable yes one   two us-east-1 none yes  yes  none some
-/      one  aws      several several yes several topic  mutable   no  three one eu-west-1 some no   yes  some some
-/      none customer none    created no  none    off    immutable no  one   one eu-west-1 some yes  no   some none
-/data/ one  aws      none    created no  none    topic  immutable yes one   two us-east-1 none yes  yes  some some
-/data/ none customer several several no  several emails mutable   yes three two us-east-1 some yes  yes  none none
+/      one  customer several several yes several off    mutable   yes three two us-east-1 some yes yes some some
+/data/ one  aws      none    created no  none    topic  immutable no  one   one eu-west-1 none no  no  none none
+/      none aws      none    several no  none    emails mutable   no  three two eu-west-1 none yes yes some none
+/data/ none customer several several yes several emails immutable yes one   one us-east-1 some no  no  none some
+/      none customer several created yes none    topic  mutable   yes one   two eu-west-1 some yes no  some none
+/data/ none aws      none    created no  none    off    mutable   yes three one us-east-1 none no  yes none some
+/data/ one  customer several several no  several topic  immutable no  three two us-east-1 none no  yes some some
+/      one  aws      none    several yes several off    immutable no  one   one eu-west-1 some yes yes none none
+/      one  customer none    created yes none    emails mutable   yes three two eu-west-1 none no  no  none some
+/data/ one  aws      several several no  several off    mutable   yes three one us-east-1 some no  no  some none
 """
 COMBINATIONS = [dict(zip(VALUES, line.split(), strict=True)) for line in LINES.strip().splitlines()]
 
 
 def is_possible(values: dict[str, str]) -> bool:
-    """Return whether the settings accept these values. Tasks on Fargate need existing roles of the workers."""
-    return not (values.get("workers") == "created" and values.get("fargate") == "several")
+    """Return whether the settings accept these values.
+
+    Tasks on Fargate need existing roles of the workers. A creation template accepts no role with a path.
+    """
+    without_workers = values.get("workers") == "created" and values.get("fargate") == "several"
+    with_path = values.get("role_path") == "/data/" and values.get("create_on_push") == "yes"
+    return not (without_workers or with_path)
 
 
 def missing_pairs() -> list[dict[str, str]]:
@@ -131,8 +137,8 @@ def _repositories(team: str, values: dict[str, str]) -> str:
     if values["existing"] == "some":
         existing = {"red": ["red_old", "old/red"], "green": ["red_old2"], "blue": ["blue_old"]}[team]
         lines.append(f"existing_repositories = {existing}")
-        if team == "blue":  # this team has no managed repositories
-            del lines[0]
+        if team == "blue":  # this team has no managed repositories, so the settings below have no effect
+            return lines[1]
     if values["create_on_push"] == "yes" and team != "blue":
         lines.append("create_on_push = true")
     if values["others_push"] == "yes" and team != "green":
@@ -145,7 +151,7 @@ def _repositories(team: str, values: dict[str, str]) -> str:
 
 
 # Names that environments often have. The stacks must not treat an environment differently because of its name.
-NAMES = ("prod", "dev", "test", "staging", "live", "sandbox", "production", "local", "main")
+NAMES = ("prod", "dev", "test", "staging", "live", "sandbox", "production", "local", "main", "qa")
 ENVIRONMENTS = [
     Environment(name, _settings(number, values))
     for number, (name, values) in enumerate(zip(NAMES, COMBINATIONS, strict=True), start=1)
