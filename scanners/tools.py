@@ -78,7 +78,7 @@ def cdk_nag(assembly: Assembly) -> Scan:
 
 
 # checkov has no checks for these resource types. Its report does not mention a template that contains no other types.
-_UNKNOWN_TO_CHECKOV = {"AWS::SSM::Association"}
+_UNKNOWN_TO_CHECKOV = {"AWS::CloudFormation::WaitConditionHandle", "AWS::SSM::Association"}
 
 
 def checkov(assembly: Assembly) -> Scan:
