@@ -318,12 +318,12 @@ def find_push_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Fin
 def find_missing_principals(clients: Clients, planned: Planned) -> Iterator[Finding]:
     """Find roles, users and the boundary policy that the settings name and that do not exist in the account."""
     environment = planned.environment
-    named: dict[str, str] = {}  # the setting that names an ARN
+    # The setting that names an ARN. If several do, it is the last one, and only break_glass_role_arns stops nothing.
+    named = dict.fromkeys(environment.break_glass_role_arns, "break_glass_role_arns")
     for name, team in environment.teams.items():
         named |= dict.fromkeys(team.push.role_arns, f"teams.{name}.push.role_arns")
         named |= dict.fromkeys(team.push.user_arns, f"teams.{name}.push.user_arns")
     named |= dict.fromkeys(environment.workers.role_arns, "workers.role_arns")
-    named |= dict.fromkeys(environment.break_glass_role_arns, "break_glass_role_arns")
     if environment.permissions_boundary_arn:
         named[environment.permissions_boundary_arn] = "permissions_boundary_arn"
 

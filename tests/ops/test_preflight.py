@@ -635,6 +635,15 @@ def test_a_principal_that_does_not_exist_is_found(clients: Clients) -> None:
     }
 
 
+def test_a_missing_worker_stops_the_deployment_also_if_it_is_a_break_glass_role(clients: Clients) -> None:
+    roles = [f"arn:aws:iam::{ACCOUNT}:role/no-worker"]
+    finding = only(
+        find_missing_principals(clients, _planned(workers={"role_arns": roles}, break_glass_role_arns=roles))
+    )
+    assert finding.stops
+    assert "workers.role_arns" in finding.fix
+
+
 def test_a_wrong_path_in_an_arn_is_found(clients: Clients) -> None:
     planned = _planned(workers={"role_arns": [f"arn:aws:iam::{ACCOUNT}:role/path/airflow-worker"]})
     finding = only(find_missing_principals(clients, planned))
