@@ -250,7 +250,7 @@ def find_taken_creation_templates(clients: Clients, planned: Planned) -> Iterato
             if name == team and prefix not in ours:
                 yield Finding(
                     f"A repository creation template with the prefix {prefix} exists, and it is not part of the stack "
-                    f"{stack}. CloudFormation cannot create it.",
+                    f"{stack}. CloudFormation may not be able to create it.",
                     "Delete it (aws ecr delete-repository-creation-template "
                     f"--prefix {prefix}), or remove create_on_push of the team {team}.",
                 )
