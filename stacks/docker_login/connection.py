@@ -27,6 +27,7 @@ class DockerLogin(Construct):
         function: The function that refreshes the login.
         log_group: The log group of the function.
         first_refresh: The refresh that a deployment runs.
+        schedule: The schedule of the later refreshes.
     """
 
     def __init__(
@@ -160,12 +161,11 @@ class DockerLogin(Construct):
             self, "FirstRefresh", function=self.function, after=needs, permissions=permissions
         )
         self.function.report_failures_after(self.first_refresh)
-        RefreshSchedule(
+        self.schedule = RefreshSchedule(
             self,
             "Schedule",
             function=self.function,
             every_minutes=refresh_every_minutes,
             failures=failures,
             role_path=role_path,
-            after=self.first_refresh,
         )

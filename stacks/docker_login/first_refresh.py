@@ -10,6 +10,7 @@ from constructs import Construct
 
 from stacks.acknowledgements import ANY_FUNCTION, CDK_REPEATS_DEPENDENCY, acknowledge
 from stacks.docker_login import timings
+from stacks.docker_login.schedule import RefreshSchedule
 from stacks.logs import StackLogGroup
 
 
@@ -54,14 +55,21 @@ class FirstRefresh(triggers.Trigger):
         )
 
 
-def run_in_turn(first_refreshes: Sequence[FirstRefresh]) -> None:
+def run_in_turn(first_refreshes: Sequence[FirstRefresh], *, before: Sequence[RefreshSchedule]) -> None:
     """Limit how many first refreshes run at the same time.
 
     Each first refresh takes two concurrent executions of the account's quota: CDK's function, and the refresh function.
-    The quota of a new account can be 10, and the schedules of other connections need executions at the same time.
+    The quota of a new account can be 10.
+
+    Args:
+        first_refreshes: The first refreshes of all connections.
+        before: The schedules, which are created after all first refreshes. A new schedule invokes its function at once
+            and would take executions that the remaining first refreshes need.
     """
     for earlier, later in zip(first_refreshes, first_refreshes[timings.FIRST_REFRESHES_AT_ONCE :], strict=False):
         later.node.add_dependency(earlier)
+    for schedule in before:
+        schedule.start_after(*first_refreshes[-timings.FIRST_REFRESHES_AT_ONCE :])
 
 
 def restrict_provider(stack: Stack, *, role_path: str, tags: Mapping[str, str]) -> None:

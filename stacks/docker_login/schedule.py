@@ -27,7 +27,6 @@ class RefreshSchedule(Construct):
         every_minutes: int,
         failures: FailureQueue,
         role_path: str,
-        after: Construct,
     ) -> None:
         """
         Args:
@@ -37,7 +36,6 @@ class RefreshSchedule(Construct):
             every_minutes: The interval.
             failures: The queue for invocations that Scheduler cannot deliver.
             role_path: The path of the schedule's role in IAM.
-            after: The first refresh. The schedule is created after it.
         """
         super().__init__(scope, construct_id)
 
@@ -69,7 +67,7 @@ class RefreshSchedule(Construct):
         )
 
         # Schedule
-        schedule = scheduler.Schedule(
+        self._schedule = scheduler.Schedule(
             self,
             "Schedule",
             description="Refreshes a docker login",
@@ -85,6 +83,11 @@ class RefreshSchedule(Construct):
                 role=role.without_policy_updates(),
             ),
         )
-        # EventBridge Scheduler invokes the target of a new rate schedule at once (EventBridge Scheduler User Guide,
-        # "Schedule types"). Before the first refresh, the function may not have all of its permissions.
-        schedule.node.add_dependency(after)
+
+    def start_after(self, *first_refreshes: Construct) -> None:
+        """Create the schedule after the first refreshes of a deployment.
+
+        EventBridge Scheduler invokes the target of a new rate schedule at once (EventBridge Scheduler User Guide,
+        "Schedule types"). Before the first refresh, the function may not have all of its permissions.
+        """
+        self._schedule.node.add_dependency(*first_refreshes)

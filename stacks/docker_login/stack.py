@@ -90,7 +90,10 @@ class DockerLoginStack(Stack):
                 worker_policy.node.add_dependency(login.secret)
 
         # First refreshes
-        run_in_turn([login.first_refresh for login in logins.values()])
+        run_in_turn(
+            [login.first_refresh for login in logins.values()],
+            before=[login.schedule for login in logins.values()],
+        )
 
         # Alarms
         alarms = None

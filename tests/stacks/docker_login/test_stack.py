@@ -170,19 +170,29 @@ def test_only_creating_a_login_is_allowed_on_every_resource(rich: dict[str, Any]
     assert wide == ["LogInToRegistry"]
 
 
-@pytest.mark.parametrize("resource_type", ["AWS::Lambda::EventInvokeConfig", "AWS::Scheduler::Schedule"])
-def test_the_failure_destination_and_the_schedule_are_created_after_the_first_refresh(
-    rich: dict[str, Any], resource_type: str
-) -> None:
-    # The schedule invokes the function at once. Lambda rejects a destination that the role cannot send messages to.
-    # After the first refresh, the permissions work.
-    resources = {name: r for name, r in rich["Resources"].items() if r["Type"] == resource_type}
+def test_the_failure_destination_is_created_after_the_first_refresh(rich: dict[str, Any]) -> None:
+    # Lambda rejects a destination that the role cannot send messages to. After the first refresh, the permissions work.
+    resources = {name: r for name, r in rich["Resources"].items() if r["Type"] == "AWS::Lambda::EventInvokeConfig"}
 
     assert len(resources) == 2
     for name, resource in resources.items():
         connection = "DockerDefault" if name.startswith("DockerDefault") else "DockerRisk"
         [first_refresh] = resource["DependsOn"]
         assert first_refresh.startswith(f"{connection}FirstRefresh")
+
+
+def test_every_schedule_is_created_after_the_first_refreshes_of_all_connections(many: dict[str, Any]) -> None:
+    # A new schedule invokes its function at once. In a new account, too many functions would run at the same time.
+    resources = many["Resources"]
+    schedules = logical_ids(many, "AWS::Scheduler::Schedule")
+
+    def needed(name: str) -> set[str]:
+        direct = resources[name].get("DependsOn", [])
+        return set(direct).union(*map(needed, direct))
+
+    assert len(schedules) == 7
+    for schedule in schedules:
+        assert set(logical_ids(many, "Custom::Trigger")) <= needed(schedule)
 
 
 def test_a_run_that_fails_after_all_retries_is_reported_to_the_queue(rich: dict[str, Any]) -> None:
@@ -241,18 +251,22 @@ def test_the_first_refresh_runs_after_every_resource_that_it_needs_is_created(ri
         }
 
 
-def test_first_refreshes_run_three_at_a_time(tmp_path: Path) -> None:
-    (tmp_path / "many.toml").write_text(
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The stack of an environment with seven connections."""
+    folder = tmp_path_factory.mktemp("many")
+    (folder / "many.toml").write_text(
         'account = "111111111111"\nregion = "eu-west-1"\nalerts.emails = ["ops@example.com"]\n'
         '[teams.risk]\nrepositories = ["var"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
         + "".join(f'[connections.docker_{letter}]\nteams = ["risk"]\n' for letter in "abcdefg")
     )
+    return synthesize(folder, folder / "cdk.out")["many-DockerLogin"]
 
-    template = synthesize(tmp_path, tmp_path / "cdk.out")["many-DockerLogin"]
 
+def test_first_refreshes_run_three_at_a_time(many: dict[str, Any]) -> None:
     needs = {
         name[6]: sorted(n[6] for n in r["DependsOn"] if "FirstRefresh" in n and n[6] != name[6])
-        for name, r in template["Resources"].items()
+        for name, r in many["Resources"].items()
         if r["Type"] == "Custom::Trigger"
     }
     assert needs == {"A": [], "B": [], "C": [], "D": ["A"], "E": ["B"], "F": ["C"], "G": ["D"]}
