@@ -1,6 +1,7 @@
 """The set-up installs the packages of a task only once. `deploy` installs no development packages."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,9 +40,8 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def empty(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    for file in folder.iterdir():
-        file.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
 
 
 def installs(commands: list[str], *tasks: str) -> list[str]:
