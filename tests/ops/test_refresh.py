@@ -59,7 +59,5 @@ def test_an_unknown_connection_is_refused_with_the_known_ones(aws: EmbeddedAws) 
     done = ecr_login(aws, "refresh", "local", "docker_defualt")
 
     assert (done.code, done.out) == (3, "")
-    assert (
-        done.error
-        == "Error: local has no connection docker_defualt; did you mean docker_default? If not, write one of docker_default\n"
-    )
+    known = "did you mean docker_default? If not, write one of docker_default"
+    assert done.error == f"Error: local has no connection docker_defualt; {known}\n"
