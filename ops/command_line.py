@@ -13,6 +13,7 @@ from ops.results import COULD_NOT_TELL
 
 COMMANDS = {
     "refresh": "Refresh the docker logins now, and wait for the results.",
+    "report": "Write one HTML page about the environment.",
     "rollback": "Stop the refresh of a connection, and make its previous docker login the current one.",
     "resume": "Let the refresh of a connection run again, and write a new docker login.",
     "status": "Show whether the docker logins are fresh, and the images.",
