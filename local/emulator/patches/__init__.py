@@ -16,6 +16,7 @@ from local.emulator.patches import (
     iam,
     iam_actions,
     image_listing,
+    image_pulls,
     instance_profiles,
     lambda_concurrency,
     lambda_runtime,
@@ -69,5 +70,6 @@ def apply() -> None:
         subscriptions,
         lifecycle_previews,
         image_listing,
+        image_pulls,
     ):
         patch.apply()

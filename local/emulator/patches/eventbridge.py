@@ -24,6 +24,8 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, sns
 
+from local.emulator.patches import image_listing
+
 _invoke_target = eventbridge._invoke_target
 _log = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ def send(event: dict[str, Any]) -> None:
         "Detail": json.dumps(event["detail"]),
         "Resources": event.get("resources", []),
     }
+    image_listing.record_scan(event)
     eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 

@@ -169,6 +169,7 @@ def handlers() -> Any:
         ("create_on_push", "core.iam_evaluator", ["EvalContext", "evaluate_trust_policy"]),
         ("create_on_push", "services.cloudformation.provisioners", ["_RESOURCE_HANDLERS", "_ecr_cfn_to_api"]),
         ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
+        ("image_pulls", "services.ecr", ["_describe_images", "_v2_get_manifest", "_batch_get_image", "_images"]),
         (
             "image_listing",
             "services.ecr",
@@ -470,6 +471,24 @@ def test_upstream_still_leaves_out_an_image_that_does_not_exist(ministack: Any) 
     ecr = ministack.services.ecr
     ecr._create_repository({"repositoryName": "images"})
     assert ecr._describe_images({"repositoryName": "images", "imageIds": [{"imageTag": "9"}]})[0] == 200
+
+
+@needs_patch("image_pulls")
+def test_upstream_still_records_no_pulls(ministack: Any) -> None:
+    ecr = ministack.services.ecr
+    ecr._create_repository({"repositoryName": "images"})
+    ecr._put_image({"repositoryName": "images", "imageTag": "1", "imageManifest": "any"})
+    assert ecr._v2_get_manifest("images", "1")[0] == 200
+    ecr._batch_get_image({"repositoryName": "images", "imageIds": [{"imageTag": "1"}]})
+    assert b"lastRecordedPullTime" not in ecr._describe_images({"repositoryName": "images"})[2]
+
+
+@needs_patch("image_listing")
+def test_upstream_still_returns_an_empty_list_of_tags_of_an_untagged_image(ministack: Any) -> None:
+    ecr = ministack.services.ecr
+    ecr._create_repository({"repositoryName": "images"})
+    ecr._put_image({"repositoryName": "images", "imageManifest": "any"})
+    assert json.loads(ecr._describe_images({"repositoryName": "images"})[2])["imageDetails"][0]["imageTags"] == []
 
 
 @needs_patch("image_listing")
