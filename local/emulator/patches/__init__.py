@@ -6,6 +6,7 @@ tests/local/emulator/patches/test_upstream.py fails when MiniStack no longer nee
 """
 
 from local.emulator.patches import (
+    alarm_actions,
     associations,
     clock,
     cloudformation,
@@ -66,6 +67,7 @@ def apply() -> None:
         lambda_versions,
         clock,
         cloudwatch,
+        alarm_actions,
         eventbridge,
         subscriptions,
         lifecycle_previews,

@@ -198,7 +198,12 @@ def handlers() -> Any:
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
         ("eventbridge", "services.eventbridge", ["_invoke_target", "_put_events"]),
         ("eventbridge", "services.sns", ["_topics"]),
-        ("eventbridge", "core.iam_evaluator", ["EvalContext", "evaluate_resource_policy"]),
+        ("alarm_actions", "core.iam_evaluator", ["EvalContext", "evaluate_resource_policy"]),
+        (
+            "alarm_actions",
+            "services.cloudwatch",
+            ["_dispatch_alarm_actions", "_record_history", "_history_entries", "_is_sns_action_arn"],
+        ),
         (
             "lambda_concurrency",
             "services.lambda_svc",
@@ -825,6 +830,23 @@ def test_upstream_still_refuses_metric_math_in_a_template(handlers: Any) -> None
     one_metric = {**AN_ALARM, "Metrics": [{"Id": "beats", "Expression": "FILL(raw, 0)"}]}
     with pytest.raises(ValueError, match="metric math"):
         handlers["AWS::CloudWatch::Alarm"]["create"]("Alarm", one_metric, "stack")
+
+
+@needs_patch("alarm_actions")
+def test_upstream_still_publishes_the_state_of_an_alarm_without_a_permission(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloudwatch, sns = ministack.services.cloudwatch, ministack.services.sns
+    sns._create_topic({"Name": "topic", "Attributes.entry.1.key": "Policy", "Attributes.entry.1.value": "{}"})
+    [topic] = sns._topics
+    published: list[str] = []
+    monkeypatch.setattr(sns, "_fanout", lambda arn, *_: published.append(arn))
+    cloudwatch._put_metric_alarm({}, {**AN_ALARM, "AlarmActions": [topic]}, True)
+    cloudwatch._set_alarm_state({}, {"AlarmName": "heartbeat", "StateValue": "ALARM"}, True)
+    history = cloudwatch._history_entries()
+    assert published == [topic]
+    assert [each["HistoryItemType"] for each in history] == ["StateUpdate", "StateUpdate"]
+    assert "StateTransitionedTimestamp" not in cloudwatch._alarms["heartbeat"]
 
 
 @needs_patch("cloudwatch")
