@@ -23,6 +23,7 @@ from local.emulator.patches import (
     lambda_runtime,
     lambda_versions,
     lifecycle_previews,
+    log_filters,
     oidc_providers,
     referrers,
     registry,
@@ -73,5 +74,6 @@ def apply() -> None:
         lifecycle_previews,
         image_listing,
         image_pulls,
+        log_filters,
     ):
         patch.apply()

@@ -169,6 +169,7 @@ def handlers() -> Any:
         ("create_on_push", "core.iam_evaluator", ["EvalContext", "evaluate_trust_policy"]),
         ("create_on_push", "services.cloudformation.provisioners", ["_RESOURCE_HANDLERS", "_ecr_cfn_to_api"]),
         ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
+        ("log_filters", "services.cloudwatch_logs", ["_compile_filter_pattern", "_filter_log_events"]),
         ("image_pulls", "services.ecr", ["_describe_images", "_v2_get_manifest", "_batch_get_image", "_images"]),
         (
             "image_listing",
@@ -919,6 +920,13 @@ def test_upstream_still_confirms_an_email_subscription_at_once(ministack: Any, h
     handlers["AWS::SNS::Subscription"]["create"]("Subscription", properties, "stack")
     sns._subscribe({**properties, "Endpoint": "request@example.com"})
     assert [each["confirmed"] for each in sns._topics[arn]["subscriptions"]] == [True, True]
+
+
+@needs_patch("log_filters")
+def test_upstream_still_lets_a_json_pattern_match_every_event() -> None:
+    from ministack.services import cloudwatch_logs
+
+    assert cloudwatch_logs._compile_filter_pattern('{ $.level = "ERROR" }')('{"level": "INFO"}')
 
 
 @needs_patch("stack_conditions")
