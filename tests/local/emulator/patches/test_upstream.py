@@ -245,8 +245,13 @@ def handlers() -> Any:
                 "_metrics",
                 "_alarms",
                 "_dims_key",
-                "time",
+                *("_alarm_history", "_ts_iso", "_parse_ts"),
             ],
+        ),
+        (
+            "metric_data",
+            "services.cloudwatch",
+            ["_get_metric_data", "_parse_ts", "_json_ok", "_cbor_ok", "_cbor_metric_data_result", "_error"],
         ),
         ("cloudwatch", "services.sqs", ["_queues"]),
         ("cloudwatch", "services.lambda_svc", ["_execute_function_dispatch", "_emit_lambda_metrics"]),
@@ -853,6 +858,24 @@ def test_upstream_still_publishes_the_state_of_an_alarm_without_a_permission(
 @needs_patch("cloudwatch")
 def test_upstream_still_does_not_evaluate_an_alarm_without_data(ministack: Any) -> None:
     assert state_of(ministack, AN_ALARM) == "INSUFFICIENT_DATA"
+
+
+@needs_patch("metric_data")
+def test_upstream_still_does_not_evaluate_metric_math_in_a_request(ministack: Any) -> None:
+    request = {"MetricDataQueries": [{"Id": "one", "Expression": "1 + 1"}], "StartTime": 0, "EndTime": 60}
+    assert b"not implemented" in ministack.services.cloudwatch._get_metric_data({}, request, False, True)[2]
+
+
+@needs_patch("metric_data")
+def test_upstream_still_returns_the_oldest_data_point_first(ministack: Any) -> None:
+    cloudwatch = ministack.services.cloudwatch
+    for at in (100, 200):
+        point: dict[str, Any] = {"Timestamp": at, "Value": 1.0, "Unit": "Count", "Dimensions": {}}
+        cloudwatch._metric_bucket(("tests", "Beats", "")).append(point)
+    metric = {"Metric": {"Namespace": "tests", "MetricName": "Beats"}, "Period": 60, "Stat": "Sum"}
+    request = {"MetricDataQueries": [{"Id": "beats", "MetricStat": metric}], "StartTime": 0, "EndTime": 300}
+    answer = cloudwatch._get_metric_data({}, request, False, True)
+    assert json.loads(answer[2])["MetricDataResults"][0]["Timestamps"] == [60, 180]
 
 
 @needs_patch("cloudwatch")
