@@ -169,7 +169,11 @@ def handlers() -> Any:
         ("create_on_push", "core.iam_evaluator", ["EvalContext", "evaluate_trust_policy"]),
         ("create_on_push", "services.cloudformation.provisioners", ["_RESOURCE_HANDLERS", "_ecr_cfn_to_api"]),
         ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
-        ("log_filters", "services.cloudwatch_logs", ["_compile_filter_pattern", "_filter_log_events"]),
+        (
+            "log_filters",
+            "services.cloudwatch_logs",
+            ["_compile_filter_pattern", "_filter_log_events", "_log_groups", "_log_events_lock"],
+        ),
         ("image_pulls", "services.ecr", ["_describe_images", "_v2_get_manifest", "_batch_get_image", "_images"]),
         (
             "image_listing",
@@ -233,7 +237,11 @@ def handlers() -> Any:
         ("clock", "services.sts", ["_sessions"]),
         ("sts", "services.sts", ["handle_request", "register_session", "_evict_expired_sessions", "_error"]),
         ("sts", "services.iam", ["_roles"]),
-        ("clock", "services.scheduler", ["_tick_schedules", "_SCHEDULE_TICK_INTERVAL", "time"]),
+        (
+            "clock",
+            "services.scheduler",
+            ["_tick_schedules", "_SCHEDULE_TICK_INTERVAL", "time", "_get_schedule", "_list_schedules", "_json_resp"],
+        ),
         ("cloudwatch", "services.cloudformation.provisioners", ["_cw_metric_alarm_record"]),
         (
             "cloudwatch",
