@@ -16,9 +16,9 @@ from tools import ROOT
 # qualifier. The CDK CLI reads the assembly from CDK_APP. Nobody can answer its questions.
 _PREFLIGHT = """
 import os, pathlib
-from ops import preflight
-preflight.ENVIRONMENTS = pathlib.Path(os.environ["HOME"])
-preflight.main()
+from ops.preflight import run
+run.ENVIRONMENTS = pathlib.Path(os.environ["HOME"])
+run.main()
 """
 _PROGRAMS = {
     "bin/make": f"""

@@ -16,27 +16,24 @@ from botocore.exceptions import WaiterError
 
 from local.account import Account
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
-from ops.checks import (
-    CHECKS,
-    Finding,
-    Planned,
-    find_cut_off_pushers,
-    find_denied_deploy_role,
-    find_missing_oidc_providers,
-    find_missing_principals,
+from ops.clients import Clients
+from ops.preflight.alerts import find_silent_topic
+from ops.preflight.checks import CHECKS
+from ops.preflight.creation_templates import find_taken_creation_templates
+from ops.preflight.deploy_role import find_denied_deploy_role
+from ops.preflight.findings import Finding, Planned
+from ops.preflight.oidc_providers import find_missing_oidc_providers
+from ops.preflight.pushes import find_cut_off_pushers
+from ops.preflight.repositories import (
     find_missing_repositories,
     find_policies_by_hand,
-    find_push_role_conflicts,
     find_removed_repositories,
-    find_removed_secrets,
-    find_silent_topic,
-    find_stacks,
-    find_taken_creation_templates,
     find_taken_repositories,
-    find_taken_secrets,
 )
-from ops.clients import Clients
-from ops.preflight import ask
+from ops.preflight.roles import find_missing_principals, find_push_role_conflicts
+from ops.preflight.run import ask
+from ops.preflight.secrets import find_removed_secrets, find_taken_secrets
+from ops.preflight.stacks import find_stacks
 from settings.environment import Environment, Team
 from tools import ROOT
 
@@ -749,7 +746,7 @@ def test_the_checks_read_the_resources_of_each_stack_once(
     clients.cloudformation.meta.events.register(
         "provide-client-params.cloudformation.ListStackResources", lambda params, **_: read.append(params["StackName"])
     )
-    monkeypatch.setattr("ops.preflight.make_clients", lambda *_: clients)
+    monkeypatch.setattr("ops.preflight.run.make_clients", lambda *_: clients)
     stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
     assert ask(PLANNED) == ([], {})
     assert sorted(read) == ["flight-Access", "flight-DockerLogin", "flight-Registry"]
@@ -863,7 +860,9 @@ def preflight(environments: Path, *arguments: str, change: str = "") -> subproce
         arguments: The arguments of the command.
         change: A statement that changes the module `p` before the command runs.
     """
-    program = f"import pathlib; from ops import preflight as p; p.ENVIRONMENTS = pathlib.Path({str(environments)!r})"
+    program = (
+        f"import pathlib; from ops.preflight import run as p; p.ENVIRONMENTS = pathlib.Path({str(environments)!r})"
+    )
     program += f"; {change}" if change else ""
     command = [sys.executable, "-c", f"{program}; p.main()", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

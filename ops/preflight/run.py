@@ -1,6 +1,6 @@
 """Find problems before a deployment: `python -m ops.preflight <environment> [CDK options]`.
 
-All requests to AWS are read-only. `ops.checks` contains the checks. If AWS does not answer a request in time, or
+All requests to AWS are read-only. `ops.preflight.checks` lists the checks. If AWS does not answer a request in time, or
 refuses the request, the deployment continues, because many pipelines may only assume the CDK's roles.
 """
 
@@ -10,8 +10,9 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
 
-from ops.checks import CHECKS, Check, Finding, Planned
 from ops.clients import Clients, NoAnswer, make_clients
+from ops.preflight.checks import CHECKS, Check
+from ops.preflight.findings import Finding, Planned
 from settings.files import SettingsError, load_environments
 from tools import ROOT
 from tools.cdk_options import profile_of, qualifier_of
@@ -100,7 +101,3 @@ def main() -> None:
         print("To deploy without these checks, add PREFLIGHT=off.", file=sys.stderr)
     sys.stderr.flush()
     os._exit(1 if problems else 0)  # Python would wait for threads that still wait for an answer.
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""`python -m ops.preflight`."""
+
+from ops.preflight.run import main
+
+main()
