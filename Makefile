@@ -3,8 +3,8 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down settings bootstrap diff deploy destroy unit test rehearse lint check soak e2e bench docs \
-	generate actions lock set-up set-up-to-deploy cdk-options
+.PHONY: help demo up down settings bootstrap diff deploy destroy status unit test rehearse lint check soak e2e bench docs \
+	generate actions lock set-up set-up-to-deploy set-up-to-operate cdk-options
 
 help:
 	@echo "Try it, without an AWS account"
@@ -21,6 +21,9 @@ help:
 	@echo "  make destroy ENV=prod    Remove the deployment; repositories and their images stay"
 	@echo "  CDK_OPTIONS='...'        Options for the CDK CLI, with any of the last four"
 	@echo "  PREFLIGHT=off            Deploy without asking AWS first what would stop the deployment"
+	@echo
+	@echo "Operate what is deployed; .venv/bin/ecr-login --help shows every command"
+	@echo "  make status ENV=prod     Show whether the docker logins are fresh, and the images"
 	@echo
 	@echo "Develop"
 	@echo "  make unit                Run the tests that need no AWS emulator"
@@ -43,8 +46,10 @@ demo down: set-up
 up: set-up
 	@$(PYTHON) -m local up $(ENV)
 
+OPERATE := status
+
 # An error in ENV is reported before anything is installed.
-ifneq ($(filter bootstrap diff deploy destroy,$(MAKECMDGOALS)),)
+ifneq ($(filter bootstrap diff deploy destroy $(OPERATE),$(MAKECMDGOALS)),)
   ifeq ($(ENV),)
     $(error ENV is missing. Example: make deploy ENV=prod, for environments/prod.toml)
   else ifeq ($(ENV)$(filter https://127.0.0.1:%,$(AWS_ENDPOINT_URL)),local)
@@ -66,6 +71,10 @@ diff destroy: set-up-to-deploy
 deploy: set-up-to-deploy
 	@$(if $(filter off,$(PREFLIGHT)),,$(PYTHON) -m ops.preflight $(ENV) $(CDK_OPTIONS))
 	@$(CDK) deploy --import-existing-resources $(CDK_OPTIONS) '$(ENV)/*'
+
+# OPTIONS='--json' adds options.
+$(OPERATE): set-up-to-operate
+	@.venv/bin/ecr-login $@ $(OPTIONS) '$(ENV)'
 
 bootstrap: set-up-to-deploy
 	@target="$$($(PYTHON) -m settings.target $(ENV))" && $(CDK) bootstrap $(CDK_OPTIONS) "$$target"
@@ -124,6 +133,9 @@ set-up:
 # Refuses options of the CDK CLI that break the promise of a deployment.
 cdk-options:
 	@python3 -m tools.cdk_options '$(MAKECMDGOALS)' $(CDK_OPTIONS)
+
+set-up-to-operate:
+	@python3 -m tools.set_up ops
 
 set-up-to-deploy: cdk-options
 	@python3 -m tools.set_up deploy

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from threading import Lock
 from typing import Any, NoReturn, TypeVar
 
@@ -30,18 +29,23 @@ class Clients:
     """
 
     def __init__(self, create: Callable[[str], Any]) -> None:
-        self.cloudformation = create("cloudformation")
-        self.cloudtrail = create("cloudtrail")
-        self.ecr = create("ecr")
-        self.iam = create("iam")
-        self.secretsmanager = create("secretsmanager")
         self._create = create
+        self._created: dict[str, Any] = {}
+        self._creating = Lock()
         self._answers: dict[str, Any] = {}
         self._locks: dict[str, Lock] = {}
 
-    @cached_property
-    def sns(self) -> Any:
-        return self._create("sns")
+    def __getattr__(self, name: str) -> Any:
+        """Return the client of a service, such as `clients.ecr`. Python reserves `lambda`: write `clients.lambda_`.
+
+        A client is created when it is needed, because this takes 0.1 s.
+        """
+        if name.startswith("_"):
+            raise AttributeError(name)
+        with self._creating:  # A session of botocore is not safe for threads.
+            if name not in self._created:
+                self._created[name] = self._create(name.rstrip("_").replace("_", "-"))
+            return self._created[name]
 
     def ask_once(self, key: str, request: Callable[[], T]) -> T:
         """Return the answer to a request. If other threads need the same answer, only the first one sends the request.

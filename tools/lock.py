@@ -11,6 +11,7 @@ from tools.set_up import PYTHON, index_options
 # A file comes after the files that its requirements refer to.
 LOCKS = {
     "requirements.lock": "requirements.txt",
+    "ops/requirements.lock": "ops/requirements.txt",
     "requirements-dev.lock": "requirements-dev.txt",
     "docs/requirements.lock": "docs/requirements.txt",
     "scanners/requirements-checkov.lock": "scanners/requirements-checkov.txt",

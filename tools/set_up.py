@@ -1,9 +1,10 @@
-"""Install what a task needs: `python3 -m tools.set_up [deploy|dev|docs|checkov|bench|e2e ...]`, by default `dev`.
+"""Install what a task needs: `python3 -m tools.set_up [ops|deploy|dev|docs|checkov|bench|e2e ...]`, by default `dev`.
 
-Deploying needs few packages, development needs many. Both share `.venv` and `node_modules`:
+Operating and deploying need few packages, development needs many. They share `.venv` and `node_modules`:
 
-- `dev` adds its packages to what `deploy` installed.
-- A current development environment is enough for deploying, because both lock files pin the same versions.
+- `ops` installs the command `.venv/bin/ecr-login`, without Node.js and without the CDK.
+- `deploy` and `dev` add their packages to what is installed.
+- A current development environment is enough for everything, because all lock files pin the same versions.
 
 The other tasks also get separate virtual environments, because their dependencies conflict with ours.
 
@@ -18,6 +19,7 @@ and its syntax is old enough for an old Python to reach the version check.
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -37,7 +39,7 @@ class Part(NamedTuple):
     """The packages that one task needs in one folder.
 
     Attributes:
-        task: `deploy`, `dev` or the name of a tool.
+        task: `ops`, `deploy`, `dev` or the name of a tool.
         folder: Where the packages are installed.
         lock: The file that pins the packages.
         content: The name of the packages in the progress line.
@@ -49,6 +51,7 @@ class Part(NamedTuple):
     content: str
 
 
+OPS = Part("ops", ".venv", "ops/requirements.lock", "the Python packages of ecr-login")
 DEPLOY = [
     Part("deploy", ".venv", "requirements.lock", "the Python packages for deploying"),
     Part("deploy", "node_modules", "package-lock.json", "the CDK CLI"),
@@ -57,8 +60,10 @@ DEV = [
     Part("dev", ".venv", "requirements-dev.lock", "the Python packages for development"),
     Part("dev", "node_modules", "package-lock.json", "the CDK CLI and the policy simulator"),
 ]
+SHARED = [OPS, DEPLOY[0], DEV[0]]  # the parts in .venv
 TASKS = {
-    "deploy": DEPLOY,
+    "ops": [OPS],
+    "deploy": [*DEPLOY, OPS],
     "dev": DEV,
     "docs": [DEPLOY[0], Part("docs", ".venv-docs", "docs/requirements.lock", "Sphinx")],
     "checkov": [*DEV, Part("checkov", ".venv-checkov", "scanners/requirements-checkov.lock", "checkov")],
@@ -89,9 +94,7 @@ def main() -> None:
         except BlockingIOError:
             print("Waiting for another set-up of this checkout …", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for part in parts:
-            if not is_installed(part):
-                install(part)
+        install_missing(parts)
 
 
 def refuse_old_python() -> None:
@@ -119,8 +122,17 @@ def parts_of(tasks: "list[str]") -> "list[Part]":
 
 
 def contained_in(part: Part) -> "list[Part]":
-    """Return the part that an installation of this part also installs: `dev` contains `deploy`."""
-    return [deploy for deploy in DEPLOY if part in DEV and deploy.folder == part.folder]
+    """Return the parts that an installation of this part also installs: `dev` contains `ops` and `deploy`."""
+    return [other for other in (OPS, *DEPLOY) if part in DEV and other.folder == part.folder]
+
+
+def install_missing(parts: "list[Part]") -> None:
+    """Install the parts that are not installed. An installation can empty the folder and so remove another part."""
+    while True:
+        missing = [part for part in parts if not is_installed(part)]
+        if not missing:
+            return
+        install(missing[0])
 
 
 def is_installed(part: Part) -> bool:
@@ -136,6 +148,8 @@ def install(part: Part) -> None:
     else:
         make_environment(part)
         install_packages(part)
+    if OPS in [part, *contained_in(part)]:
+        write_command()
     for each in [part, *contained_in(part)]:
         with open(stamp(each), "w") as file:
             file.write(fingerprint(each))
@@ -143,7 +157,7 @@ def install(part: Part) -> None:
 
 
 def make_environment(part: Part) -> None:
-    """Make an empty virtual environment, or keep the environment of `deploy` if `dev` adds packages to it."""
+    """Make an empty virtual environment, or keep the environment to which this part adds packages."""
     folder = os.path.join(ROOT, part.folder)
     if part.folder != ".venv":
         run(PYTHON, "-m", "uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder)
@@ -153,14 +167,25 @@ def make_environment(part: Part) -> None:
 
 
 def starts_empty(part: Part) -> bool:
-    """Return whether the folder is emptied first. `dev` keeps a folder in which `deploy` is installed and current."""
-    adds_to_deploy = part in DEV and all(is_installed(deploy) for deploy in contained_in(part))
-    return not adds_to_deploy or read(stamp(part)) != ""
+    """Return whether the folder is emptied first. It is kept if everything else in it is current."""
+    installed = [other for other in SHARED if read(stamp(other)) != ""]
+    return not installed or part in installed or not all(map(is_installed, installed))
 
 
 def install_packages(part: Part) -> None:
     options = ["--quiet", "--compile-bytecode", "--python", os.path.join(ROOT, part.folder), *index_options()]
     run(PYTHON, "-m", "uv", "pip", "install", *options, "-r", part.lock)
+
+
+def write_command() -> None:
+    """Write `.venv/bin/ecr-login`, which works from every folder."""
+    command = os.path.join(os.path.dirname(stamp(OPS)), "bin", "ecr-login")
+    os.makedirs(os.path.dirname(command), exist_ok=True)
+    with open(command, "w") as file:
+        # `-P`: the current folder must not hide a module of ours or of a package.
+        root, python = shlex.quote(str(ROOT)), shlex.quote(PYTHON)
+        file.write(f'#!/bin/sh\nPYTHONPATH={root} exec {python} -P -m ops "$@"\n')
+    os.chmod(command, 0o755)  # noqa: S103 # everybody may run it, like the other commands in this folder
 
 
 def index_options() -> "list[str]":

@@ -50,6 +50,7 @@ class Stubs:
         return client
 
     def answer(self, service: str, operation: str, answer: dict[str, Any]) -> None:
+        getattr(self.clients, service)
         self._stubbers[service].add_response(operation, answer)
 
 

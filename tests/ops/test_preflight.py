@@ -378,7 +378,7 @@ def test_a_principal_that_pushed_lately_and_would_be_cut_off_is_a_notice(clients
         _push(f"arn:aws:iam::{ACCOUNT}:role/of-another-repository", "pilots/new"),
         _push(f"arn:aws:iam::{ACCOUNT}:role/refused", error="AccessDenied"),
     ]
-    clients.cloudtrail = CloudTrail(pushed)
+    clients.__dict__["cloudtrail"] = CloudTrail(pushed)
 
     finding = only(find_cut_off_pushers(clients, PLANNED))
 
@@ -393,7 +393,7 @@ def test_a_principal_that_pushed_lately_and_would_be_cut_off_is_a_notice(clients
 def test_an_adopted_repository_is_compared_with_its_own_policy(clients: Clients, repository: Any, stack: Any) -> None:
     ours = _our_policy(PLANNED.deploy_role_arn)
     stack("flight-Registry", "AWS::ECR::Repository", RepositoryName="pilots/aaa", RepositoryPolicyText=ours)
-    clients.cloudtrail = CloudTrail([_push(f"arn:aws:iam::{ACCOUNT}:user/ben")])
+    clients.__dict__["cloudtrail"] = CloudTrail([_push(f"arn:aws:iam::{ACCOUNT}:user/ben")])
 
     findings = find_cut_off_pushers(clients, _with_team(repositories=["aaa", "map"]))
 
@@ -403,7 +403,8 @@ def test_an_adopted_repository_is_compared_with_its_own_policy(clients: Clients,
 def test_cloudtrail_is_asked_only_if_a_policy_changes_and_at_most_four_times(
     aws: EmbeddedAws, clients: Clients, stack: Any
 ) -> None:
-    clients.cloudtrail = trail = CloudTrail([_push("arn:aws:iam::1:role/many")] * 1000)
+    trail = CloudTrail([_push("arn:aws:iam::1:role/many")] * 1000)
+    clients.__dict__["cloudtrail"] = trail
     ours = _our_policy(PLANNED.deploy_role_arn)
     stack("flight-Registry", "AWS::ECR::Repository", RepositoryName=REPOSITORY, RepositoryPolicyText=ours)
     assert list(find_cut_off_pushers(clients, PLANNED)) == []
@@ -411,7 +412,7 @@ def test_cloudtrail_is_asked_only_if_a_policy_changes_and_at_most_four_times(
 
     aws.client("ecr").delete_repository_policy(repositoryName=REPOSITORY)
     again = Clients(aws.client)
-    again.cloudtrail = trail
+    again.__dict__["cloudtrail"] = trail
     assert "arn:aws:iam::1:role/many pushed" in only(find_cut_off_pushers(again, PLANNED)).problem
     assert trail.requests == 4
 

@@ -11,6 +11,7 @@ import pytest
 from tools import ROOT
 
 DEPLOYING = ("bootstrap", "diff", "deploy", "destroy")
+OPERATING = ("status",)
 
 
 @pytest.fixture
@@ -34,10 +35,21 @@ def make(folder: Path, *arguments: str, **variables: str) -> subprocess.Complete
 def test_make_alone_explains_every_target(checkout: Path) -> None:
     phony = re.search(r"\.PHONY: ((?:.*\\\n)*.*)", (ROOT / "Makefile").read_text())
     assert phony is not None
-    targets = set(phony[1].replace("\\\n", " ").split()) - {"help", "set-up-to-deploy", "cdk-options"}
+    targets = set(phony[1].replace("\\\n", " ").split()) - {
+        "help",
+        "set-up-to-deploy",
+        "set-up-to-operate",
+        "cdk-options",
+    }
     explained = re.findall(r"^  make (\S+)( ENV=prod)?  +[A-Z]", make(checkout).stdout, re.MULTILINE)
     assert {target for target, _ in explained} == targets
-    assert {target for target, environment in explained if environment} == {*DEPLOYING, "settings"}
+    assert {target for target, environment in explained if environment} == {*DEPLOYING, "settings", *OPERATING}
+
+
+@pytest.mark.parametrize("target", OPERATING)
+def test_operating_sets_up_the_packages_of_the_command_line_only(checkout: Path, target: str) -> None:
+    commands = make(checkout, "--dry-run", target, "ENV=prod", "OPTIONS=--json").stdout.splitlines()
+    assert commands == ["python3 -m tools.set_up ops", f".venv/bin/ecr-login {target} --json 'prod'"]
 
 
 @pytest.mark.parametrize("target", DEPLOYING)

@@ -1,6 +1,7 @@
 """The set-up installs the packages of a task only once. `deploy` installs no development packages."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools import ROOT, set_up
-from tools.set_up import DEPLOY, DEV, TASKS, Part
+from tools.set_up import DEPLOY, DEV, OPS, TASKS, Part
 
 OLD_PYTHON = (3, 6)  # the Python of the oldest Linux distributions that are still in use
 
@@ -39,17 +40,14 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def empty(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    for file in folder.iterdir():
-        file.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
 
 
 def installs(commands: list[str], *tasks: str) -> list[str]:
     """Set up these tasks, and return the lock files that were installed."""
     del commands[:]
-    for part in set_up.parts_of(list(tasks)):
-        if not set_up.is_installed(part):
-            set_up.install(part)
+    set_up.install_missing(set_up.parts_of(list(tasks)))
     npm = {True: "package-lock.json without development", False: "package-lock.json"}
     return [
         npm["--omit=dev" in command] if command.startswith("npm") else command.split()[-1]
@@ -58,8 +56,35 @@ def installs(commands: list[str], *tasks: str) -> list[str]:
     ]
 
 
-def test_deploying_installs_its_own_lock_and_the_cdk_cli_only(commands: list[str]) -> None:
-    assert installs(commands, "deploy") == ["requirements.lock", "package-lock.json without development"]
+DEPLOYING = ["requirements.lock", "ops/requirements.lock", "package-lock.json without development"]
+
+
+def test_deploying_installs_its_own_lock_the_command_line_and_the_cdk_cli_only(commands: list[str]) -> None:
+    assert installs(commands, "deploy") == DEPLOYING
+
+
+def test_operating_installs_the_command_line_only(commands: list[str], tmp_path: Path) -> None:
+    assert installs(commands, "ops") == ["ops/requirements.lock"]
+    command = (tmp_path / ".venv/bin/ecr-login").read_text()
+    assert command == f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {set_up.PYTHON} -P -m ops "$@"\n'
+
+
+def test_deploying_adds_to_an_environment_for_operating(commands: list[str]) -> None:
+    installs(commands, "ops")
+    assert installs(commands, "deploy") == [DEPLOYING[0], DEPLOYING[2]]
+    assert not any("--clear" in command for command in commands)
+    assert installs(commands, "ops", "deploy") == []
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "ops/requirements.lock"])
+def test_deploying_and_operating_start_from_an_empty_environment_after_a_change_of_a_lock(
+    commands: list[str], tmp_path: Path, lock: str
+) -> None:
+    installs(commands, "deploy")
+    (tmp_path / lock).write_text("a==2\n")
+    assert sorted(installs(commands, "deploy")) == ["ops/requirements.lock", "requirements.lock"]
+    assert len([command for command in commands if "--clear" in command]) == 1
+    assert installs(commands, "deploy") == []
 
 
 def test_nothing_is_installed_twice(commands: list[str]) -> None:
@@ -116,7 +141,7 @@ def test_several_tasks_install_each_part_once_and_first_the_environment_that_con
 
 
 def test_every_task_needs_the_environment_that_contains_uv() -> None:
-    assert {set_up.parts_of([task])[0] for task in TASKS} == {DEPLOY[0], DEV[0]}
+    assert {set_up.parts_of([task])[0] for task in TASKS} == {OPS, DEPLOY[0], DEV[0]}
 
 
 def test_an_old_python_can_run_the_version_check(
