@@ -12,6 +12,7 @@ import click
 from ops.results import COULD_NOT_TELL
 
 COMMANDS = {
+    "preflight": "Check before a deployment what AWS would refuse.",
     "status": "Show whether the docker logins are fresh, and the images.",
 }
 """The name of each command, which is also the name of its module, and its help in one line."""

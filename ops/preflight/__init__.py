@@ -1,1 +1,3 @@
-"""Find problems of the AWS account before a deployment. `run` starts the checks, and `checks` lists them."""
+"""`ecr-login preflight`: find problems of the AWS account before a deployment. `checks` lists the checks."""
+
+from ops.preflight.run import command as command

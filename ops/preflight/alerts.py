@@ -2,18 +2,70 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from ops.clients import Clients
+from ops.clients import Clients, answers
 from ops.preflight.findings import Finding, Planned
-from ops.preflight.policies import lets_publish
+from ops.preflight.policies import allows
 from ops.preflight.requests import unless_missing
 from settings.environment import Environment
 from settings.regions import PARTITIONS
 
+_HEADING = '"Allow messages to an existing topic" in docs/deploy.md'
+
+
+@dataclass(frozen=True)
+class _Sender:
+    """An AWS service that publishes to the topic.
+
+    Attributes:
+        service: The service's principal.
+        name: The service's name in a sentence.
+        lost: The messages that do not arrive if the service cannot publish.
+        request: The condition keys that the service sends to SNS, in lower case.
+        condition: The condition of the statement that a finding proposes.
+    """
+
+    service: str
+    name: str
+    lost: str
+    request: dict[str, str]
+    condition: dict[str, Any]
+
+
+def _senders(environment: Environment) -> Iterator[_Sender]:
+    partition, region, account = PARTITIONS[environment.region].name, environment.region, environment.account
+    # CloudFormation generates the names of the alarms and rules from the name of the stack.
+    start = f"{environment.name}-DockerLogin"
+    yield _Sender(
+        "cloudwatch.amazonaws.com",
+        "CloudWatch",
+        "no alarm reaches anybody",
+        {
+            "aws:sourcearn": f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{start}-Alarm",
+            "aws:sourceaccount": account,
+            "aws:sourceowner": account,  # The default policy of a topic has a condition on it.
+        },
+        {"StringEquals": {"aws:SourceAccount": account}},
+    )
+    if environment.reported_severities:
+        rules = f"arn:{partition}:events:{region}:{account}:rule/"
+        yield _Sender(
+            "events.amazonaws.com",
+            "EventBridge",
+            "no message about findings of image scans arrives",
+            {
+                "aws:sourcearn": f"{rules}{start}-ScanFindings",
+                "aws:sourceaccount": account,
+                "aws:sourceowner": "",  # EventBridge does not send it.
+            },
+            {"ArnLike": {"aws:SourceArn": f"{rules}*"}},
+        )
+
 
 def find_silent_topic(clients: Clients, planned: Planned) -> Iterator[Finding]:
-    """Find a topic of the settings that does not exist, or that the messages about scans cannot reach."""
+    """Find a topic of the settings that does not exist, or that alarms and messages about scans cannot reach."""
     environment = planned.environment
     topic_arn = environment.alerts.topic_arn
     # The policy of a topic of another account is usually not readable.
@@ -25,36 +77,56 @@ def find_silent_topic(clients: Clients, planned: Planned) -> Iterator[Finding]:
         yield Finding(problem, "Create the topic, or correct the ARN in alerts.topic_arn.", stops=False)
         return
     attributes = topic["Attributes"]
-    if attributes.get("KmsMasterKeyId") == "alias/aws/sns":
-        yield Finding(
-            f"The topic {topic_arn} is encrypted with the key alias/aws/sns, so no message reaches it.",
-            'Use another key, or no encryption. See "Allow messages to an existing topic" in docs/deploy.md.',
-            stops=False,
-        )
     policy = json.loads(attributes.get("Policy", "{}"))
-    # CloudFormation generates the names of the rules from the name of the stack. EventBridge does not send the owner.
-    rule = _rule_arn(environment, f"{environment.name}-DockerLogin-ScanFindings")
-    request = {"aws:sourcearn": rule, "aws:sourceaccount": environment.account, "aws:sourceowner": ""}
-    if environment.reported_severities and not lets_publish(policy, "events.amazonaws.com", request):
+    for sender in _senders(environment):
+        if not allows(policy, sender.service, "sns:Publish", sender.request):
+            statement = {
+                "Effect": "Allow",
+                "Principal": {"Service": sender.service},
+                "Action": "sns:Publish",
+                "Resource": topic_arn,
+                "Condition": sender.condition,
+            }
+            yield Finding(
+                f"The policy of the topic {topic_arn} does not allow {sender.name} to publish, so {sender.lost}.",
+                f"Add this statement: {json.dumps(statement)}",
+                stops=False,
+            )
+    if key := attributes.get("KmsMasterKeyId"):
+        yield from _find_unusable_key(clients, environment, topic_arn, key)
+
+
+def _find_unusable_key(clients: Clients, environment: Environment, topic_arn: str, key: str) -> Iterator[Finding]:
+    """Find a key that alarms and rules cannot use to publish to an encrypted topic."""
+    if key == "alias/aws/sns":
         yield Finding(
-            f"The policy of the topic {topic_arn} does not allow EventBridge to publish, so no message about findings "
-            "of image scans arrives.",
-            f"Add this statement: {json.dumps(_statement_for_rules(environment, topic_arn))}",
+            f"The topic {topic_arn} is encrypted with the key {key}, so no message reaches it.",
+            f"Use another key, or no encryption. See {_HEADING}.",
             stops=False,
         )
-
-
-def _statement_for_rules(environment: Environment, topic_arn: str) -> dict[str, Any]:
-    """Return the statement of a topic's policy that allows the rules of this account and Region to publish."""
-    return {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sns:Publish",
-        "Resource": topic_arn,
-        "Condition": {"ArnLike": {"aws:SourceArn": _rule_arn(environment, "*")}},
-    }
-
-
-def _rule_arn(environment: Environment, name: str) -> str:
-    partition = PARTITIONS[environment.region].name
-    return f"arn:{partition}:events:{environment.region}:{environment.account}:rule/{name}"
+        return
+    found = unless_missing("NotFoundException", clients.kms.describe_key, KeyId=key)
+    metadata = (found or {}).get("KeyMetadata", {})
+    if metadata.get("KeyState") != "Enabled":
+        state = f"is in the state {metadata['KeyState']}" if metadata else "does not exist"
+        yield Finding(
+            f"The key {key} of the topic {topic_arn} {state}, so no message reaches the topic.",
+            f"Enable the key, or use another key for the topic. See {_HEADING}.",
+            stops=False,
+        )
+        return
+    with answers():
+        policy = json.loads(clients.kms.get_key_policy(KeyId=metadata["Arn"], PolicyName="default")["Policy"])
+    refused = [
+        sender
+        for sender in _senders(environment)
+        if not all(allows(policy, sender.service, action, {}) for action in ("kms:Decrypt", "kms:GenerateDataKey"))
+    ]
+    for sender in refused:
+        yield Finding(
+            f"The policy of the key {key} of the topic {topic_arn} does not allow {sender.name} to use the key, so "
+            f"{sender.lost}.",
+            f"Allow {sender.service} the actions kms:Decrypt and kms:GenerateDataKey* in the key policy. "
+            f"See {_HEADING}.",
+            stops=False,
+        )

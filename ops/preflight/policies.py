@@ -1,6 +1,7 @@
 """Reads policies: of repositories, secrets, topics and keys."""
 
 import re
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -45,17 +46,17 @@ def denies_pushing(policy: Policy) -> bool:
     return any(each.get("Sid") == RepositoryStatement.PUSH for each in statements_of(policy))
 
 
-def lets_publish(policy: Policy, service: str, request: dict[str, str]) -> bool:
-    """Return whether a statement of a topic's policy allows an AWS service to publish.
+def allows(policy: Policy, service: str, action: str, request: Mapping[str, str]) -> bool:
+    """Return whether a statement of a resource's policy allows an action to an AWS service.
 
     Only conditions on the keys of `request` are evaluated. For other conditions, the answer is yes, so that no finding
     is wrong.
 
     Args:
-        policy: The policy of the topic.
+        policy: The policy of a topic or key.
         service: The service, such as `events.amazonaws.com`.
-        request: The condition keys that the service sends, in lower case, and their values. The default policy of a
-            topic has a condition on `aws:sourceowner`.
+        action: The action, such as `sns:Publish`.
+        request: The condition keys that the service sends, in lower case, and their values.
     """
     for statement in statements_of(policy):
         principal = statement.get("Principal", {})
@@ -63,7 +64,7 @@ def lets_publish(policy: Policy, service: str, request: dict[str, str]) -> bool:
             services = [*as_list(principal.get("Service")), *as_list(principal.get("AWS"))]
         else:
             services = [principal]
-        actions = [action.lower() for action in as_list(statement.get("Action"))]
+        actions = [pattern.lower() for pattern in as_list(statement.get("Action"))]
         conditions = [
             (key.lower(), [str(value) for value in as_list(values)])
             for keys in statement.get("Condition", {}).values()
@@ -72,7 +73,7 @@ def lets_publish(policy: Policy, service: str, request: dict[str, str]) -> bool:
         if (
             statement.get("Effect") == "Allow"
             and not {"*", service}.isdisjoint(services)
-            and not {"*", "sns:*", "sns:publish"}.isdisjoint(actions)
+            and any(fnmatchcase(action.lower(), pattern) for pattern in actions)
             and all(
                 any(fnmatchcase(request[key], value) for value in values)
                 for key, values in conditions

@@ -11,6 +11,8 @@ from ops.preflight.policies import Policy, Statement, other_readers, removed_sta
 from ops.preflight.requests import in_parallel, unless_missing
 from ops.preflight.stacks import ids_of, resources_of, stack_with
 from settings.environment import Environment
+from settings.names import TEAM_TAG
+from settings.regions import PARTITIONS
 
 
 def find_taken_repositories(clients: Clients, planned: Planned) -> Iterator[Finding]:
@@ -59,6 +61,30 @@ def find_policies_by_hand(clients: Clients, planned: Planned) -> Iterator[Findin
 def _how_to_keep_readers(lost: Iterable[Statement], environment: Environment, team: str) -> str:
     readers = sorted({account for statement in lost for account in other_readers(statement, environment)})
     return f"To let them pull, add {', '.join(readers)} to teams.{team}.pull_accounts. " if readers else ""
+
+
+def find_tags_of_other_teams(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find repositories that the deployment adopts, and that have the tag of another team."""
+    environment = planned.environment
+    start = f"arn:{PARTITIONS[environment.region].name}:ecr:{environment.region}:{environment.account}:repository/"
+
+    def team_in_tag(name: str) -> str | None:
+        describe = clients.ecr.list_tags_for_resource
+        answer = unless_missing("RepositoryNotFoundException", describe, resourceArn=start + name)
+        tags = {tag["Key"]: str(tag["Value"]) for tag in (answer or {}).get("tags", [])}
+        return tags.get(TEAM_TAG)
+
+    names = adopted_repositories(clients, planned)
+    for name, team in zip(names, in_parallel(team_in_tag, names), strict=True):
+        if team is not None and team != team_of(name):
+            yield Finding(
+                f"The repository {name} has the tag {TEAM_TAG}={team}. The deployment replaces the tag by "
+                f"{TEAM_TAG}={team_of(name)}, so principals whose permissions depend on the tag lose access.",
+                f"If nobody needs the tag, run: aws ecr untag-resource --resource-arn {start}{name} "
+                f"--tag-keys {TEAM_TAG}. Otherwise, remove the repository from the settings.",
+                # The tag can also be an ordinary tag of a company, such as for the allocation of costs.
+                stops=team in environment.teams,
+            )
 
 
 def find_missing_repositories(clients: Clients, planned: Planned) -> Iterator[Finding]:

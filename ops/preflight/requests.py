@@ -1,7 +1,8 @@
 """Read-only requests to AWS."""
 
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 from typing import TypeVar
 
 from botocore.exceptions import ClientError
@@ -9,6 +10,9 @@ from botocore.exceptions import ClientError
 from ops.clients import answers
 
 T = TypeVar("T")
+
+THREADS = 16
+"""The number of requests of one check at the same time. A client has 20 connections (`ops.clients`)."""
 
 
 def unless_missing(missing: str | tuple[str, ...], request: Callable[..., T], **parameters: str) -> T | None:
@@ -27,5 +31,34 @@ def unless_missing(missing: str | tuple[str, ...], request: Callable[..., T], **
 
 
 def in_parallel(function: Callable[[str], T], names: list[str]) -> list[T]:
-    with ThreadPoolExecutor(8) as threads:
-        return list(threads.map(function, names))
+    """Return the result of a function for each name.
+
+    The threads are daemons, so a program that ends does not wait for them. Python waits for the threads of a
+    ThreadPoolExecutor.
+
+    Raises:
+        Exception: The first exception of the function.
+    """
+    results: dict[int, T] = {}
+    errors: list[Exception] = []
+    waiting = deque(enumerate(names))
+
+    def work() -> None:
+        while waiting and not errors:
+            try:
+                place, name = waiting.popleft()
+            except IndexError:  # Another thread took the last name.
+                return
+            try:
+                results[place] = function(name)
+            except Exception as error:
+                errors.append(error)
+
+    threads = [Thread(target=work, daemon=True) for _ in names[:THREADS]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return [results[place] for place in range(len(names))]

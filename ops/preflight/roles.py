@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ops.clients import Clients
+from ops.clients import Clients, answers
 from ops.preflight.findings import Finding, Planned, listed
 from ops.preflight.requests import in_parallel, unless_missing
 from ops.preflight.stacks import ids_of, resources_of, stack_with
@@ -81,6 +81,70 @@ def find_missing_principals(clients: Clients, planned: Planned) -> Iterator[Find
         return None
 
     yield from filter(None, in_parallel(look_at, list(named)))
+
+
+def find_full_worker_roles(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find worker roles to which the deployment cannot attach its managed policies."""
+    environment = planned.environment
+    roles = {arn.rpartition("/")[2]: arn for arn in environment.workers.role_arns}
+    if not roles:
+        return
+    ours = ids_of(resources_of(clients, planned.stack("DockerLogin")))
+    ours |= ids_of(resources_of(clients, planned.stack("EcsTasks")))
+    needed = 2 if environment.ecs else 1
+
+    def attached(name: str) -> list[str] | None:
+        pages = clients.iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
+        return unless_missing(
+            "NoSuchEntity", lambda: [each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]]
+        )
+
+    counts = {
+        name: len(set(policies) - ours)
+        for name, policies in zip(roles, in_parallel(attached, list(roles)), strict=True)
+        if policies is not None
+    }
+    if max(counts.values(), default=0) + needed <= MANAGED_POLICIES_PER_ROLE:
+        return
+    with answers():
+        # The quota can be raised. The answer contains the quota of the account.
+        quotas = clients.iam.get_account_summary()["SummaryMap"]
+    quota = quotas.get("AttachedPoliciesPerRoleQuota", MANAGED_POLICIES_PER_ROLE)
+    for name, count in counts.items():
+        if count + needed > quota:
+            policies = "a managed policy" if needed == 1 else f"{needed} managed policies"
+            yield Finding(
+                f"The role {name} has {count} managed policies of others, and the quota is {quota}. The deployment "
+                f"attaches {policies}. CloudFormation would answer: LimitExceeded, Cannot exceed quota for "
+                f"PoliciesPerRole: {quota}.",
+                f"Detach a policy that the role does not need (aws iam list-attached-role-policies --role-name {name}),"
+                ' or request a higher quota "Managed policies per role" of IAM in Service Quotas.',
+            )
+
+
+MANAGED_POLICIES_PER_ROLE = 10
+"""The default quota (IAM User Guide, "IAM and AWS STS quotas")."""
+
+
+def find_missing_permission_sets(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find permission sets of IAM Identity Center that have no role in the account."""
+    teams = {name: team.push.permission_sets for name, team in planned.environment.teams.items()}
+    if not any(teams.values()):
+        return
+    pages = clients.iam.get_paginator("list_roles").paginate(PathPrefix="/aws-reserved/sso.amazonaws.com/")
+    with answers():
+        roles = [role["RoleName"] for page in pages for role in page["Roles"]]
+    # IAM Identity Center appends 16 characters to the name of a permission set.
+    assigned = {role.removeprefix("AWSReservedSSO_")[: -len("_0123456789abcdef")] for role in roles}
+    for team, names in teams.items():
+        if missing := [name for name in names if name not in assigned]:
+            yield Finding(
+                f"The account has no role of the permission set {listed(missing)}. The deployment succeeds, but people "
+                f"with the permission set cannot push to the repositories of the team {team}.",
+                "Assign the permission set to a group for this account in IAM Identity Center, or correct "
+                f"teams.{team}.push.permission_sets.",
+                stops=False,
+            )
 
 
 def get_role(clients: Clients, name: str) -> Any:

@@ -31,11 +31,15 @@ from ops.preflight.repositories import (
     find_taken_repositories,
 )
 from ops.preflight.roles import find_missing_principals, find_push_role_conflicts
-from ops.preflight.run import ask
+from ops.preflight.run import SECONDS, run_checks
 from ops.preflight.secrets import find_removed_secrets, find_taken_secrets
 from ops.preflight.stacks import find_stacks
+from ops.results import CannotTell, Check, State
+from ops.target import Target
 from settings.environment import Environment, Team
+from tests.ops.ecr_login import ecr_login
 from tools import ROOT
+from tools.cdk_options import QUALIFIER
 
 ENVIRONMENT = Environment.model_validate(
     {
@@ -262,6 +266,14 @@ def creating() -> Planned:
     settings["teams"]["pilots"]["create_on_push"] = True
     settings["teams"]["pilots"]["existing_repositories"] = ["map_old"]
     settings["alerts"] = {"topic_arn": TOPIC}
+    return Planned(Environment.model_validate(settings), qualifier="hnb659fds")
+
+
+def everything() -> Planned:
+    """Return a deployment whose settings make every check send requests."""
+    settings = creating().environment.model_dump(exclude_unset=True)
+    settings["teams"]["pilots"]["push"]["permission_sets"] = ["Pilot"]
+    settings["workers"] = {"role_arns": [f"arn:aws:iam::{ACCOUNT}:role/airflow-worker"]}
     return Planned(Environment.model_validate(settings), qualifier="hnb659fds")
 
 
@@ -734,10 +746,22 @@ def test_a_repository_that_leaves_the_settings_is_a_notice(clients: Clients, sta
     assert "no longer contain pilots/old. The repositories and their images stay" in finding.problem
 
 
+def run(planned: Planned, profile: str | None = None, seconds: float = SECONDS) -> tuple[list[Check], dict[str, str]]:
+    """Run all checks with the credentials of the shell.
+
+    Returns:
+        The problems and notices, and the reason for each check that was not tried.
+    """
+    checks = run_checks(Target(planned.environment, Path(), profile), planned, seconds=seconds)
+    found = [check for check in checks if check.state in (State.BROKEN, State.DEGRADED)]
+    return found, {check.name: check.detail for check in checks if check.state is State.NOT_TRIED}
+
+
 def test_all_checks_run_with_the_credentials_of_the_shell(shell: pytest.MonkeyPatch, secret: Any) -> None:
-    findings, unanswered = ask(PLANNED)
-    assert unanswered == {}
-    assert SECRET in only(iter(findings)).problem
+    [problem], not_tried = run(PLANNED)
+    assert not_tried == {}
+    assert (problem.name, problem.state) == ("secrets", State.BROKEN)
+    assert SECRET in problem.detail
 
 
 def test_the_checks_read_the_resources_of_each_stack_once(
@@ -747,9 +771,9 @@ def test_the_checks_read_the_resources_of_each_stack_once(
     clients.cloudformation.meta.events.register(
         "provide-client-params.cloudformation.ListStackResources", lambda params, **_: read.append(params["StackName"])
     )
-    monkeypatch.setattr("ops.preflight.run.make_clients", lambda *_: clients)
+    monkeypatch.setattr("ops.target.make_clients", lambda *_: clients)
     stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
-    assert ask(PLANNED) == ([], {})
+    assert run(PLANNED) == ([], {})
     assert sorted(read) == ["flight-Access", "flight-DockerLogin", "flight-Registry"]
 
 
@@ -758,9 +782,9 @@ def test_a_request_that_aws_throttles_once_is_sent_again(
 ) -> None:
     throttled = {"status": 400, "body": {"__type": "ThrottlingException"}}
     with aws.fault("DescribeSecret", times=1, **throttled):
-        findings, unanswered = ask(PLANNED)
-    assert unanswered == {}
-    assert SECRET in only(iter(findings)).problem
+        [problem], not_tried = run(PLANNED)
+    assert not_tried == {}
+    assert SECRET in problem.detail
 
 
 def test_a_missing_permission_does_not_stop_the_deployment(
@@ -768,36 +792,31 @@ def test_a_missing_permission_does_not_stop_the_deployment(
 ) -> None:
     shell.setenv("AWS_ACCESS_KEY_ID", account.operator["AccessKeyId"])
     shell.setenv("AWS_SECRET_ACCESS_KEY", account.operator["SecretAccessKey"])
-    findings, unanswered = ask(creating())
-    assert findings == []
-    assert set(unanswered) == set(CHECKS)
+    found, not_tried = run(everything())
+    assert found == []
+    assert set(not_tried) == set(CHECKS)
     refusals = ("answered AccessDenied", "answered AuthorizationError")  # SNS has another code than other services.
-    assert [reason for reason in unanswered.values() if not any(refusal in reason for refusal in refusals)] == []
+    assert [reason for reason in not_tried.values() if not any(refusal in reason for refusal in refusals)] == []
 
 
-def test_credentials_of_another_account_do_not_stop_the_deployment(shell: pytest.MonkeyPatch, secret: Any) -> None:
-    other = ENVIRONMENT.model_copy(update={"account": "999999999999"})
-    findings, unanswered = ask(Planned(other, "hnb659fds"))
-    assert findings == []
-    assert set(unanswered.values()) == {f"the credentials are of the account {ACCOUNT}, not 999999999999"}
+def test_credentials_of_another_account_are_an_error_with_a_fix(shell: pytest.MonkeyPatch, secret: Any) -> None:
+    other = Planned(ENVIRONMENT.model_copy(update={"account": "999999999999"}), "hnb659fds")
+    with pytest.raises(CannotTell, match=f"are of the account {ACCOUNT}, not 999999999999. Use credentials of 9999"):
+        run(other)
 
 
-def test_a_shell_without_credentials_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
+def test_a_shell_without_credentials_is_an_error_with_a_fix(shell: pytest.MonkeyPatch) -> None:
     shell.delenv("AWS_ACCESS_KEY_ID")
-    findings, unanswered = ask(PLANNED)
-    assert findings == []
-    assert set(unanswered.values()) == {"Unable to locate credentials"}
+    with pytest.raises(CannotTell, match=r"Unable to locate credentials\. Sign in with"):
+        run(PLANNED)
 
 
-def test_an_unknown_profile_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
-    findings, unanswered = ask(PLANNED, profile="nobody")
-    assert findings == []
-    assert set(unanswered.values()) == {"The config profile (nobody) could not be found"}
+def test_an_unknown_profile_is_an_error_with_a_fix(shell: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CannotTell, match=r"profile \(nobody\) could not be found\. List the profiles"):
+        run(PLANNED, profile="nobody")
 
 
-def test_a_profile_that_requires_an_mfa_code_does_not_stop_the_deployment(
-    shell: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_no_code_of_an_mfa_device_is_used(shell: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(
         f"[profile user]\naws_access_key_id = test\naws_secret_access_key = test\n"
@@ -805,9 +824,8 @@ def test_a_profile_that_requires_an_mfa_code_does_not_stop_the_deployment(
         f"mfa_serial = arn:aws:iam::{ACCOUNT}:mfa/ana\n"
     )
     shell.setenv("AWS_CONFIG_FILE", str(config))
-    findings, unanswered = ask(PLANNED, profile="admin")
-    assert findings == []
-    assert set(unanswered.values()) == {"the profile asks for an MFA code"}
+    with pytest.raises(CannotTell, match="the profile asks for an MFA code"):
+        run(PLANNED, profile="admin")
 
 
 @pytest.mark.parametrize("answers", [True, False], ids=["silent", "closed"])
@@ -820,10 +838,18 @@ def test_an_endpoint_that_does_not_answer_stops_the_deployment_only_until_the_ti
             silent.listen()  # The server accepts connections and never sends an answer.
         shell.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()
-        findings, unanswered = ask(PLANNED, seconds=2)
+        with pytest.raises(CannotTell, match="Check the network"):
+            run(PLANNED, seconds=2)
     assert time.monotonic() - started < 4
-    assert findings == []
-    assert set(unanswered) == set(CHECKS)
+
+
+def test_a_check_without_an_answer_in_time_is_not_tried(
+    aws: EmbeddedAws, shell: pytest.MonkeyPatch, secret: Any
+) -> None:
+    with aws.fault("GetParameter", delay_seconds=10):
+        [problem], not_tried = run(PLANNED, seconds=3)
+    assert not_tried == {"bootstrap": "no answer in time"}
+    assert problem.name == "secrets"
 
 
 def test_a_bug_in_a_check_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
@@ -831,8 +857,22 @@ def test_a_bug_in_a_check_does_not_stop_the_deployment(shell: pytest.MonkeyPatch
         raise KeyError("defect")
 
     shell.setitem(CHECKS, "secrets", broken)
-    findings, unanswered = ask(PLANNED)
-    assert (findings, unanswered) == ([], {"secrets": "KeyError('defect')"})
+    assert run(PLANNED) == ([], {"secrets": "KeyError('defect')"})
+
+
+def test_a_region_that_is_not_enabled_stops_the_deployment(aws: EmbeddedAws, shell: pytest.MonkeyPatch) -> None:
+    refused = {"status": 403, "body": {"__type": "InvalidClientTokenId"}}
+    with aws.fault("GetCallerIdentity", **refused):
+        with pytest.raises(CannotTell, match="InvalidClientTokenId"):  # the credentials are invalid
+            run(PLANNED)
+        with aws.fault("GetRegionOptStatus", status=200, body={"RegionOptStatus": "DISABLED"}):
+            [problem], not_tried = run(PLANNED)
+    assert (problem.name, problem.state) == ("region", State.BROKEN)
+    assert problem.fix == f"Run: aws account enable-region --region-name {REGION}"
+    assert set(not_tried) == set(CHECKS)
+
+
+# The command
 
 
 @pytest.fixture
@@ -853,79 +893,93 @@ off_because = "a test"
     return tmp_path
 
 
-def preflight(environments: Path, *arguments: str, change: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command with another settings folder.
-
-    Args:
-        environments: The settings folder.
-        arguments: The arguments of the command.
-        change: A statement that changes the module `p` before the command runs.
-    """
-    program = (
-        f"import pathlib; from ops.preflight import run as p; p.ENVIRONMENTS = pathlib.Path({str(environments)!r})"
+def test_an_account_without_problems_ends_with_exit_code_0(aws: EmbeddedAws, environments: Path) -> None:
+    done = ecr_login(aws, "preflight", "flight", folder=environments)
+    assert (done.code, done.out) == (0, f"✔ flight: {len(CHECKS) + 1} checks without a problem\n")
+    assert done.error == (
+        f"Checking flight before a deployment to the AWS at {aws.endpoint_url} (AWS_ENDPOINT_URL), "
+        f"account {ACCOUNT}, Region {REGION}.\n"
     )
-    program += f"; {change}" if change else ""
-    command = [sys.executable, "-c", f"{program}; p.main()", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-def test_the_command_prints_the_account_and_fails_if_there_is_a_finding(
-    shell: pytest.MonkeyPatch, aws: EmbeddedAws, environments: Path
-) -> None:
+def test_a_problem_ends_with_exit_code_2_and_a_notice_with_1(aws: EmbeddedAws, stack: Any, environments: Path) -> None:
+    stack("flight-WorkerUpkeep", "AWS::ECR::Repository", RepositoryName="pilots/other")
+    notice = ecr_login(aws, "preflight", "flight", folder=environments)
     iam = aws.client("iam")
-    clean = preflight(environments, "flight")
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
     try:
-        stopped = preflight(environments, "flight")
+        stopped = ecr_login(aws, "preflight", "flight", folder=environments)
+        skipped = ecr_login(aws, "preflight", "flight", "--skip", "push_roles", folder=environments)
     finally:
         iam.delete_role(RoleName=ROLE)
 
-    where = f"Deploying flight to the AWS at {aws.endpoint_url} (AWS_ENDPOINT_URL), account {ACCOUNT}, Region {REGION}."
-    assert (clean.returncode, clean.stdout, clean.stderr.splitlines()) == (0, "", [where])
-    assert stopped.returncode == 1
-    lines = stopped.stderr.splitlines()
-    assert lines[:2] == [where, "The deployment would fail or lose something:"]
-    assert lines[2].startswith(f"  ✗ The role {ROLE} exists")
-    assert lines[3].startswith("    Delete the role")
-    assert lines[4:] == ["To deploy without these checks, add PREFLIGHT=off."]
-
-
-def test_a_finding_stops_the_deployment_also_if_another_check_has_no_answer(environments: Path) -> None:
-    finding = 'p.Finding("A problem.", "A fix.")'
-
-    stopped = preflight(environments, "flight", change=f'p.ask = lambda *_: ([{finding}], {{"secrets": "denied"}})')
-
-    assert stopped.returncode == 1
-    assert "Not checked before the deployment: secrets (denied)." in stopped.stderr
-    assert "A problem." in stopped.stderr
-
-
-def test_a_notice_is_printed_and_does_not_stop_the_deployment(
-    shell: pytest.MonkeyPatch, stack: Any, environments: Path
-) -> None:
-    stack("flight-WorkerUpkeep", "AWS::ECR::Repository", RepositoryName="pilots/other")
-    finished = preflight(environments, "flight")
-    assert finished.returncode == 0
-    assert finished.stderr.splitlines()[1:] == [
-        "Notices, which do not stop the deployment:",
-        "  • The settings no longer contain the stack flight-WorkerUpkeep. The deployment does not delete it.",
+    removed = [
+        "! stacks: The settings no longer contain the stack flight-WorkerUpkeep. The deployment does not delete it.",
         '    To delete the stack, see "Remove the clean-up" in docs/changes.md.',
     ]
-
-
-def test_the_command_prints_one_line_and_succeeds_if_aws_does_not_answer(
-    shell: pytest.MonkeyPatch, environments: Path
-) -> None:
-    shell.delenv("AWS_ACCESS_KEY_ID")
-    finished = preflight(environments, "flight")
-    assert finished.returncode == 0
-    assert finished.stderr.splitlines()[1:] == [
-        f"Not checked before the deployment: {', '.join(CHECKS)} (Unable to locate credentials)."
+    assert notice.code == 1
+    assert notice.out.splitlines() == [*removed, f"! flight: {len(CHECKS)} checks without a problem, 1 notice"]
+    assert stopped.code == 2
+    lines = stopped.out.splitlines()
+    assert lines[:2] == removed
+    assert lines[2].startswith(f"✗ push_roles: The role {ROLE} exists")
+    assert lines[3].startswith("    Delete the role")
+    assert lines[4:] == [
+        "✗ flight: the deployment would fail or lose something, 1 problem. To deploy anyway, add PREFLIGHT=off"
     ]
+    assert skipped.code == 1
+    assert "- not tried: push_roles (skipped with --skip)" in skipped.out
 
 
-def test_invalid_settings_are_refused_before_the_checks(shell: pytest.MonkeyPatch, environments: Path) -> None:
+def test_a_denied_check_is_not_tried_and_does_not_change_the_exit_code(
+    aws: EmbeddedAws, environments: Path, account: Account
+) -> None:
+    done = ecr_login(aws, "preflight", "flight", folder=environments, credentials=account.operator)
+    assert done.code == 0
+    assert "- not tried: " in done.out
+    assert done.out.splitlines()[-1].endswith("not tried")
+
+
+def test_json_contains_every_check_with_its_stable_name(aws: EmbeddedAws, environments: Path) -> None:
+    done = ecr_login(aws, "preflight", "flight", "--json", "--skip", "topic", folder=environments)
+    assert done.code == 0
+    assert list(done.checks) == ["region", *CHECKS]
+    assert done.checks["topic"] == ("not tried", "skipped with --skip", "")
+    assert done.checks["secrets"] == ("ok", "no problem", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["flight"], "Unable to locate credentials."),
+        (["fligth"], "has no fligth.toml"),
+        (["flight", "--skip", "x"], ""),
+    ],
+    ids=["no credentials", "unknown environment", "unknown check"],
+)
+def test_what_prevents_all_checks_is_an_error_with_exit_code_3(
+    aws: EmbeddedAws, environments: Path, words: list[str], message: str
+) -> None:
+    done = ecr_login(aws, "preflight", *words, folder=environments, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert (done.code, done.out) == (3, "")
+    assert message in done.error
+    assert "Traceback" not in done.error
+
+
+def test_the_options_of_the_cdk_choose_the_profile_and_the_qualifier(
+    aws: EmbeddedAws, environments: Path, shell: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-m", "ops", "preflight", "--folder", str(environments), "flight", "--"]
+    qualifier = subprocess.run([*command, "-c", f"{QUALIFIER}=other"], cwd=ROOT, capture_output=True, text=True)
+    assert qualifier.returncode == 2
+    assert "no bootstrap with the qualifier other" in qualifier.stdout
+    profile = subprocess.run([*command, "--profile", "nobody"], cwd=ROOT, capture_output=True, text=True)
+    assert profile.returncode == 3
+    assert "The config profile (nobody) could not be found" in profile.stderr
+
+
+def test_invalid_settings_are_an_error(aws: EmbeddedAws, environments: Path) -> None:
     (environments / "flight.toml").write_text('account = "1"')
-    finished = preflight(environments, "flight")
-    assert finished.returncode == 1
-    assert finished.stderr.startswith("flight.toml: account: ")
+    done = ecr_login(aws, "preflight", "flight", folder=environments)
+    assert done.code == 3
+    assert done.error.startswith("Error: flight.toml: account: ")

@@ -1,5 +1,0 @@
-"""`python -m ops.preflight`."""
-
-from ops.preflight.run import main
-
-main()
