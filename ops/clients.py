@@ -30,10 +30,10 @@ class Clients:
     """One client per service, for one account and Region. They also keep answers that several checks need.
 
     Args:
-        create: Returns the client of a service.
+        create: Returns the client of a service. It accepts a `config` of botocore.
     """
 
-    def __init__(self, create: Callable[[str], Any]) -> None:
+    def __init__(self, create: Callable[..., Any]) -> None:
         self._create = create
         self._created: dict[str, Any] = {}
         self._creating = Lock()
@@ -51,6 +51,14 @@ class Clients:
             if name not in self._created:
                 self._created[name] = self._create(name.rstrip("_").replace("_", "-"))
             return self._created[name]
+
+    def patient(self, service: str, read_seconds: int) -> Any:
+        """Return a client that waits longer for an answer, and never sends a request twice."""
+        with self._creating:
+            config = Config(
+                connect_timeout=CONNECT_SECONDS, read_timeout=read_seconds, retries={"total_max_attempts": 1}
+            )
+            return self._create(service, config=config)
 
     def ask_once(self, key: str, request: Callable[[], T]) -> T:
         """Return the answer to a request. If other threads need the same answer, only the first one sends the request.

@@ -12,6 +12,7 @@ from ops.clients import Clients, NoAnswer, answers
 from ops.results import CannotTell
 from settings.environment import Environment
 from settings.names import pascal_case
+from settings.problem import did_you_mean
 
 STACKS = ("Registry", "Access", "DockerLogin", "WorkerUpkeep", "EcsTasks")
 """The stacks that an environment can have, without the name of the environment."""
@@ -97,6 +98,22 @@ class Deployment:
                 ),
             )
         return found
+
+    def connection(self, connection_id: str) -> Connection:
+        """Return a deployed connection.
+
+        Raises:
+            CannotTell: The connection is not deployed.
+        """
+        deployed = self.connections
+        if connection_id in deployed:
+            return deployed[connection_id]
+        if connection_id in self.environment.connections:
+            raise CannotTell(f"{connection_id} is not deployed. Run: make deploy ENV={self.environment.name}")
+        raise CannotTell(
+            f"{self.environment.name} has no connection {connection_id}; "
+            + did_you_mean(connection_id, deployed, f"write one of {', '.join(deployed)}")
+        )
 
     @property
     def outputs(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
 from local.account import Account
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
@@ -161,12 +161,14 @@ def topic(aws: EmbeddedAws) -> Iterator[Any]:
     sns = aws.client("sns")
     sns.create_topic(Name="flight")
 
-    def allow(principal: Any, condition: Any, action: Any = "sns:Publish") -> None:
-        statement = {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": TOPIC}
-        policy = {
-            "Version": "2012-10-17",
-            "Statement": [{**statement, **({"Condition": condition} if condition else {})}],
-        }
+    def allow(principal: Any, condition: Any, action: Any = "sns:Publish", *, alarms: bool = True) -> None:
+        statement: dict[str, Any] = {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": TOPIC}
+        if condition:
+            statement["Condition"] = condition
+        # The default policy of a topic allows CloudWatch to publish, because CloudWatch sends the owner.
+        owner = {"StringEquals": {"AWS:SourceOwner": ACCOUNT}}
+        default = {**statement, "Principal": {"AWS": "*"}, "Action": "sns:Publish", "Condition": owner}
+        policy = {"Version": "2012-10-17", "Statement": [statement, *([default] if alarms else [])]}
         sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=json.dumps(policy))
 
     yield allow
@@ -195,6 +197,7 @@ def test_a_new_topic_does_not_allow_rules_until_its_policy_has_the_statement_of_
 
 
 EVENTS = {"Service": "events.amazonaws.com"}
+CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 POLICIES = [
     (EVENTS, None, True),
     ({"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}, None, True),
@@ -219,6 +222,78 @@ def test_the_policy_of_a_topic_is_read_as_aws_reads_it(
 
     assert [*find_silent_topic(clients, with_topic())] == [] or not is_allowed
     assert is_allowed or "does not allow EventBridge" in only(find_silent_topic(clients, with_topic())).problem
+
+
+@pytest.mark.parametrize(
+    ("principal", "condition", "is_allowed"),
+    [
+        (CLOUDWATCH, None, True),
+        (CLOUDWATCH, {"StringEquals": {"aws:SourceAccount": ACCOUNT}}, True),
+        (CLOUDWATCH, {"ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:*"}}, True),
+        (CLOUDWATCH, {"ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:eu-west-1:{ACCOUNT}:alarm:*"}}, False),
+        (CLOUDWATCH, {"StringEquals": {"aws:SourceAccount": "210987654321"}}, False),
+        (EVENTS, None, False),
+    ],
+)
+def test_a_topic_that_alarms_cannot_reach_is_a_notice_with_a_statement_that_works(
+    clients: Clients, topic: Any, principal: Any, condition: Any, is_allowed: bool
+) -> None:
+    planned = with_topic(scan_findings="off")
+    topic(principal, condition, alarms=False)
+    findings = list(find_silent_topic(clients, planned))
+    assert [finding.stops for finding in findings] == ([] if is_allowed else [False])
+    if not is_allowed:
+        assert "does not allow CloudWatch to publish, so no alarm reaches anybody" in findings[0].problem
+        statement = json.loads(findings[0].fix.removeprefix("Add this statement: "))
+        topic(statement["Principal"], statement["Condition"], statement["Action"], alarms=False)
+        assert list(find_silent_topic(clients, planned)) == []
+
+
+@pytest.fixture
+def encrypted(aws: EmbeddedAws, topic: Any) -> Any:
+    """Return a function that encrypts the topic with a customer managed key, and returns the id of the key."""
+    topic(EVENTS, None)
+    kms, sns = aws.client("kms"), aws.client("sns")
+
+    def encrypt(*services: str) -> str:
+        key_id: str = kms.create_key()["KeyMetadata"]["KeyId"]
+        actions = ["kms:Decrypt", "kms:GenerateDataKey*"]
+        root = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*"}
+        users = {"Effect": "Allow", "Principal": {"Service": list(services)}, "Action": actions}
+        statements = [{**each, "Resource": "*"} for each in ([root, users] if services else [root])]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=policy)
+        sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="KmsMasterKeyId", AttributeValue=key_id)
+        return key_id
+
+    return encrypt
+
+
+def test_the_policy_of_the_key_of_a_topic_must_allow_both_services(clients: Clients, encrypted: Any) -> None:
+    encrypted("cloudwatch.amazonaws.com", "events.amazonaws.com")
+    assert list(find_silent_topic(clients, with_topic())) == []
+
+    encrypted("events.amazonaws.com")
+    finding = only(find_silent_topic(clients, with_topic()))
+    assert "does not allow CloudWatch to use the key, so no alarm reaches anybody" in finding.problem
+    assert "cloudwatch.amazonaws.com the actions kms:Decrypt and kms:GenerateDataKey*" in finding.fix
+
+    encrypted()
+    assert len(list(find_silent_topic(clients, with_topic()))) == 2
+    assert len(list(find_silent_topic(clients, with_topic(scan_findings="off")))) == 1
+
+
+def test_a_key_that_is_disabled_or_does_not_exist_is_a_notice(
+    aws: EmbeddedAws, clients: Clients, encrypted: Any
+) -> None:
+    key = encrypted("cloudwatch.amazonaws.com", "events.amazonaws.com")
+    aws.client("kms").disable_key(KeyId=key)
+    finding = only(find_silent_topic(clients, with_topic()))
+    assert f"The key {key} of the topic {TOPIC} is in the state Disabled" in finding.problem
+    aws.client("sns").set_topic_attributes(
+        TopicArn=TOPIC, AttributeName="KmsMasterKeyId", AttributeValue="00000000-0000-0000-0000-000000000000"
+    )
+    assert "does not exist, so no message reaches the topic" in only(find_silent_topic(clients, with_topic())).problem
 
 
 def test_a_topic_needs_no_statement_for_rules_if_no_findings_are_reported(clients: Clients, topic: Any) -> None:
@@ -860,13 +935,26 @@ def test_a_bug_in_a_check_does_not_stop_the_deployment(shell: pytest.MonkeyPatch
     assert run(PLANNED) == ([], {"secrets": "KeyError('defect')"})
 
 
-def test_a_region_that_is_not_enabled_stops_the_deployment(aws: EmbeddedAws, shell: pytest.MonkeyPatch) -> None:
-    refused = {"status": 403, "body": {"__type": "InvalidClientTokenId"}}
-    with aws.fault("GetCallerIdentity", **refused):
-        with pytest.raises(CannotTell, match="InvalidClientTokenId"):  # the credentials are invalid
+@pytest.mark.parametrize("status", ["DISABLED", "ENABLED"])
+def test_a_region_that_is_not_enabled_stops_the_deployment(
+    shell: pytest.MonkeyPatch, clients: Clients, status: str
+) -> None:
+    class Answers:
+        """The clients of STS and of account management."""
+
+        def get_caller_identity(self) -> None:
+            answer: Any = {"Error": {"Code": "InvalidClientTokenId"}}
+            raise ClientError(answer, "GetCallerIdentity")
+
+        def get_region_opt_status(self, RegionName: str) -> dict[str, str]:
+            return {"RegionName": RegionName, "RegionOptStatus": status}
+
+    shell.setattr("botocore.session.Session.create_client", lambda *_: Answers())
+    if status == "ENABLED":
+        with pytest.raises(CannotTell, match=r"InvalidClientTokenId\. Sign in again"):
             run(PLANNED)
-        with aws.fault("GetRegionOptStatus", status=200, body={"RegionOptStatus": "DISABLED"}):
-            [problem], not_tried = run(PLANNED)
+        return
+    [problem], not_tried = run(PLANNED)
     assert (problem.name, problem.state) == ("region", State.BROKEN)
     assert problem.fix == f"Run: aws account enable-region --region-name {REGION}"
     assert set(not_tried) == set(CHECKS)

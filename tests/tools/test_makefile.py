@@ -11,7 +11,7 @@ import pytest
 from tools import ROOT
 
 DEPLOYING = ("bootstrap", "diff", "deploy", "destroy")
-OPERATING = ("status",)
+OPERATING = ("preflight", "status")
 
 
 @pytest.fixture
