@@ -57,6 +57,7 @@ REHEARSALS = (
     "tests/local/test_repository_policy.py",
     "tests/local/test_rollback.py",
     "tests/local/test_drift.py",
+    "tests/ops/test_rollback.py",
     "tests/faults/test_soak.py",
     "tests/faults/test_write_limit.py",
     "tests/permissions/test_combinations.py",

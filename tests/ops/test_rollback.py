@@ -37,12 +37,12 @@ def secret(aws: EmbeddedAws, local: dict[str, str], worker: Any) -> Any:
     aws.client("lambda").delete_function_concurrency(FunctionName=local["RefreshFunctionNameDockerDefault"])
 
 
-def roll_back(aws: EmbeddedAws, profiles: str, *options: str, answer: str | None = None) -> Done:
+def roll_back(aws: EmbeddedAws, profiles: str, *options: str, typed: str | None = None) -> Done:
     return ecr_login(
         aws,
         *("rollback", "local", "docker_default", "--profile", "admin"),
         *options,
-        answer=answer,
+        typed=typed,
         AWS_CONFIG_FILE=profiles,
     )
 
@@ -101,16 +101,28 @@ def test_a_rollback_without_a_break_glass_role_says_what_changed_and_how_to_cont
     assert versions(aws, secret) == before
 
 
-@pytest.mark.parametrize("answer", ["", "yes\n", "docker_risk\n"])
-def test_nothing_changes_without_the_id_of_the_connection(
-    aws: EmbeddedAws, secret: str, profiles: str, local: dict[str, str], answer: str
+@pytest.mark.parametrize("typed", [None, "yes\n", "docker_risk\n"])
+def test_nothing_changes_unless_a_person_types_the_id_of_the_connection(
+    aws: EmbeddedAws, secret: str, profiles: str, local: dict[str, str], typed: str | None
 ) -> None:
     before = versions(aws, secret)
 
-    done = roll_back(aws, profiles, "--break-glass-profile", "break-glass", answer=answer)
+    done = roll_back(aws, profiles, "--break-glass-profile", "break-glass", typed=typed)
 
     assert done.code == 3
     assert "Nothing changed" in done.error
     assert versions(aws, secret) == before
     limit = aws.client("lambda").get_function_concurrency(FunctionName=local["RefreshFunctionNameDockerDefault"])
     assert "ReservedConcurrentExecutions" not in limit
+
+
+def test_a_person_confirms_with_the_id_of_the_connection(
+    aws: EmbeddedAws, secret: str, profiles: str, worker: Any
+) -> None:
+    before = versions(aws, secret)
+
+    done = roll_back(aws, profiles, "--break-glass-profile", "break-glass", typed="docker_default\n")
+
+    assert done.code == 1, done.error
+    assert before["AWSPREVIOUS"] in done.error  # what is about to change
+    assert read(worker, secret)[0] == before["AWSPREVIOUS"]
