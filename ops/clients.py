@@ -11,6 +11,8 @@ from botocore.session import Session
 
 T = TypeVar("T")
 
+CONNECTIONS = 64
+"""The number of connections that a client keeps. Three checks before a deployment send 16 requests each to ECR."""
 CONNECT_SECONDS = 3
 READ_SECONDS = 5
 ATTEMPTS = 2
@@ -98,7 +100,7 @@ def make_clients(account: str, region: str, profile: str | None, qualifier: str)
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            max_pool_connections=20,
+            max_pool_connections=CONNECTIONS,
         )
     )
     with answers():
