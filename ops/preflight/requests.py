@@ -12,8 +12,11 @@ from ops.clients import answers
 T = TypeVar("T")
 
 THREADS = 16
-"""The number of requests of one check at the same time. With 490 repositories in a stack and 0.1 s for each request, all
-checks take about 5 s. With 8 threads, they take about 8 s."""
+"""The number of requests of one check at the same time.
+
+With 490 repositories in a stack and 0.1 s for each request, all checks take about 5 s. With 8 threads, they take about
+8 s.
+"""
 
 
 def unless_missing(missing: str | tuple[str, ...], request: Callable[..., T], **parameters: str) -> T | None:
