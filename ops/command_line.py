@@ -12,6 +12,7 @@ import click
 from ops.results import COULD_NOT_TELL
 
 COMMANDS = {
+    "preflight": "Check before a deployment what AWS would refuse.",
     "refresh": "Refresh the docker logins now, and wait for the results.",
     "report": "Write one HTML page about the environment.",
     "rollback": "Stop the refresh of a connection, and make its previous docker login the current one.",

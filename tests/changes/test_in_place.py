@@ -16,7 +16,8 @@ from local.account import BREAK_GLASS_ROLE_ARN, CI_ROLE_ARN, WORKER_ROLE_ARN, Ac
 from local.demo import FILES, read
 from local.embedded_aws import ACCOUNT, REGION, ROOT_CREDENTIALS, EmbeddedAws
 from local.iam_policies import allow, assumed_by, name_of
-from ops.checks import Finding, find_stacks
+from ops.preflight.findings import Finding
+from ops.preflight.stacks import find_stacks
 from stacks.lifecycle import MOST_IMAGES
 from tests.changes.deployments import (
     Deployer,

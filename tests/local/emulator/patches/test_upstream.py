@@ -647,6 +647,12 @@ def test_upstream_still_asks_for_the_wrong_permission_on_concurrency(ministack: 
     assert ministack.core.iam_actions._lambda_action(method, path) == "PutFunctionConcurrency"
 
 
+@needs_patch("iam_actions")
+def test_upstream_still_asks_for_no_permission_on_the_limits_of_lambda(ministack: Any) -> None:
+    path = "/2016-08-19/account-settings"
+    assert ministack.core.iam_actions._lambda_action("GET", path) is None
+
+
 @pytest.mark.parametrize("request_", [{"repositoryNames": ["images"]}, {"resourceArn": "arn:images"}, {}])
 @needs_patch("iam_actions")
 def test_upstream_still_checks_requests_about_a_repository_on_all_resources(ministack: Any, request_: Any) -> None:
