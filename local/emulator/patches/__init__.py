@@ -6,20 +6,24 @@ tests/local/emulator/patches/test_upstream.py fails when MiniStack no longer nee
 """
 
 from local.emulator.patches import (
+    alarm_actions,
     associations,
     clock,
     cloudformation,
     cloudwatch,
     create_on_push,
+    drift,
     eventbridge,
     iam,
     iam_actions,
     image_listing,
+    image_pulls,
     instance_profiles,
     lambda_concurrency,
     lambda_runtime,
     lambda_versions,
     lifecycle_previews,
+    log_filters,
     oidc_providers,
     referrers,
     registry,
@@ -33,6 +37,7 @@ from local.emulator.patches import (
     stack_role,
     stack_rollback,
     sts,
+    subscriptions,
 )
 
 
@@ -44,6 +49,7 @@ def apply() -> None:
         repository_policies,
         create_on_push,
         cloudformation,
+        drift,
         associations,
         stack_conditions,
         stack_descriptions,
@@ -62,8 +68,12 @@ def apply() -> None:
         lambda_versions,
         clock,
         cloudwatch,
+        alarm_actions,
         eventbridge,
+        subscriptions,
         lifecycle_previews,
         image_listing,
+        image_pulls,
+        log_filters,
     ):
         patch.apply()

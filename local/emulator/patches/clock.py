@@ -15,8 +15,8 @@ MiniStack:
 
 The patch:
 - Adds a clock that local/emulator/control.py can move forward. Signatures use the computer's clock.
-- Makes the versions of secrets older when the clock is moved. Functions use the computer's clock, so the dates of
-  existing versions move back.
+- Makes the versions of secrets, and the last reads of secrets, older when the clock is moved. Functions use the
+  computer's clock, so the dates of existing versions move back.
 - Lets sessions expire when the clock is moved. MiniStack's sessions of functions never expire.
 - Looks for due schedules every second, and whenever the clock is moved.
 - Forgets the last runs of deleted schedules.
@@ -25,6 +25,7 @@ The patch:
 
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 from ministack.services import scheduler, secretsmanager, sts
@@ -32,6 +33,7 @@ from ministack.services import scheduler, secretsmanager, sts
 _fire_due_schedules = scheduler._tick_schedules
 _firing = threading.Lock()
 _minutes_advanced = 0
+_listeners: list[Callable[[int], None]] = []
 
 
 def now() -> float:
@@ -62,7 +64,16 @@ def advance(minutes: int, *, sessions_expire: bool = True) -> None:
     for secret in list(secretsmanager._secrets._data.values()):
         for version in list(secret["Versions"].values()):
             version["CreatedDate"] -= 60 * minutes
+        if secret.get("LastAccessedDate"):
+            secret["LastAccessedDate"] -= 60 * minutes
+    for make_older in _listeners:
+        make_older(minutes)
     fire_due_schedules()
+
+
+def when_moved(make_older: Callable[[int], None]) -> None:
+    """Call a function with the number of minutes whenever the clock is moved forward."""
+    _listeners.append(make_older)
 
 
 def fire_due_schedules() -> None:
