@@ -17,7 +17,7 @@ from local.demo import FILES, read
 from local.embedded_aws import ACCOUNT, REGION, ROOT_CREDENTIALS, EmbeddedAws
 from local.iam_policies import allow, assumed_by, name_of
 from ops.checks import Finding, find_stacks
-from stacks.lifecycle import MOST_IMAGES
+from settings.lifecycle_policy import MOST_IMAGES
 from tests.changes.deployments import (
     Deployer,
     Deployment,
