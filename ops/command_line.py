@@ -12,10 +12,11 @@ import click
 from ops.results import COULD_NOT_TELL
 
 COMMANDS = {
+    "status": "Show whether the docker logins are fresh, and the images.",
     "refresh": "Refresh the docker logins now, and wait for the results.",
     "rollback": "Stop the refresh of a connection, and make its previous docker login the current one.",
     "resume": "Let the refresh of a connection run again, and write a new docker login.",
-    "status": "Show whether the docker logins are fresh, and the images.",
+    "lifecycle": "Show which images the lifecycle rules would delete today.",
 }
 """The name of each command, which is also the name of its module, and its help in one line."""
 
