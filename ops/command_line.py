@@ -13,11 +13,13 @@ from ops.results import COULD_NOT_TELL
 
 COMMANDS = {
     "preflight": "Check before a deployment what AWS would refuse.",
+    "status": "Show whether the docker logins are fresh, and the images.",
+    "doctor": "Check that everything is as deployed, and works.",
     "refresh": "Refresh the docker logins now, and wait for the results.",
-    "report": "Write one HTML page about the environment.",
     "rollback": "Stop the refresh of a connection, and make its previous docker login the current one.",
     "resume": "Let the refresh of a connection run again, and write a new docker login.",
-    "status": "Show whether the docker logins are fresh, and the images.",
+    "lifecycle": "Show which images the lifecycle rules would delete today.",
+    "report": "Write one HTML page about the environment.",
 }
 """The name of each command, which is also the name of its module, and its help in one line."""
 

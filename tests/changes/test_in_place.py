@@ -18,7 +18,7 @@ from local.embedded_aws import ACCOUNT, REGION, ROOT_CREDENTIALS, EmbeddedAws
 from local.iam_policies import allow, assumed_by, name_of
 from ops.preflight.findings import Finding
 from ops.preflight.stacks import find_stacks
-from stacks.lifecycle import MOST_IMAGES
+from settings.lifecycle_policy import MOST_IMAGES
 from tests.changes.deployments import (
     Deployer,
     Deployment,

@@ -11,7 +11,7 @@ import pytest
 from tools import ROOT
 
 DEPLOYING = ("bootstrap", "diff", "deploy", "destroy")
-OPERATING = ("preflight", "status")
+OPERATING = ("preflight", "status", "doctor", "lifecycle")
 
 
 @pytest.fixture
