@@ -18,6 +18,7 @@ COMMANDS = {
     "refresh": "Refresh the docker logins now, and wait for the results.",
     "rollback": "Stop the refresh of a connection, and make its previous docker login the current one.",
     "resume": "Let the refresh of a connection run again, and write a new docker login.",
+    "logs": "Show the last runs of a connection, with the reasons of failures.",
     "lifecycle": "Show which images the lifecycle rules would delete today.",
     "report": "Write one HTML page about the environment.",
 }
