@@ -281,9 +281,8 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
         "alarms": {alarm["AlarmName"]: (alarm["AlarmActions"], alarm["AlarmDescription"]) for alarm in alarms},
         "alarm minutes": {alarm["EvaluationPeriods"] for alarm in alarms if "LoginExpires" not in alarm["AlarmName"]},
         "mails": {
-            each["Endpoint"]: each["SubscriptionArn"]
-            for topic in deployment.of("AWS::SNS::Topic").values()
-            for each in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+            sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["Endpoint"]: arn
+            for arn in deployment.of("AWS::SNS::Subscription").values()
         },
         "rate": aws.client("scheduler").get_schedule(Name=schedule)["ScheduleExpression"],
         "tasks": {
