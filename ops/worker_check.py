@@ -22,7 +22,6 @@ import json
 import logging
 import os
 import re
-import socket
 import sqlite3
 import ssl
 import sys
@@ -32,7 +31,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -42,7 +41,7 @@ try:
     import botocore
     import botocore.session
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 except ImportError:
     print("botocore is missing. Run this file with the Python of Airflow.", file=sys.stderr)
     sys.exit(3)
@@ -206,8 +205,13 @@ def check_credentials(aws: Aws) -> Check:
     run_as = "Run this file as the user and with the environment variables of Airflow, for example with sudo -E -u."
     try:
         credentials = aws.session.get_credentials()
-    except BotoCoreError as error:
-        return Check(name, UNKNOWN, f"The credentials cannot be read: {safe(error)}", run_as)
+        if credentials:
+            credentials.get_frozen_credentials()  # A profile can assume a role or start a process.
+    except ProfileNotFound as error:
+        return Check(name, UNKNOWN, f"{safe(error)}.", f"Correct AWS_PROFILE. {run_as}")
+    except (BotoCoreError, ClientError, OSError) as error:
+        # The message can contain the output of a process, so it is not shown.
+        return Check(name, UNKNOWN, f"The credentials cannot be read: {type(error).__name__}.", run_as)
     if not credentials:
         return Check(name, UNKNOWN, "No AWS credentials were found.", f"{run_as} Or attach the role to the host.")
     source, started = credentials.method, time.time()
@@ -243,7 +247,8 @@ def check_secret(aws: Aws, target: Target) -> tuple[Check, str | None]:
         return Check(name, state, detail, fix), None
     except (BotoCoreError, OSError) as error:
         detail = f"Secrets Manager in {target.region} does not answer: {reason(error)}."
-        return Check(name, BROKEN, detail, network_fix(f"secretsmanager.{target.region}.amazonaws.com")), None
+        fix = network_fix(f"secretsmanager.{target.region}.amazonaws.com", detail)
+        return Check(name, BROKEN, detail, fix), None
     aws.note_date(answer, started)
     value = answer.get("SecretString")
     hide(value)
@@ -407,11 +412,14 @@ class Answer(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """The status and the error message, without secret values."""
+        """The status and the error message in a few words, without secret values."""
         try:
-            return safe(f"{self.status} {json.loads(self.body)['errors'][0]['message']}")[:300]
+            message = safe(json.loads(self.body)["errors"][0]["message"])
         except (ValueError, LookupError, TypeError):
             return str(self.status)
+        # The whole message contains the ARNs of the pull role's session and of the repository.
+        action = re.search(r"not authorized to perform: (ecr:\w+)", message)
+        return f"{self.status}, {action[1]} is denied" if action else f"{self.status} {message[:200]}"
 
     @property
     def refused(self) -> bool:
@@ -498,27 +506,31 @@ def reason(error: BaseException) -> str:
     """Return why a host did not answer, in a few words and without any part of the request."""
     cause: Any = getattr(error, "kwargs", {}).get("error") or getattr(error, "reason", None) or error
     cause = getattr(cause, "reason", None) or cause
-    name, text = type(error).__name__, f"{error} {cause}"
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return "its certificate is not trusted (AWS_CA_BUNDLE, SSL_CERT_FILE)"
-    if "No such file" in text or "invalid path" in text:
-        return "a CA file does not exist (AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE)"
-    if isinstance(cause, socket.gaierror) or "Failed to resolve" in text or "Name or service not known" in text:
-        return "its name cannot be resolved"
-    if "Tunnel connection failed" in text or "Proxy" in name:
-        return "the proxy refuses the connection (HTTPS_PROXY, NO_PROXY)"
-    if "timed out" in text or "timeout" in name.lower():
-        return "no answer in time"
-    if "refused" in text:
-        return "the connection is refused"
-    return safe(f"{name}")
+    text = f"{type(error).__name__} {error} {type(cause).__name__} {cause}"
+    found = next((why for words, why, _ in NETWORK if any(word in text for word in words)), "")
+    # strerror is a text of the operating system or of OpenSSL.
+    return found or safe(getattr(cause, "strerror", None) or type(error).__name__)
 
 
-def network_fix(host: str) -> str:
-    return (
-        f"Let the worker reach {host}: route, security group, VPC endpoint, HTTPS_PROXY, NO_PROXY, AWS_CA_BUNDLE. "
-        f"Try: curl -sv -o /dev/null https://{host}/"
-    )
+# Words of an exception, what they mean, and the fix.
+NETWORK = (
+    (("No such file", "invalid path"), "a CA file does not exist", "Correct AWS_CA_BUNDLE and REQUESTS_CA_BUNDLE."),
+    (
+        ("CERTIFICATE_VERIFY_FAILED",),
+        "its certificate is not trusted",
+        "If a proxy inspects TLS, run: export AWS_CA_BUNDLE=<file with the CA of the proxy>",
+    ),
+    (("Tunnel connection failed", "ProxyConnectionError"), "the proxy refuses", "Correct HTTPS_PROXY and NO_PROXY."),
+    (("gaierror", "Failed to resolve", "Name or service not known", "Temporary failure in name"), "unknown name", ""),
+    (("timed out", "imeout"), "no answer in time", ""),
+    (("refused",), "the connection is refused", ""),
+)
+
+
+def network_fix(host: str, why: str) -> str:
+    """Return what to do if a host does not answer for this reason."""
+    own = next((fix for _, text, fix in NETWORK if fix and text in why), "")
+    return own or f"Check route, security group, VPC endpoint and HTTPS_PROXY. Try: curl -v https://{host}/"
 
 
 def check_registry(registry: Registry) -> Check:
@@ -526,7 +538,7 @@ def check_registry(registry: Registry) -> Check:
     try:
         answer = registry.request("/v2/")
     except NoAnswer as error:
-        return Check("registry", BROKEN, f"No answer from {error}.", network_fix(registry.host))
+        return Check("registry", BROKEN, f"No answer from {error}.", network_fix(registry.host, str(error)))
     if answer.status == 401 and answer.headers.get("WWW-Authenticate", "").lower().startswith("basic"):
         return Check("registry", OK, f"{registry.host} answers")
     if answer.status >= 500 or answer.status == 429:
@@ -541,7 +553,7 @@ def check_login(registry: Registry, target: Target) -> Check:
     try:
         answer = registry.request("/v2/")
     except NoAnswer as error:
-        return Check("login", UNKNOWN, f"No answer from {error}.", network_fix(registry.host))
+        return Check("login", UNKNOWN, f"No answer from {error}.", network_fix(registry.host, str(error)))
     if answer.status == 200:
         return Check("login", OK, f"the docker login is valid for {registry.host}")
     if answer.refused:
@@ -551,8 +563,8 @@ def check_login(registry: Registry, target: Target) -> Check:
     return Check("login", UNKNOWN, f"The registry answers {answer.summary}", "Run this command again in a minute.")
 
 
-def check_pull(registry: Registry, target: Target, repository: str) -> tuple[Check, bool]:
-    """Read an image's manifest and the first byte of a layer. Return the check, and whether an image was read."""
+def check_pull(registry: Registry, target: Target, repository: str) -> Check:
+    """Read the manifest of an image and the first byte of a layer."""
     tag = target.repositories[repository]
     try:
         manifest = registry_manifest(registry, repository, tag or NO_TAG)
@@ -561,21 +573,21 @@ def check_pull(registry: Registry, target: Target, repository: str) -> tuple[Che
         elif manifest.status == 404 and manifest.code != "NAME_UNKNOWN":
             layer = NO_LAYER
         else:
-            return pull_problem(target, repository, manifest, "manifest"), False
+            return pull_problem(target, repository, manifest, "manifest")
         if not layer:
-            return Check("pull", UNKNOWN, f"{repository}:{tag} is not an image.", "Choose the tag of an image."), False
+            return Check("pull", UNKNOWN, f"{repository}:{tag} is not an image.", "Choose the tag of an image.")
         # docker reads layers with GET. A presigned URL of S3 is valid for GET only, so HEAD would fail there.
-        blob = registry.request(f"/v2/{repository}/blobs/{layer}", limit=1, Range="bytes=0-0")
+        blob = registry.request(f"/v2/{repository}/blobs/{layer}", limit=4096, Range="bytes=0-0")
     except NoAnswer as error:
         detail = f"{repository}: no answer from {error}."
-        return Check("pull", BROKEN, detail, network_fix(error.host)), False
+        return Check("pull", BROKEN, detail, network_fix(error.host, str(error)))
     if layer == NO_LAYER:
         if blob.status == 404 or blob.host != registry.host:
-            return no_image(repository, tag, tag and repository in target.required_tags), False
-        return pull_problem(target, repository, blob, "layer"), False
+            return no_image(repository, tag, tag and repository in target.required_tags)
+        return pull_problem(target, repository, blob, "layer")
     if blob.status in (200, 206):
-        return Check("pull", OK, f"{repository}:{tag} can be pulled (manifest and one layer)"), True
-    return pull_problem(target, repository, blob, "layer"), False
+        return Check("pull", OK, f"{repository}:{tag} can be pulled (manifest and one layer)")
+    return pull_problem(target, repository, blob, "layer")
 
 
 def registry_manifest(registry: Registry, repository: str, reference: str) -> Answer:
@@ -614,7 +626,7 @@ def pull_problem(target: Target, repository: str, answer: Answer, what: str) -> 
         return Check("pull", BROKEN, f"{repository}: {answer.host} answers {answer.status} for a layer.", fix)
     if answer.refused:
         fix = f"Add the team of {repository} to connections.{target.connection}.teams in the settings, then run: "
-        return Check("pull", BROKEN, f"{repository}: the {what} is refused: {answer.summary}", fix + DEPLOY)
+        return Check("pull", BROKEN, f"{repository}: no {what}: {answer.summary}.", fix + DEPLOY)
     if answer.code == "NAME_UNKNOWN":
         return Check("pull", BROKEN, f"{repository} does not exist.", f"Correct --repository, or run: {DEPLOY}")
     if answer.status == 404:
@@ -629,7 +641,7 @@ def check_foreign(registry: Registry, repository: str) -> Check:
     try:
         answer = registry_manifest(registry, repository, NO_TAG)
     except NoAnswer as error:
-        return Check(name, UNKNOWN, f"No answer from {error}.", network_fix(registry.host))
+        return Check(name, UNKNOWN, f"No answer from {error}.", network_fix(registry.host, str(error)))
     if answer.refused:
         return Check(name, OK, f"{repository} is refused")
     if answer.status == 404 and answer.code == "NAME_UNKNOWN":
@@ -649,7 +661,7 @@ def check_push(registry: Registry, repositories: Sequence[str]) -> Check:
             if answer.status in (201, 202):
                 return accepted_push(registry, repository, answer.headers.get("Location", ""))
         except NoAnswer as error:
-            return Check(name, UNKNOWN, f"No answer from {error}.", network_fix(registry.host))
+            return Check(name, UNKNOWN, f"No answer from {error}.", network_fix(registry.host, str(error)))
         if not answer.refused:
             fix = "Run this command again in a minute."
             return Check(name, UNKNOWN, f"{repository}: the registry answers {answer.summary}", fix)
@@ -879,7 +891,13 @@ def run_checks(target: Target) -> Iterator[Check]:
 
 def registry_checks(registry: Registry, target: Target, password: str, state: str) -> Iterator[Check]:
     """Run the checks that need a docker login."""
-    why = "" if password and state == OK else "There is no docker login." if state == OK else "The registry is missing."
+    why = (
+        ""
+        if password and state == OK
+        else "There is no docker login."
+        if state == OK
+        else "The registry does not answer."
+    )
     if not why:
         registry.log_in(password)
         login = check_login(registry, target)
@@ -892,7 +910,7 @@ def registry_checks(registry: Registry, target: Target, password: str, state: st
         return
     existing = []
     for repository in target.repositories:
-        pull, _ = check_pull(registry, target, repository)
+        pull = check_pull(registry, target, repository)
         yield pull
         if pull.state in (OK, DEGRADED):
             existing.append(repository)
@@ -912,16 +930,15 @@ def count(number: int, one: str, many: str) -> str:
 
 
 def verdict(state: str, checks: Sequence[Check], target: Target) -> str:
+    """Return the last line of the output."""
     names = ", ".join(dict.fromkeys(check.name for check in checks if check.state == state))
+    skipped = sum(check.state == NOT_TRIED for check in checks)
+    end = f" ({count(skipped, 'check', 'checks')} not tried)" if skipped else ""
     if state == OK:
-        pulled = sum(check.name == "pull" for check in checks)
-        where = count(pulled, "repository", "repositories")
-        return f"works: Airflow can read {target.connection} and pull from {where}"
-    return {
-        DEGRADED: f"degraded: Airflow can pull, but see {names}",
-        BROKEN: f"broken: Airflow cannot rely on {target.connection}, see {names}",
-        UNKNOWN: f"could not tell: see {names}",
-    }[state]
+        where = count(len(target.repositories), "repository", "repositories")
+        return f"works: this worker can read {target.connection} and pull from {where}{end}"
+    text = {DEGRADED: "degraded: pulling works, but see", BROKEN: "broken: see", UNKNOWN: "could not tell: see"}[state]
+    return f"{text} {names}{end}"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -1002,7 +1019,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if as_json:
         shown = [{name: safe(value) for name, value in check._asdict().items()} for check in checks]
         result: dict[str, Any] = {"ok": state == OK, "state": state, "verdict": safe(text), "checks": shown}
-        about = {name: value for name, value in asdict(target).items() if name != "required_tags"}
+        about = {"secret": target.secret, "connection": target.connection, "region": target.region, "host": target.host}
         print(json.dumps({**result, **about}, indent=2))
     else:
         print(f"{signs[state]} {safe(text)}")
