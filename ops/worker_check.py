@@ -254,7 +254,7 @@ def check_secret(aws: Aws, target: Target) -> tuple[Check, str | None]:
     hide(value)
     written = answer.get("CreatedDate")
     when = f", written {age(written)} ago" if isinstance(written, datetime) else ""
-    return Check(name, OK, f"{target.secret} can be read{when}"), value if isinstance(value, str) else ""
+    return Check(name, OK, f"{target.secret}{when}"), value if isinstance(value, str) else ""
 
 
 def secret_problem(aws: Aws, target: Target, code: str, message: str) -> tuple[str, str, str]:
@@ -341,7 +341,7 @@ def check_document(target: Target, value: str) -> tuple[Check, str]:
         fix = REFRESH.format(target.connection)
         return Check("document", BROKEN, " ".join(problems), f"{fix} (the refresh writes a whole new document)"), ""
     expires = expiry(document)
-    detail = f"a docker connection to {target.host}"
+    detail = "a docker connection to the registry"
     return Check("document", OK, f"{detail}, expires {expires}" if expires else detail), document["password"]
 
 
@@ -555,7 +555,7 @@ def check_login(registry: Registry, target: Target) -> Check:
     except NoAnswer as error:
         return Check("login", UNKNOWN, f"No answer from {error}.", network_fix(registry.host, str(error)))
     if answer.status == 200:
-        return Check("login", OK, f"the docker login is valid for {registry.host}")
+        return Check("login", OK, "the registry accepts the docker login")
     if answer.refused:
         what = "has expired" if "expired" in answer.summary else "is refused"
         logs = f"If it fails: ecr-login logs <environment> {target.connection}"

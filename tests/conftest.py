@@ -63,6 +63,7 @@ REHEARSALS = (
     "tests/ops/test_worker_check.py::test_a_terminal_without_unicode_gets_ascii",
     "tests/ops/test_worker_check.py::test_an_image_index_is_followed_to_an_image",
     "tests/ops/test_worker_check.py::test_without_airflow_and_without_a_tag_the_rest_is_checked",
+    "tests/ops/test_worker_check.py::test_a_worker_that_cannot_reach_sts_still_works",
     "tests/ops/test_worker_check.py::test_debug_settings_of_botocore_show_no_login",
     "tests/permissions/test_combinations.py",
     "tests/permissions/test_quotas.py",

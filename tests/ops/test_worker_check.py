@@ -317,6 +317,14 @@ def row_in_the_database(worker: Worker) -> Iterator[None]:
         database.commit()
 
 
+@contextmanager
+def other_prefix_in_the_file(worker: Worker) -> Iterator[None]:
+    file = worker.file.parent / "airflow.cfg"
+    file.write_text(f'[secrets]\nbackend = {BACKEND}\nbackend_kwargs = {{"connections_prefix": "other"}}\n')
+    yield
+    file.unlink()
+
+
 def as_administrator(worker: Worker) -> dict[str, str | None]:
     """Return the credentials of an administrator who is not in the settings."""
     return {"AWS_SESSION_TOKEN": None, **variables_of(worker.account.other_admin)}
@@ -331,6 +339,9 @@ NO_AIRFLOW: dict[str, str | None] = {
 }
 OTHER = Arguments(secret="airflow/connections/docker_other", connection="docker_other")
 ALL_BY_PROXY: dict[str, str | None] = {"NO_PROXY": "", "no_proxy": ""}
+EXPIRED_SESSION = Reply(
+    403, body=b"<ErrorResponse><Error><Code>ExpiredToken</Code><Message>expired</Message></Error></ErrorResponse>"
+)
 UNTRUSTED: dict[str, str | None] = {"AWS_CA_BUNDLE": None}
 PULL_ROLE = "PullRoleArnDockerDefault"
 
@@ -365,6 +376,16 @@ TABLE = [
         {"credentials": UNKNOWN},
         "does not know the credentials",
         variables={"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SESSION_TOKEN": None},
+    ),
+    Row(
+        "the session has expired",
+        {"credentials": UNKNOWN},
+        "have expired",
+        registry(lambda request, forward: EXPIRED_SESSION if request.host.startswith("localhost") else forward()),
+        variables=lambda worker: {
+            "AWS_ENDPOINT_URL_STS": f"https://localhost:{worker.aws.port}",
+            **ALL_BY_PROXY,
+        },
     ),
     Row("the profile is missing", {"credentials": UNKNOWN}, "nowhere", variables={**NO_KEYS, "AWS_PROFILE": "nowhere"}),
     Row(
@@ -623,6 +644,13 @@ TABLE = [
         },
     ),
     Row(
+        "airflow.cfg has another prefix",
+        {"airflow_backend": BROKEN},
+        "reads the secret other/docker_default",
+        other_prefix_in_the_file,
+        variables={"AIRFLOW__SECRETS__BACKEND": None, "AIRFLOW__SECRETS__BACKEND_KWARGS": None},
+    ),
+    Row(
         "a connection is in the environment",
         {"airflow_environment": DEGRADED},
         "unset AIRFLOW_CONN_DOCKER_DEFAULT",
@@ -703,8 +731,13 @@ def test_without_airflow_and_without_a_tag_the_rest_is_checked(worker: Worker) -
     assert "the login may pull (no tag was given" in result.out
 
 
+def test_a_worker_that_cannot_reach_sts_still_works(worker: Worker) -> None:
+    result = worker.run(*Arguments().words(), "--json", AWS_ENDPOINT_URL_STS="https://127.0.0.1:1")
+    assert (result.code, result.turned, result.checks[0]["state"]) == (0, {}, "not tried")
+
+
 def test_wrong_arguments_are_one_line_without_a_traceback(worker: Worker) -> None:
-    for words in ([], [*Arguments().words(), "--tag", "a b"], [*Arguments(host="https://x").words()], ["--repo", "x"]):
+    for words in ([], Arguments(host="https://x").words()):
         result = worker.run(*words)
         assert result.code == 3
         assert result.out == ""
@@ -719,11 +752,10 @@ def test_an_error_in_the_program_prints_no_values(worker: Worker, tmp_path: Path
     assert source.count(call) == 1
     (tmp_path / "worker_check.py").write_text(source.replace(call, "raise ValueError(value)"))
     broken = replace(worker, file=tmp_path / "worker_check.py")
-    for option in ([], ["--json"]):
-        result = broken.run(*Arguments().words(), *option)
-        assert result.code == 3
-        assert result.error.startswith("worker_check.py failed with ValueError in line ")
-        assert result.error.count("\n") == 1
+    result = broken.run(*Arguments().words())
+    assert result.code == 3
+    assert result.error.startswith("worker_check.py failed with ValueError in line ")
+    assert result.error.count("\n") == 1
 
 
 def test_debug_settings_of_botocore_show_no_login(worker: Worker) -> None:
