@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.permissions import matrix
 from tests.permissions.account import Account, account_of
 from tests.permissions.actions import actions_of, examples_of, exceptions, sources
 from tests.permissions.combinations import ENVIRONMENTS
 from tests.permissions.environments import ACCOUNT, DIRECT, ENV, REGION, Environment, write
+from tests.permissions.mutants import Mutant, mutants_of
 from tests.permissions.requests import Requests, Target, requests_of, targets_of
 from tests.templates import Templates, synthesize
 
@@ -60,3 +62,16 @@ def actions() -> dict[str, list[str]]:
 @pytest.fixture(scope="session")
 def requests(account: Account, targets: dict[str, Target], actions: dict[str, list[str]]) -> list[Requests]:
     return list(requests_of(account, targets, actions))
+
+
+@pytest.fixture(scope="session")
+def mutants(account: Account, actions: dict[str, list[str]]) -> list[Mutant]:
+    return list(mutants_of(account, actions))
+
+
+@pytest.fixture(scope="session")
+def comparison(
+    account: Account, targets: dict[str, Target], requests: list[Requests], mutants: list[Mutant]
+) -> matrix.Comparison:
+    """The comparison of the account and of all mutants with the table. One process decides everything, to save time."""
+    return matrix.compare([(account, targets, requests)], mutants)

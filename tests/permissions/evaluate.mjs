@@ -4,17 +4,18 @@
 //          "situations": [{"principal", "resource", "account", "context", "identity": [id], "resource_policy": id or null}],
 //          "actions": [[name]],
 //          "requests": [[number of the requests' situation, number of the list of their actions]]}
-// stdout: a string for each entry of "requests", with a character for each action: "1" if it is allowed, else "0". If a
-//         request or policy cannot be evaluated, the whole batch fails. Such a request never counts as denied.
+// stdout: {"decisions": [a string for each entry of "requests", with a character for each action: "1" if it is allowed,
+//         else "0"]}. If a request or policy cannot be evaluated, the whole batch fails. Such a request never counts as
+//         denied.
 //
 // Requests to which the same statements apply are one question, and the question is decided once. With "one_by_one": true,
 // every request is decided separately.
 //
-// With "mutants", the output tells for each mutant whether the decision on at least one request is not the expected one:
-//         {"mutants": [{"policy": id, "kind", "document", "before": statement or null, "after": statement or null}],
+// With "mutants", the output also has "caught": for each mutant, whether the decision on at least one request is not the
+// expected one. The input has:
+//         {"mutants": [{"policy": id, "index", "statement": statement or null}],
 //          "expected": [a string like those of the output]}
-// "document" replaces the policy. It differs from the policy in one statement: "before" without the mistake, "after" with
-// the mistake.
+// A mutant is a policy with "statement" in the place "index". With null, the policy has no statement in this place.
 //
 // The program can decide every action, also one that the simulator's own data does not contain. The simulator compares
 // the action's name with the names and patterns in the policies.
@@ -218,22 +219,26 @@ function decisions({ situations, actions, requests }, questions, real) {
   )
 }
 
-function areCaught({ situations, actions, requests, expected, mutants }, questions, real) {
-  const concerned = cached((policy) =>
-    requests.flatMap(([number], request) =>
-      situations[number].identity.includes(policy) || situations[number].resource_policy === policy ? [request] : [],
-    ),
-  )
+function areCaught({ policies, situations, actions, requests, expected, mutants }, questions, real) {
+  const concerned = new Map(Object.keys(policies).map((policy) => [policy, []]))
+  requests.forEach(([number], request) => {
+    const { identity, resource_policy } = situations[number]
+    for (const policy of new Set([...identity, ...(resource_policy ? [resource_policy] : [])])) concerned.get(policy).push(request)
+  })
   return mutants.map((mutant) => {
-    const wrong = { ...real, [mutant.policy]: validated(mutant.policy, mutant) }
-    const [before, after] = [mutant.before, mutant.after].map((statement) => statement && application(JSON.stringify(statement)))
+    const { kind, document } = policies[mutant.policy]
+    const [correct, mistaken] = [document.Statement[mutant.index], mutant.statement]
+    const statements = [...document.Statement]
+    statements.splice(mutant.index, 1, ...(mistaken ? [mistaken] : []))
+    const policy = validated(mutant.policy, { kind, document: { ...document, Statement: statements } })
+    const wrong = Object.assign(Object.create(real), { [mutant.policy]: policy })
+    const [before, after] = [correct, mistaken].map((statement) => statement && application(JSON.stringify(statement)))
     const isSameOtherwise =
-      mutant.before?.Effect === mutant.after?.Effect &&
-      JSON.stringify(mutant.before?.Principal) === JSON.stringify(mutant.after?.Principal)
+      correct?.Effect === mistaken?.Effect && JSON.stringify(correct?.Principal) === JSON.stringify(mistaken?.Principal)
     // The expected decision that a mistake can change, if the statement applies only with the mistake or only without it.
-    const [gained, lost] = [mutant.after?.Effect === 'Allow' ? '0' : '1', mutant.before?.Effect === 'Allow' ? '1' : '0']
+    const [gained, lost] = [mistaken?.Effect === 'Allow' ? '0' : '1', correct?.Effect === 'Allow' ? '1' : '0']
     // A mistake that adds a principal changes the decisions for this principal.
-    const named = mutant.after && namesPrincipals(mutant.after) ? JSON.stringify(mutant.after.Principal) : undefined
+    const named = mistaken && namesPrincipals(mistaken) ? JSON.stringify(mistaken.Principal) : undefined
     const isNamedIn = ({ principal, context }) => [principal, context['aws:PrincipalArn']].some((each) => each && named.includes(each))
     const decided = cached((_, situation, action) => (isAllowed(situation, action, wrong) ? '1' : '0'))
 
@@ -256,7 +261,7 @@ function areCaught({ situations, actions, requests, expected, mutants }, questio
       })
     }
 
-    const asked = concerned(mutant.policy)
+    const asked = concerned.get(mutant.policy)
     let place = asked.findIndex((request) => isCaughtBy(request, true))
     if (place < 0) place = asked.findIndex((request) => isCaughtBy(request, false))
     // A request that catches one mutant often catches the next mutant too. Move it to the front.
@@ -274,7 +279,10 @@ function answer(batch) {
   }
   const real = Object.fromEntries(Object.entries(batch.policies).map(([id, policy]) => [id, validated(id, policy)]))
   const questions = questionsOf(batch)
-  return batch.mutants ? areCaught(batch, questions, real) : decisions(batch, questions, real)
+  return {
+    decisions: decisions(batch, questions, real),
+    caught: batch.mutants && areCaught(batch, questions, real),
+  }
 }
 
 async function input() {

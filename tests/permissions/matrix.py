@@ -7,6 +7,7 @@ from tests.permissions import simulator
 from tests.permissions.account import Account
 from tests.permissions.callers import callers_of
 from tests.permissions.expected import NEVER, assumed_by, expected_in, is_in, ways_to_assume
+from tests.permissions.mutants import Mutant
 from tests.permissions.requests import Requests, Target
 from tests.permissions.simulator import Decisions
 
@@ -73,11 +74,27 @@ def are_expected_attempts(account: Account, attempts: Iterable[Attempt]) -> list
 Batch = tuple[Account, dict[str, Target], Sequence[Requests]]
 
 
-def wrong_decisions_in(batches: Sequence[Batch]) -> list[list[str]]:
-    """Return for each batch a line for each decision that is not the expected one.
+@dataclass(frozen=True)
+class Comparison:
+    """The comparison of the decisions with the table.
+
+    Attributes:
+        wrong: for each batch, a line for each decision that is not the expected one.
+        caught: for each mutant, whether it changes at least one expected decision.
+    """
+
+    wrong: list[list[str]]
+    caught: list[bool]
+
+
+def compare(batches: Sequence[Batch], mutants: Sequence[Mutant] = ()) -> Comparison:
+    """Compare the decisions with the table.
 
     The decisions are those on the requests of a batch, and on all attempts to assume a role of the batch's account. One
     process decides all batches.
+
+    Args:
+        mutants: mutants of the policies of the batches' accounts.
     """
     policies: simulator.Policies = {}
     questions: list[simulator.Question] = []
@@ -91,7 +108,8 @@ def wrong_decisions_in(batches: Sequence[Batch]) -> list[list[str]]:
         of_attempts = zip(attempts, are_expected_attempts(account, attempts), strict=True)
         expected += [(number, t.caller, t.role, must) for t, must in of_attempts]
     wrong: list[list[str]] = [[] for _ in batches]
-    decisions = simulator.decide(policies, questions)
+    musts = [must for *_, must in expected]
+    decisions, caught = simulator.decide_with_mutants(policies, questions, musts, mutants)
     for found, question, (number, who, on, must) in zip(decisions, questions, expected, strict=True):
         if found != must:
             wrong[number] += [
@@ -99,7 +117,7 @@ def wrong_decisions_in(batches: Sequence[Batch]) -> list[list[str]]:
                 for action, is_allowed, should_be in zip(question.actions, found, must, strict=True)
                 if is_allowed != should_be
             ]
-    return wrong
+    return Comparison(wrong, caught)
 
 
 def report(wrong: Sequence[str]) -> str:

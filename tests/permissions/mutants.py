@@ -1,6 +1,5 @@
 """Mutants: copies of the policies with one mistake each."""
 
-import copy
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,9 +31,8 @@ class Mutant:
     policy: str  # the id of the policy with the mistake
     kind: str
     mistake: str
-    document: Document
-    before: Statement | None  # the correct statement; None if the mistake adds a statement
-    after: Statement | None  # the statement with the mistake; None if the mistake removes the statement
+    index: int  # the place of the statement in the policy
+    statement: Statement | None  # the statement with the mistake; None if the mistake removes the statement
 
     @property
     def id(self) -> str:
@@ -62,13 +60,10 @@ def mutants_of(account: Account, actions: dict[str, list[str]]) -> Iterator[Muta
                 # also denies them.
                 nearby = [a for a in nearby if a in exempt]
             for mistake, changed in _mistakes(statement, kind, nearby, account.id):
-                after = copy.deepcopy(document)
-                after["Statement"][index : index + 1] = [changed] if changed else []
                 sid = statement.get("Sid", f"statement {index}")
-                yield Mutant(policy, kind, f"{sid}: {mistake}", after, statement, changed)
+                yield Mutant(policy, kind, f"{sid}: {mistake}", index, changed)
         for mistake, added in _added(kind, document, account.id):
-            after = {**document, "Statement": [*document["Statement"], added]}
-            yield Mutant(policy, kind, mistake, after, None, added)
+            yield Mutant(policy, kind, mistake, len(document["Statement"]), added)
 
 
 def _added(kind: str, document: Document, account: str) -> Iterator[tuple[str, Statement]]:
@@ -184,20 +179,25 @@ def _conditions(statement: Statement, account: str) -> Iterator[tuple[str, State
             def with_condition(
                 new_operator: str, new_value: Any, operator: str = operator, key: str = key
             ) -> Statement:
-                changed = copy.deepcopy(statement)
-                del changed["Condition"][operator][key]
-                changed["Condition"].setdefault(new_operator, {})[key] = new_value
-                changed["Condition"] = {op: by_key for op, by_key in changed["Condition"].items() if by_key}
-                return changed
+                others = _other_conditions(conditions, operator, key)
+                others[new_operator] = {**others.get(new_operator, {}), key: new_value}
+                return {**statement, "Condition": others}
 
             if len(keys) > 1 or len(conditions) > 1:
-                without = copy.deepcopy(statement)
-                del without["Condition"][operator][key]
-                without["Condition"] = {op: by_key for op, by_key in without["Condition"].items() if by_key}
-                yield f"without the condition on {key}", without
+                without = _other_conditions(conditions, operator, key)
+                yield f"without the condition on {key}", {**statement, "Condition": without}
             if not NEGATED.search(operator):
                 yield f"{operator}IfExists on {key}", with_condition(f"{operator}IfExists", value)
             yield from _condition_values(operator, key, value, account, with_condition)
+
+
+def _other_conditions(conditions: dict[str, dict[str, Any]], operator: str, key: str) -> dict[str, dict[str, Any]]:
+    """Return a copy of the conditions without the condition with this operator on this key."""
+    others = {
+        op: {name: value for name, value in by_key.items() if (op, name) != (operator, key)}
+        for op, by_key in conditions.items()
+    }
+    return {op: by_key for op, by_key in others.items() if by_key}
 
 
 def _condition_values(

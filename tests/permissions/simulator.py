@@ -87,23 +87,26 @@ def decide(policies: Policies, questions: Sequence[Question], *, one_by_one: boo
     Raises:
         CalledProcessError: a request cannot be decided. Such a request never counts as denied.
     """
-    found: list[Decisions] = _ask(policies, questions, one_by_one=one_by_one)
+    found: list[Decisions] = _ask(policies, questions, one_by_one=one_by_one)["decisions"]
     return found
 
 
-def caught(
+def decide_with_mutants(
     policies: Policies,
     questions: Sequence[Question],
     expected: Sequence[Decisions],
     mutants: Iterable[Mutant],
-) -> list[bool]:
-    """Return for each mutant whether it is caught: the decision on at least one request is not the expected one."""
-    wrong = [
-        {"policy": m.policy, "kind": m.kind, "document": m.document, "before": m.before, "after": m.after}
-        for m in mutants
-    ]
-    found: list[bool] = _ask(policies, questions, expected=expected, mutants=wrong)
-    return found
+) -> tuple[list[Decisions], list[bool]]:
+    """Return the decisions on each question, and for each mutant whether it is caught.
+
+    A mutant is caught if the decision on at least one request is not the expected one.
+
+    Raises:
+        CalledProcessError: a request cannot be decided.
+    """
+    wrong = [{"policy": m.policy, "index": m.index, "statement": m.statement} for m in mutants]
+    found = _ask(policies, questions, expected=expected, mutants=wrong)
+    return found["decisions"], found["caught"]
 
 
 def _ask(policies: Policies, questions: Sequence[Question], **more: Any) -> Any:

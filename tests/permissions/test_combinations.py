@@ -51,7 +51,7 @@ def wrong(combinations: Templates, actions: dict[str, list[str]]) -> dict[str, l
         requests = list(requests_of(account, targets, one_of_each_kind(account, actions)))
         batches.append((account, targets, requests))
     print(f"{sum(number_of(requests) for _, _, requests in batches)} decisions on combinations of settings")
-    found = matrix.wrong_decisions_in(batches)
+    found = matrix.compare(batches).wrong
     return dict(zip((environment.name for environment in ENVIRONMENTS), found, strict=True))
 
 

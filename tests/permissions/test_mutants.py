@@ -1,36 +1,24 @@
 """Tests that the matrix notices every mistake: each mutant of a policy must change at least one expected decision."""
 
-from tests.permissions import matrix
-from tests.permissions.account import Account
-from tests.permissions.mutants import Mutant, mutants_of
-from tests.permissions.requests import Requests, Target
-from tests.permissions.simulator import caught, questions_of
+from tests.permissions.matrix import Comparison
+from tests.permissions.mutants import Mutant
 
 
-def test_the_matrix_catches_every_mutant(
-    account: Account, targets: dict[str, Target], requests: list[Requests], actions: dict[str, list[str]]
-) -> None:
-    mutants = [mutant for mutant in mutants_of(account, actions) if mutant.kind != "trust"]
-    questions, expected = questions_of(account, targets, requests), matrix.are_expected(account, requests)
+def test_the_matrix_catches_every_mutant(mutants: list[Mutant], comparison: Comparison) -> None:
+    caught = {m: c for m, c in zip(mutants, comparison.caught, strict=True) if m.kind != "trust"}
 
-    found = caught(account.policies, questions, expected, mutants)
-
-    _all_caught(mutants, found)
-    assert len(mutants) > 2_500
+    _all_caught(caught)
+    assert len(caught) > 2_500
 
 
-def test_the_callers_catch_every_mutant_of_a_trust_policy(account: Account, actions: dict[str, list[str]]) -> None:
-    mutants = [mutant for mutant in mutants_of(account, actions) if mutant.kind == "trust"]
-    attempts = matrix.attempts_of(account)
-    questions, expected = matrix.questions_of(account, attempts), matrix.are_expected_attempts(account, attempts)
+def test_the_callers_catch_every_mutant_of_a_trust_policy(mutants: list[Mutant], comparison: Comparison) -> None:
+    caught = {m: c for m, c in zip(mutants, comparison.caught, strict=True) if m.kind == "trust"}
 
-    found = caught(account.policies, questions, expected, mutants)
-
-    _all_caught(mutants, found)
-    assert len(mutants) > 500
+    _all_caught(caught)
+    assert len(caught) > 500
 
 
-def _all_caught(mutants: list[Mutant], shown: list[bool]) -> None:
-    survivors = [mutant.id for mutant, shows in zip(mutants, shown, strict=True) if not shows]
-    print(f"{len(mutants)} mutants, {len(survivors)} survivors")
+def _all_caught(caught: dict[Mutant, bool]) -> None:
+    survivors = [mutant.id for mutant, is_caught in caught.items() if not is_caught]
+    print(f"{len(caught)} mutants, {len(survivors)} survivors")
     assert not survivors, "the matrix lacks a request, or a statement is not needed:\n" + "\n".join(survivors)
