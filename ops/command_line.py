@@ -13,6 +13,7 @@ from ops.results import COULD_NOT_TELL
 
 COMMANDS = {
     "status": "Show whether the docker logins are fresh, and the images.",
+    "handoff": "Print what analysts, Airflow, CI or reviewers need.",
 }
 """The name of each command, which is also the name of its module, and its help in one line."""
 

@@ -35,12 +35,14 @@ class Stack:
         status: CloudFormation's status, such as `UPDATE_COMPLETE`.
         outputs: The value of each output.
         resources: The resources by logical id.
+        role_arn: The role that CloudFormation uses, or an empty string.
     """
 
     name: str
     status: str
     outputs: Mapping[str, str]
     resources: Mapping[str, Resource]
+    role_arn: str = ""
 
     def physical_ids(self, resource_type: str) -> list[str]:
         """Return the physical ids of all resources of a type, such as `AWS::CloudWatch::Alarm`."""
@@ -141,6 +143,7 @@ def _read_stack(clients: Clients, name: str) -> Stack | None:
         status=described["StackStatus"],
         outputs={output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
         resources={resource.logical_id: resource for resource in resources},
+        role_arn=described.get("RoleARN", ""),
     )
 
 
