@@ -110,6 +110,8 @@ def test_the_commands_that_handoff_prints_log_in_build_and_push(
 ) -> None:
     docker = laptop(CONTAINERD)
     docker.log_out()
+    # The engine of the tests has no network for RUN.
+    (source / "Dockerfile").write_text(f"FROM {BASE}\nCOPY Dockerfile /built\n")
     words = ["handoff", "local", "--for", "analyst", "--team", "analytics", "--json"]
     done = ecr_login(stage.aws, *words, folder=SCRATCH / "environments")
     text = {section["title"]: section["text"] for section in done.json["sections"]}
