@@ -15,6 +15,7 @@ COMMANDS = {
     "preflight": "Check before a deployment what AWS would refuse.",
     "status": "Show whether the docker logins are fresh, and the images.",
     "doctor": "Check that everything is as deployed, and works.",
+    "handoff": "Print what analysts, Airflow, CI or reviewers need.",
     "refresh": "Refresh the docker logins now, and wait for the results.",
     "rollback": "Stop the refresh of a connection, and make its previous docker login the current one.",
     "resume": "Let the refresh of a connection run again, and write a new docker login.",

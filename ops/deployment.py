@@ -39,6 +39,7 @@ class Stack:
         resources: The resources by logical id.
         drift: The result of the last drift detection, such as `IN_SYNC`, or `NOT_CHECKED`.
         drift_checked_at: The time of the last drift detection.
+        role_arn: The role that CloudFormation uses, or an empty string.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Stack:
     resources: Mapping[str, Resource]
     drift: str = "NOT_CHECKED"
     drift_checked_at: datetime | None = None
+    role_arn: str = ""
 
     def physical_ids(self, resource_type: str) -> list[str]:
         """Return the physical ids of all resources of a type, such as `AWS::CloudWatch::Alarm`."""
@@ -181,6 +183,7 @@ def _read_stack(clients: Clients, name: str) -> Stack | None:
         resources={resource.logical_id: resource for resource in resources},
         drift=drift.get("StackDriftStatus", "NOT_CHECKED"),
         drift_checked_at=drift.get("LastCheckTimestamp"),
+        role_arn=described.get("RoleARN", ""),
     )
 
 

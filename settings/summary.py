@@ -1,7 +1,7 @@
 """Summaries of an environment's settings as plain text, for people who review the settings."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from settings.environment import SHARED_ISSUERS, Environment, Lifecycle, Push, Team
 from settings.names import repository_name
@@ -28,7 +28,15 @@ def in_full(environment: Environment) -> str:
     The sections show who may push, which images each docker login can pull, who can read the docker logins, and what
     else the deployment creates.
     """
-    sections = (_place, _push, _logins, _readers, _alerts, _clean_up, _fargate)
+    return _text(environment, _place, _push, _logins, _readers, _alerts, _clean_up, _fargate)
+
+
+def access(environment: Environment) -> str:
+    """Return the sections about access: who may push, what each docker login pulls, and who reads the docker logins."""
+    return _text(environment, _push, _logins, _readers)
+
+
+def _text(environment: Environment, *sections: Callable[[Environment], Iterable[str]]) -> str:
     return "\n\n".join("\n".join(section(environment)) for section in sections)
 
 
@@ -66,9 +74,9 @@ def _push(environment: Environment) -> Iterator[str]:
         if team.create_on_push:
             yield from _row("created by push", f"{repository_name(name, '<name>')}, without scanning on push")
         yield from _row("image tags", f"are set once{mutable}")
-        yield from _row("images deleted", *_deletions(team.default_lifecycle, "each repository"))
+        yield from _row("images deleted", *deletions(team.default_lifecycle, "each repository"))
         for repository, override in team.repository.items():
-            of_one = _deletions(override.lifecycle, "the repository")
+            of_one = deletions(override.lifecycle, "the repository")
             yield from _row("", *(f"{repository_name(name, repository)}: {text}" for text in of_one))
         yield from _row("push role", environment.push_role_name(name))
         yield from _row("assumed by", *pushers(environment, team.push))
@@ -84,7 +92,7 @@ def other_readers(team: Team) -> Iterator[str]:
         yield f"ALL ACCOUNTS of the organization {team.pull_organization}"
 
 
-def _deletions(lifecycle: Lifecycle, where: str) -> Iterator[str]:
+def deletions(lifecycle: Lifecycle, where: str) -> Iterator[str]:
     """Return the images that ECR deletes, in words."""
     if days := lifecycle.expire_untagged_after_days:
         yield f"untagged images, {days} days after the push"

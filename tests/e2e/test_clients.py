@@ -5,7 +5,10 @@ docs/push-images.md describes the results and quotes the error messages.
 
 import base64
 import json
+import re
+import shlex
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +21,7 @@ from local.account import BREAK_GLASS_ROLE_ARN, Credentials, assume
 from tests.e2e import debian, host
 from tests.e2e.clients import Laptop
 from tests.e2e.stage import SCRATCH, Stage
+from tests.ops.ecr_login import ecr_login
 from tools import ROOT
 
 R = host.REGISTRY
@@ -99,6 +103,40 @@ def test_docker_builds_on_an_image_of_the_team_and_pushes_and_pulls(
     docker.succeeds("docker", "push", image)
     docker.succeeds("docker", "image", "rm", image)
     assert stage.marker in docker.succeeds("docker", "run", "--rm", "--network=none", "--pull=always", image)
+
+
+def test_the_commands_that_handoff_prints_log_in_build_and_push(
+    stage: Stage, laptop: MakeLaptop, source: Path, tmp_path: Path
+) -> None:
+    docker = laptop(CONTAINERD)
+    docker.log_out()
+    # The engine of the tests has no network for RUN.
+    (source / "Dockerfile").write_text(f"FROM {BASE}\nCOPY Dockerfile /built\n")
+    words = ["handoff", "local", "--for", "analyst", "--team", "analytics", "--json"]
+    done = ecr_login(stage.aws, *words, folder=SCRATCH / "environments")
+    text = {section["title"]: section["text"] for section in done.json["sections"]}
+    user = stage.account.analyst
+    config = (
+        f"[default]\naws_access_key_id = {user['AccessKeyId']}\naws_secret_access_key = {user['SecretAccessKey']}\n"
+    )
+    (tmp_path / "config").write_text(config + text["Profile for an IAM user with an access key"])
+    aws = tmp_path / "bin" / "aws"
+    aws.parent.mkdir()
+    start = f"PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)}"
+    aws.write_text(f'#!/bin/sh\nunset LD_LIBRARY_PATH\n{start} -m tests.local.aws_cli "$@"\n')
+    aws.chmod(0o755)
+    commands = [text["Log in"], f"cd {shlex.quote(str(source))}", text["Build and push"], text["Show what was pushed"]]
+    person = {
+        "PATH": f"{aws.parent}:{docker.environment['PATH']}",
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+    }
+    commands.insert(0, "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN")
+
+    shown = docker.succeeds("/bin/bash", "-euo", "pipefail", "-c", "\n".join(commands), **person)
+
+    [pushed] = re.findall(r"^(\d{8}-\d{6}): digest: (sha256:\S+)", shown, re.MULTILINE)
+    assert digest(stage, "web-scraper", pushed[0]) == pushed[1]
+    assert pushed[1] in shown.rpartition("size:")[2]  # in the output of the last command
 
 
 def test_the_credential_helper_replaces_the_docker_login(stage: Stage, laptop: MakeLaptop, source: Path) -> None:

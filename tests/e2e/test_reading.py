@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.airflows import Airflow
-from tests.e2e.stage import Stage
+from tests.e2e.stage import SCRATCH, Stage
+from tests.ops.ecr_login import ecr_login
 
 READER = Path(__file__).with_name("read_connection.py")
 PROCESSES = 2  # for each version of Airflow
@@ -55,6 +56,35 @@ def test_reads_fail_while_a_script_deletes_and_adds_the_connection(
     with capsys.disabled():
         show(f"the script deletes and adds {SCRIPT_RUNS} times", airflows, results)
     assert all(result["failed"] > 0 for result in results)
+
+
+# A bare region in the environment would hide a missing region in the printed settings.
+REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+READ = """
+from airflow.models.connection import Connection
+found = Connection.get_connection_from_secrets("docker_default")
+print(found.conn_type, found.host, found.login, bool(found.password))
+"""
+
+
+@pytest.mark.parametrize("way", ["Environment variables", "airflow.cfg"])
+def test_airflow_reads_the_connection_with_the_settings_that_handoff_prints(
+    stage: Stage, tmp_path: Path, way: str
+) -> None:
+    done = ecr_login(stage.aws, "handoff", "local", "--for", "airflow", "--json", folder=SCRATCH / "environments")
+    [text] = [section["text"] for section in done.json["sections"] if section["title"] == way]
+    (tmp_path / "printed").write_text(text)
+    load = ". ./printed" if way == "Environment variables" else 'export AIRFLOW_CONFIG="$PWD/printed"'
+
+    def read(airflow: Airflow) -> str:
+        settings = {name: value for name, value in airflow.environment.items() if name not in REGIONS}
+        settings = {name: value for name, value in settings.items() if not name.startswith("AIRFLOW__SECRETS__")}
+        command = ["/bin/sh", "-ec", f'{load}; exec "$0" -c "$1"', str(airflow.folder / "python"), READ]
+        ended = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout.splitlines()[-1]
+
+    assert stage.on_each(read) == [f"docker {stage.outputs['RegistryHost']} AWS True"] * len(stage.workers)
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """A stand-in for the AWS CLI, so that tests can run the commands of the documentation: `python -m tests.local.aws_cli`.
 
 The stand-in calls boto3 with the same parameters. It supports what the documented commands use: strings, lists, JSON,
-`Key=Value`, `file://`, flags, `wait`, `--query` and `--output`.
+`Key=Value`, `file://`, flags, `wait`, `ecr get-login-password`, `--profile`, `--query` and `--output`.
 """
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -17,7 +18,16 @@ from botocore.exceptions import ClientError
 
 def main() -> None:
     service, operation, *words = sys.argv[1:]
+    if "--profile" in words:
+        place = words.index("--profile")
+        _, profile = words[place : place + 2]
+        words = words[:place] + words[place + 2 :]
+        boto3.setup_default_session(profile_name=profile)
     client = boto3.client(service)
+    if operation == "get-login-password":
+        [data] = client.get_authorization_token()["authorizationData"]
+        print(base64.b64decode(data["authorizationToken"]).decode().removeprefix("AWS:"))
+        return
     if operation == "wait":
         [waiter, _, stack] = words
         client.get_waiter(waiter.replace("-", "_")).wait(StackName=stack, WaiterConfig={"Delay": 1})
@@ -38,11 +48,12 @@ def main() -> None:
     except ClientError as error:
         sys.exit(str(error))
     answer.pop("ResponseMetadata")
+    answer = json.loads(json.dumps(answer, default=str))  # The AWS CLI also turns times into text before the query.
     found = jmespath.search(query, answer) if query else answer
     if output == "text":
         print(_text(found))
     elif found:
-        print(json.dumps(found, indent=4, default=str))
+        print(json.dumps(found, indent=4))
 
 
 def _options(words: list[str]) -> dict[str, list[str]]:

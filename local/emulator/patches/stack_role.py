@@ -4,6 +4,7 @@ AWS:
 - CloudFormation makes its requests with the credentials of the role in RoleARN, and uses this role for all later
   operations on the stack that name no role (API reference, CreateChangeSet). The CDK CLI passes the CloudFormation
   execution role of the bootstrap stack.
+- DescribeStacks shows the role as RoleARN (API reference, Stack).
 - The policy of a secret or a repository also applies to this role. A policy that denies the role makes the operation
   fail.
 - An operation with a role that does not exist fails with ValidationError: "Role <arn> is invalid or cannot be assumed"
@@ -11,9 +12,9 @@ AWS:
 
 MiniStack accepts RoleARN and ignores it.
 
-The patch remembers the role. Secrets, repositories and their policies are changed only if the policy of the secret or
-repository does not deny the role. The patch does not check the role's own policies, because the CDK's role is an
-administrator by default. KMS keys are an exception: see secret_keys.py.
+The patch remembers the role and shows it. Secrets, repositories and their policies are changed only if the policy of
+the secret or repository does not deny the role. The patch does not check the role's own policies, because the CDK's
+role is an administrator by default. KMS keys are an exception: see secret_keys.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from ministack.services import iam, secretsmanager
+from ministack.services import cloudformation, iam, secretsmanager
 from ministack.services.cloudformation import changesets, handlers
 
 from local.emulator import authorization
@@ -85,6 +86,15 @@ def execute_change_set(handle: Handler, params: Any) -> Any:
     return _with_role(handle, params, _role_of(change_set), change_set)
 
 
+def describe_stacks(handle: Handler, params: Any) -> Any:
+    status, headers, body = handle(params)
+    for stack in cloudformation._stacks.values():
+        if role_arn := _role_of(stack):
+            stack_id = f"<StackId>{stack['StackId']}</StackId>".encode()
+            body = body.replace(stack_id, stack_id + f"<RoleARN>{role_arn}</RoleARN>".encode())
+    return status, headers, body
+
+
 def _with_role(handle: Handler, params: Any, role_arn: str | None, of: Any = None) -> Any:
     """Handle a request with a role, and remember the role for later operations on the stack."""
     stack_name = of["StackName"] if of else handlers._p(params, "StackName")
@@ -125,6 +135,7 @@ def with_the_role_of_the_request(handle: Handler, params: Any) -> Any:
 
 def apply() -> None:
     patches = {"CreateChangeSet": create_change_set, "ExecuteChangeSet": execute_change_set}
+    patches["DescribeStacks"] = describe_stacks
     for action in ("CreateStack", "UpdateStack", "DeleteStack", "ContinueUpdateRollback", "RollbackStack"):
         patches[action] = with_the_role_of_the_request
     for action, patch in patches.items():

@@ -77,7 +77,9 @@ def test_the_policy_of_a_secret_stops_a_role_that_it_does_not_name(aws: Embedded
     ) in failures(cloudformation, stack)
 
     # An operation without a role uses the role of the operation before.
-    stack_id = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
+    [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    stack_id = described["StackId"]
+    assert described["RoleARN"] == roles["second"]
     cloudformation.delete_stack(StackName=stack)
     assert status(cloudformation, stack_id) == "DELETE_FAILED"
     cloudformation.delete_stack(StackName=stack, RoleARN=roles["first"])

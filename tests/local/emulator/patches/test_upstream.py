@@ -1000,6 +1000,24 @@ def test_upstream_still_accepts_a_role_that_does_not_exist() -> None:
         _stacks.clear()
 
 
+@needs_patch("stack_role")
+def test_upstream_still_does_not_show_the_role_of_a_stack() -> None:
+    from ministack.services.cloudformation import _stacks, handlers
+
+    async def create() -> None:
+        topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+        role = "arn:aws:iam::123456789012:role/deployer"
+        handlers._ACTION_HANDLERS["CreateStack"](
+            {"StackName": ["with-role"], "TemplateBody": [json.dumps(topic)], "RoleARN": [role]}
+        )
+
+    try:
+        asyncio.run(create())
+        assert b"RoleARN" not in handlers._ACTION_HANDLERS["DescribeStacks"]({"StackName": ["with-role"]})[2]
+    finally:
+        _stacks.clear()
+
+
 @needs_patch("stack_rollback")
 def test_upstream_still_cannot_continue_a_rollback_with_an_empty_list() -> None:
     from ministack.services.cloudformation import _stacks, handlers

@@ -1,0 +1,282 @@
+"""The values that the templates print, from the settings and the deployed stacks."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ops.clients import Clients, NoAnswer, answers
+from ops.deployment import Deployment
+from ops.results import CannotTell
+from settings import summary
+from settings.environment import Environment, GitHub, GitLab, Team
+from settings.names import pascal_case, repository_name
+from settings.regions import PARTITIONS
+from settings.warnings import account_of
+
+NEWEST_TAGS = 100
+"""How many tags of a repository are read to find a tag for the check on a worker."""
+
+Values = dict[str, Any]
+
+
+def analyst(deployment: Deployment, clients: Clients, team: str | None) -> Values:
+    """Return the values for the analysts of a team."""
+    assert team
+    environment = deployment.environment
+    settings = environment.teams[team]
+    push = settings.push
+    users = [_User(arn) for arn in push.user_arns]
+    return _common(deployment) | {
+        "team": team,
+        "push": push,
+        "settings": settings,
+        "role_arn": _push_role_arn(deployment, team),
+        "role_name": environment.push_role_name(team),
+        "profile": f"{environment.name}-push-{team}",
+        "repositories": repositories(environment, [team]) or [repository_name(team, "<name>")],
+        "user": users[0] if len(users) == 1 else None,
+        "users": [user.name for user in users],
+        "other_accounts": [arn for arn in push.role_arns + push.user_arns if account_of(arn) != environment.account],
+        "persons": bool(push.permission_sets or push.role_arns or push.user_arns),
+        "deletions": list(summary.deletions(settings.default_lifecycle, "each repository")),
+    }
+
+
+def airflow(deployment: Deployment, clients: Clients, team: str | None) -> Values:
+    """Return the values for people who configure Airflow."""
+    environment = deployment.environment
+    connections = [
+        _Pulls(
+            connection_id,
+            environment.secret_name(connection_id),
+            pulled := repositories(environment, connection.teams),
+            next((each for each in repositories(environment, environment.teams) if each not in pulled), ""),
+        )
+        for connection_id, connection in environment.connections.items()
+    ]
+    return _common(deployment) | {
+        "connections": connections,
+        "tags": _common_tags(clients, connections),
+        "backend": "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
+        "backend_kwargs": backend_kwargs(environment),
+        "workers": worker_role_arns(deployment),
+        "tasks": [
+            environment.ecs_family(repository) for repository in (environment.ecs.tasks if environment.ecs else ())
+        ],
+        "cluster": environment.ecs_cluster_name,
+    }
+
+
+def backend_kwargs(environment: Environment) -> str:
+    """Return the `backend_kwargs` of Airflow's secrets backend as JSON."""
+    return json.dumps(
+        {
+            "connections_prefix": environment.connections_prefix,
+            "connections_lookup_pattern": "^docker_",
+            "variables_prefix": None,
+            "config_prefix": None,
+            "region_name": environment.region,
+        }
+    )
+
+
+def ci(deployment: Deployment, clients: Clients, team: str | None) -> Values:
+    """Return the values for people who push from CI: of one team, or of all teams with a CI system."""
+    environment = deployment.environment
+    chosen = {team: environment.teams[team]} if team else environment.teams
+    return _common(deployment) | {
+        "teams": [
+            _CiTeam(
+                name=name,
+                settings=settings,
+                role_arn=_push_role_arn(deployment, name),
+                image=(repositories(environment, [name]) or [repository_name(name, "<name>")])[0],
+                github=_github_workflows(settings.push.github),
+                gitlab=_gitlab_jobs(settings.push.gitlab),
+            )
+            for name, settings in chosen.items()
+            if settings.push.workflows or settings.push.role_arns
+        ],
+        "only": team,
+    }
+
+
+def security(deployment: Deployment, clients: Clients, team: str | None) -> Values:
+    """Return the values for people who review the permissions."""
+    environment = deployment.environment
+    executor = next((stack.role_arn for stack in deployment.stacks.values() if stack.role_arn), "")
+    roles = [
+        *((f"push, team {team}", _push_role_arn(deployment, team)) for team in environment.teams),
+        *((f"pull, {each.id}", each.pull_role_arn) for each in deployment.connections.values()),
+        *(("Airflow worker", arn) for arn in worker_role_arns(deployment)),
+        *(("break-glass", arn) for arn in environment.break_glass_role_arns),
+    ]
+    if executor:
+        roles.append(("CloudFormation", executor))
+    if "-cfn-exec-role-" in executor:  # The names of the roles of `cdk bootstrap`
+        roles.append(("who deploys", executor.replace("-cfn-exec-role-", "-deploy-role-")))
+    return _common(deployment) | {
+        "access": summary.access(environment),
+        "roles": roles,
+        "width": max(len(label) for label, _ in roles),
+        "break_glass": bool(environment.break_glass_role_arns),
+        "open_teams": [name for name, each in environment.teams.items() if each.others_may_push_because],
+        "existing": environment.existing_repositories(environment.teams),
+        "creating": [name for name, each in environment.teams.items() if each.create_on_push],
+        "pull_directly": environment.workers.pull_directly,
+    }
+
+
+AUDIENCES: dict[str, Callable[[Deployment, Clients, str | None], Values]] = {
+    "analyst": analyst,
+    "airflow": airflow,
+    "ci": ci,
+    "security": security,
+}
+"""The function that returns the values of each template."""
+
+
+def repositories(environment: Environment, teams: Iterable[str]) -> list[str]:
+    """Return the full names of all repositories of these teams."""
+    managed = [repository_name(team, name) for team in teams for name in environment.teams[team].repositories]
+    return managed + environment.existing_repositories(teams)
+
+
+def worker_role_arns(deployment: Deployment) -> list[str]:
+    """Return the roles that read the docker logins: those in the settings, or the role of the deployment."""
+    return list(deployment.environment.workers.role_arns) or [_output(deployment, "WorkerRoleArn")]
+
+
+@dataclass(frozen=True)
+class _User:
+    """An IAM user."""
+
+    arn: str
+
+    @property
+    def name(self) -> str:
+        return self.arn.rpartition("/")[2]
+
+    @property
+    def account(self) -> str:
+        return account_of(self.arn)
+
+
+@dataclass(frozen=True)
+class _Pulls:
+    """What a connection pulls.
+
+    Attributes:
+        foreign: A repository of another team, or an empty string.
+    """
+
+    id: str
+    secret_name: str
+    repositories: list[str]
+    foreign: str
+
+
+@dataclass(frozen=True)
+class _Workflow:
+    """A job on GitHub: all branches of a repository that may push, or an environment."""
+
+    repository: str
+    branches: list[str]
+    environment: str | None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A job on GitLab, with the conditions of its rules."""
+
+    project: str
+    audience: str
+    rules: list[str]
+
+
+@dataclass(frozen=True)
+class _CiTeam:
+    name: str
+    settings: Team
+    role_arn: str
+    image: str
+    github: list[_Workflow]
+    gitlab: list[_Job]
+
+
+def _common(deployment: Deployment) -> Values:
+    environment = deployment.environment
+    return {
+        "env": environment.name,
+        "account": environment.account,
+        "partition": PARTITIONS[environment.region].name,
+        "region": environment.region,
+        "registry": _output(deployment, "RegistryHost"),
+    }
+
+
+def _output(deployment: Deployment, name: str) -> str:
+    """Return an output.
+
+    Raises:
+        CannotTell: No deployed stack has the output, because the settings are newer than the deployment.
+    """
+    if name in deployment.outputs:
+        return deployment.outputs[name]
+    environment = deployment.environment.name
+    raise CannotTell(f"the stacks of {environment} have no output {name}. Run: make deploy ENV={environment}")
+
+
+def _push_role_arn(deployment: Deployment, team: str) -> str:
+    return _output(deployment, f"PushRoleArn{pascal_case(team)}")
+
+
+def _common_tags(clients: Clients, connections: Iterable[_Pulls]) -> dict[str, str]:
+    """Return a tag for each connection: the one that most of its repositories have, or `<tag>` if none is known."""
+    needed = sorted({repository for connection in connections for repository in connection.repositories})
+    with ThreadPoolExecutor(10) as pool:
+        by_repository = dict(zip(needed, pool.map(lambda repository: _tags(clients, repository), needed), strict=True))
+    found = {}
+    for connection in connections:
+        tags = [tag for repository in connection.repositories for tag in by_repository[repository]]
+        found[connection.id] = max(sorted(set(tags)), key=tags.count, default="<tag>")
+    return found
+
+
+def _tags(clients: Clients, repository: str) -> list[str]:
+    try:
+        with answers():
+            images = clients.ecr.list_images(
+                repositoryName=repository, filter={"tagStatus": "TAGGED"}, maxResults=NEWEST_TAGS
+            )["imageIds"]
+    except NoAnswer:
+        return []
+    return [image["imageTag"] for image in images]
+
+
+def _github_workflows(tables: Iterable[GitHub]) -> list[_Workflow]:
+    """Return the workflows: one for all branches of a repository, and one for each environment."""
+    branches = defaultdict(list)
+    for table in tables:
+        branches[table.repository, table.environment].append(table.branch or "main")
+    return [_Workflow(repository, names, environment) for (repository, environment), names in branches.items()]
+
+
+def _gitlab_jobs(tables: Iterable[GitLab]) -> list[_Job]:
+    """Return the jobs: one for all branches and tags of a project, for each audience."""
+    rules = defaultdict(list)
+    for table in tables:
+        variable, ref = ("$CI_COMMIT_BRANCH", table.branch) if table.branch else ("$CI_COMMIT_TAG", table.tag or "")
+        rules[table.project, table.audience].append(f"{variable} {_gitlab_condition(ref)}")
+    return [_Job(project, audience, conditions) for (project, audience), conditions in rules.items()]
+
+
+def _gitlab_condition(ref: str) -> str:
+    """Return the condition of a rule: `== "main"`, or `=~ /^release\\//` for `release/*`."""
+    if not ref.endswith("*"):
+        return f'== "{ref}"'
+    start = ref[:-1].replace("/", r"\/").replace(".", r"\.")
+    return f"=~ /^{start}/"
