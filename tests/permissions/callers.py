@@ -167,6 +167,7 @@ def _workflows(account: str, workflow: dict[str, Any]) -> Iterator[tuple[str, Ca
         "another kind of ref": [kind, path, *rest[:-1], rest[-1].replace("heads", "tags")],
         "another ref": [kind, path, *rest[:-1], "x"],
         "a ref that ends alike": [kind, path, *rest[:-1], f"x{rest[-1]}"],
+        "a ref in upper case": [kind, path, *rest[:-1], rest[-1].upper()],
         "an environment with the name of the ref": [kind, path, "environment", rest[-1]],
     }
     if "*" not in _subject(workflow):
@@ -177,6 +178,7 @@ def _workflows(account: str, workflow: dict[str, Any]) -> Iterator[tuple[str, Ca
     yield f"{name}, for another audience", caller(subject, "another")
     yield f"{name}, for an audience that starts alike", caller(subject, f"{audience}.x")
     yield f"{name}, for an audience that ends alike", caller(subject, f"x.{audience}")
+    yield f"{name}, for the audience in upper case", caller(subject, audience.upper())
     yield f"{name}, without an audience", caller(subject, None)
     yield f"{name}, without a subject", caller(None)
     yield f"{name}, of a provider in another account", caller(subject, account=FOREIGN_ACCOUNT)

@@ -285,10 +285,16 @@ def push_role(environment: Environment, team: str) -> Permissions:
     return {"no specific resource": LOG_IN, **each(own, PUSH | PULL | LOOK)}
 
 
+def other_tags(environment: Environment, team: str) -> list[str]:
+    """Return the values of the tag `team` for which the matrix has the repository `app` of this team."""
+    other_teams = [other for other in environment.teams if other != team]
+    return ["another-team", team.upper(), *similar_names(team).values(), *other_teams]
+
+
 def creation_role(environment: Environment, team: str) -> Permissions:
     """ECR creates repositories of the team, which have no tag before. It cannot change repositories that exist."""
-    others = ["another-team", *similar_names(team).values(), *(other for other in environment.teams if other != team)]
-    tagged = [f"{team}/app, {tag}" for tag in ("untagged", *(f"tagged {other}" for other in others))]
+    tags = ["untagged", *(f"tagged {other}" for other in other_tags(environment, team))]
+    tagged = [f"{team}/app, {tag}" for tag in tags]
     own = [*images(environment, [team]), *images_over_http(environment, [team])]
     for name in environment.existing[team]:
         if name.startswith(f"{team}/"):
@@ -391,8 +397,7 @@ def execution_role(environment: Environment, repository: str) -> Permissions:
         if repository in names:
             own += [f"{repository}, tagged {team}", f"{repository}, tagged another-team"]
     team, _, name = repository.partition("/")
-    others = ["another-team", *similar_names(team).values(), *(other for other in environment.teams if other != team)]
-    tags = ["untagged", *(f"tagged {other}" for other in others)]
+    tags = ["untagged", *(f"tagged {other}" for other in other_tags(environment, team))]
     tagged = [f"{repository}, {tag}" for tag in tags if name == "app"]
     return {
         "no specific resource": LOG_IN,

@@ -188,6 +188,9 @@ def _conditions(statement: Statement, account: str) -> Iterator[tuple[str, State
                 yield f"without the condition on {key}", {**statement, "Condition": without}
             if not NEGATED.search(operator):
                 yield f"{operator}IfExists on {key}", with_condition(f"{operator}IfExists", value)
+            # The values of the other keys come from AWS, and no two of them differ only in upper and lower case.
+            if operator == "StringEquals" and (key.startswith("aws:ResourceTag/") or key.endswith((":aud", ":sub"))):
+                yield f"{key} without regard to case", with_condition("StringEqualsIgnoreCase", value)
             yield from _condition_values(operator, key, value, account, with_condition)
 
 

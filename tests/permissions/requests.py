@@ -87,6 +87,8 @@ def _repositories(account: Account, environment: Environment) -> dict[str, Targe
             f"{team}/app, untagged": repository(f"{team}/app", None),
             f"{team}/app, tagged {team}-y": repository(f"{team}/app", f"{team}-y"),
             f"{team}/app, tagged y-{team}": repository(f"{team}/app", f"y-{team}"),
+            # A principal that may tag repositories can write upper-case letters in a tag.
+            f"{team}/app, tagged {team.upper()}": repository(f"{team}/app", team.upper()),
             f"stray/app, tagged {team}": repository("stray/app", team),
             **{
                 f"{team}/app, tagged {other}": repository(f"{team}/app", other)

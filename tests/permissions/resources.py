@@ -528,13 +528,17 @@ def order_of(environment: Environment) -> dict[str, set[str]]:
     stack = f"{environment.name}/DockerLogin"
     provider = f"{stack}/FirstRefreshProvider"
     found = {f"{provider}/Handler": {f"{provider}/Role"}}
+    first_refreshes = [f"{environment.connection(each)}/FirstRefresh/Default" for each in environment.connections]
     for connection in environment.connections:
         path = environment.connection(connection)
+        # A new schedule invokes its function at once, so a schedule follows the first refreshes of all connections. At
+        # most three first refreshes run at the same time, so the last three end last.
+        found[f"{path}/Schedule/Schedule"] = {*first_refreshes[-3:]}
         first_refresh = f"{path}/FirstRefresh/Default"
         needs = {f"{path}/PullPolicy", f"{path}/Secret", f"{path}/SecretPolicy"}
         found[f"{path}/Refresh"] = {f"{path}/PullRole"}
         found[first_refresh] = needs | ({f"{stack}/Key"} if environment.has_key else set())
-        after_it = [f"{path}/Refresh/EventInvokeConfig", f"{path}/Schedule/Schedule"]
+        after_it = [f"{path}/Refresh/EventInvokeConfig"]
         if "off_because" not in environment.settings["alerts"]:
             alarm = f"{stack}/Alarms/{pascal_case(connection)}"
             after_it += [f"{alarm}NotRefreshed", f"{alarm}LoginExpires"]

@@ -62,6 +62,8 @@ REFUSED = {
     "no expiry": {"authorizationData": [{"authorizationToken": token(f"AWS:{PASSWORD}")}]},
     "an expiry that is not a date": reply(expiresAt="soon"),
     "a token that is not base64": reply(authorizationToken=f"AWS:{PASSWORD}"),
+    "a token with a character that base64 does not have": reply(authorizationToken=f"!{token(f'AWS:{PASSWORD}')}"),
+    "a token with a line break": reply(authorizationToken=f"{token(f'AWS:{PASSWORD}')}\n"),
     "a token that is not UTF-8": reply(authorizationToken=base64.b64encode(b"\xff\xfe" + PASSWORD.encode()).decode()),
     "another user": reply(authorizationToken=token(f"root:{PASSWORD}")),
     "a password without a user": reply(authorizationToken=token(PASSWORD.replace(":", ""))),

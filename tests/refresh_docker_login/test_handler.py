@@ -159,6 +159,27 @@ def test_the_error_contains_the_failure_of_a_write_but_not_the_token(
     assert current_login() == "old"
 
 
+@pytest.mark.parametrize("version", ["$LATEST", "1"])
+def test_no_error_of_a_write_counts_as_a_success_except_that_the_version_exists(
+    handler: ModuleType, ecr_answers: Any, secrets: Any, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    # For example, PutSecretValue answers InvalidRequestException if the secret is scheduled for deletion.
+    write = secrets.meta.service_model.operation_model("PutSecretValue")
+    codes = {shape.error_code or shape.name for shape in write.error_shapes}
+    succeeds = set()
+    for code in codes:
+        answer = Mock(side_effect=ClientError({"Error": {"Code": code}}, "PutSecretValue"))
+        monkeypatch.setattr(handler.CLIENTS.secrets_manager, "put_secret_value", answer)
+        try:
+            handler.handle({}, Context(function_version=version))
+        except handler.RefreshFailed:
+            continue
+        succeeds.add(code)
+
+    assert len(codes) > 5
+    assert succeeds == {"ResourceExistsException"}
+
+
 def test_no_log_line_contains_the_token_even_at_debug_level(
     handler: ModuleType, ecr_answers: Any, secrets: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -35,6 +35,7 @@ SSO_ARN = f"arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/eu-wes
 SSO_SESSION = f"arn:aws:sts::111111111111:assumed-role/{SSO_ROLE}/ana@example.com"
 CHINA_USER, CHINA_ROLE = USER.replace("aws", "aws-cn"), ROLE.replace("aws", "aws-cn")
 SESSION = "arn:aws:sts::111111111111:assumed-role/ci/run-1"
+CHINA_SESSION = SESSION.replace("aws", "aws-cn")
 
 ARABIC = "\u0661" * 12
 LONG_ID = f"docker_{'x' * 244}"

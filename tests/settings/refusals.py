@@ -7,6 +7,7 @@ from tests.settings.edits import (
     AWAY,
     BOUNDARY,
     CHINA_ROLE,
+    CHINA_SESSION,
     CHINA_USER,
     CLEAN,
     DEFAULTS,
@@ -414,6 +415,7 @@ FORMS: list[Refusal] = [
         )
     ),
     ("a session for a role", pushers(ROLES, SESSION), ROLES, "is the ARN of a session", f"such as {ROLE}"),
+    ("a session in China", pushers(ROLES, CHINA_SESSION), ROLES, "is the ARN of a session", f"such as {CHINA_ROLE}"),
     (
         "a session for a user",
         pushers(USERS, SESSION),

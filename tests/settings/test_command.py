@@ -175,6 +175,10 @@ def test_workflows_are_shown_with_their_subject(tmp_path: Path) -> None:
 
     text = summary(tmp_path, gitlab('tag = "v*"\nurl = "https://git.example.com"', project="a/b"))
     assert rows(text, "assumed by") == ["GitLab of git.example.com\nproject_path:a/b:ref_type:tag:ref:v*"]
+    # The names of these servers begin or end like the name of the public server.
+    for server in ("my-gitlab.com", "www.gitlab.com", "gitlab.com.example", "gitlab.com/ci"):
+        text = summary(tmp_path, gitlab(f'tag = "v*"\nurl = "https://{server}"', project="a/b"))
+        assert rows(text, "assumed by")[0].startswith(f"GitLab of {server}")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

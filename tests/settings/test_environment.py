@@ -74,7 +74,9 @@ def test_names_on_aws_are_built_from_the_settings() -> None:
     assert dev.secret_name("docker_default") == "dev/connections/docker_default"
     assert dev.push_role_name("analytics") == "dev-ecr-push-analytics"
     assert dev.ecs_cluster_name == "dev-airflow"
-    assert dev.ecs_family("risk/reports.daily") == "dev-risk-reports-daily"
+    # Another family would be another task definition, and DAGs name the family.
+    for name in ("reports.daily", "reports_daily", "reports__daily", "reports--daily", "reports/daily"):
+        assert dev.ecs_family(f"risk/{name}") == "dev-risk-reports-daily"
 
 
 MAIN = {"repository": "acme/pipelines", "branch": "main"}

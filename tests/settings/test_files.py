@@ -120,9 +120,11 @@ def test_toml_that_python_cannot_read_is_refused(tmp_path: Path, text: str) -> N
     assert line == "dev.toml: file: cannot be read as TOML; write it like the files in examples/"
 
 
-def test_hidden_files_and_other_file_types_are_ignored(tmp_path: Path) -> None:
+def test_hidden_files_other_file_types_and_files_in_subfolders_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("About the environments.")
     (tmp_path / ".#dev.toml").write_text("An editor's lock.")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "prod.toml").write_text(prefix("prod").replace("analytics", "risk"))
 
     assert [environment.name for environment in loaded(tmp_path, dev=VALID)] == ["dev"]
 

@@ -22,9 +22,12 @@ REPAIRED: list[tuple[str, str, str, int, str]] = [
     ("a comma at a line's end", REGION, f"{REGION},", 2, "remove the comma"),
     ("a comma before a comment", REGION, f"{REGION}, # here", 2, "remove the comma"),
     ("a semicolon at a line's end", REGION, f"{REGION};", 2, "remove the comma or semicolon"),
-    ("True", PUSH, f"{PUSH}\nrequire_mfa = True", 11, "lower case"),
-    ("FALSE", PUSH, f"{PUSH}\nrequire_mfa = FALSE", 11, "lower case"),
-    ("yes", PUSH, f"{PUSH}\nrequire_mfa = yes", 11, "write true or false"),
+    ("True", PUSH, f"{PUSH}\nrequire_mfa = True", 11, "lower case: `require_mfa = true`"),
+    ("FALSE", PUSH, f"{PUSH}\nrequire_mfa = FALSE", 11, "lower case: `require_mfa = false`"),
+    *(
+        (word, PUSH, f"{PUSH}\nrequire_mfa = {word}", 11, f"write true or false: `require_mfa = {value}`")
+        for word, value in (("yes", "true"), ("on", "true"), ("No", "false"), ("off", "false"))
+    ),
     ("a colon, True and a comma", PUSH, f"{PUSH}\nrequire_mfa: True,", 11, "remove the comma"),
     ("an account that starts with 0", '"111111111111"', "012345678901", 1, "in quotes"),
     ("an account that starts with 0 before a comment", '"111111111111"', "012345678901 # ours", 1, "in quotes"),

@@ -79,6 +79,14 @@ def test_a_principal_or_topic_of_another_account_gets_a_warning_in_one_line(
     assert warnings(tmp_path, dev=content) == [f"dev.toml: {expected}"]
 
 
+def test_readers_of_other_accounts_and_of_an_organization_both_get_a_warning(tmp_path: Path) -> None:
+    both = beside('pull_accounts = ["222222222222"]\npull_organization = "o-abcd123456"')
+
+    keys = [line.split(": ")[1] for line in warnings(tmp_path, dev=both)]
+
+    assert keys == [READERS, ORGANIZATION]
+
+
 def test_every_principal_of_another_account_gets_a_warning(tmp_path: Path) -> None:
     second = AWAY.replace("role/", "role/second-")
 
@@ -142,6 +150,8 @@ def test_a_protected_tag_that_can_move_gets_a_warning(tmp_path: Path) -> None:
     fix = f"remove it here, or from {DEFAULTS}.mutable_tags"
     assert line == f"dev.toml: {LIFECYCLE}.protected_tags: warning: {what}; {fix}"
     assert warnings(tmp_path, dev=protected("release-*") + movable) == []
+    untagged = movable.replace("keep_images", "expire_untagged_after_days")
+    assert warnings(tmp_path, dev=protected("release-*", "latest") + untagged) == [line]
 
 
 def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:
@@ -169,4 +179,6 @@ def test_clean_ups_of_two_environments_on_the_same_instances_get_a_warning(tmp_p
     # Two clean-ups at different times also affect each other's instances.
     assert warnings(tmp_path, eu=f'{other}schedule = "cron(0 4 ? * * *)"') == [line]
     assert warnings(tmp_path, eu=other.replace('"worker"', '"eu-worker"')) == []
+    assert warnings(tmp_path, eu=other.replace('"role"', '"kind"')) == []
     assert warnings(tmp_path, eu=other.replace("eu-west-1", "eu-west-2")) == []
+    assert warnings(tmp_path, eu=other.replace("111111111111", "222222222222")) == []

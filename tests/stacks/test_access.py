@@ -179,7 +179,8 @@ def test_the_provider_is_in_the_partition_of_the_region(region: str, partition: 
 
 
 def test_each_project_needs_its_own_audience() -> None:
-    projects = [{"project": f"acme/{name}", "branch": "main", "audience": name} for name in ("one", "two")]
+    names = [f"project-{number}" for number in range(9)]
+    projects = [{"project": f"acme/{name}", "branch": "main", "audience": name} for name in names]
 
     found = [statement["Condition"]["StringEquals"] for statement in trust_of({"gitlab": projects})]
 
@@ -188,8 +189,26 @@ def test_each_project_needs_its_own_audience() -> None:
             "gitlab.com:aud": name,
             "gitlab.com:sub": [f"project_path:acme/{name}:ref_type:branch:ref:main"],
         }
-        for name in ("one", "two")
+        for name in names
     ]
+
+
+def test_a_push_role_trusts_every_principal_of_long_lists() -> None:
+    names = [f"name{number}" for number in range(9)]
+    roles = [f"arn:aws:iam::111111111111:role/{name}" for name in names]
+    users = [f"arn:aws:iam::111111111111:user/{name}" for name in names]
+    workflows = [{"repository": f"acme/{name}", "branch": "main"} for name in names]
+
+    of_roles, of_users, of_sets, of_workflows = trust_of(
+        {"role_arns": roles, "user_arns": users, "permission_sets": names, "github": workflows}
+    )
+
+    assert of_roles["Principal"] == {"AWS": roles}
+    assert of_users["Principal"] == {"AWS": users}
+    sets = of_sets["Condition"]["ArnLike"]["aws:PrincipalArn"]
+    assert [arn.partition("AWSReservedSSO_")[2] for arn in sets] == [f"{name}_{'?' * 16}" for name in names]
+    subjects = of_workflows["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+    assert subjects == [f"repo:acme/{name}:ref:refs/heads/main" for name in names]
 
 
 def test_users_need_mfa_to_assume_a_push_role_if_the_settings_require_it(templates: Templates) -> None:

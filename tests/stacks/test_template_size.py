@@ -160,6 +160,31 @@ def test_too_many_resources_for_a_template_are_refused(tmp_path: Path) -> None:
         load_environments(tmp_path)
 
 
+LONG_TAGS = "tags = {" + ", ".join(f'{"k" * 126}{number} = "{"v" * 256}"' for number in range(10, 59)) + "}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "fix"),
+    [
+        (many(35, 20, of_each=1, top=LONG_TAGS), "tags", "remove or shorten tags"),
+        (many(35, 20, of_each=1, name=f"docker_{'x' * 200}"), "connections", "shorten names"),
+    ],
+    ids=["tags", "long names"],
+)
+def test_a_message_about_a_template_that_is_too_large_names_the_cause(
+    settings: str, key: str, fix: str, tmp_path: Path
+) -> None:
+    (tmp_path / "full.toml").write_text(settings)
+
+    with pytest.raises(SettingsError) as refused:
+        load_environments(tmp_path)
+
+    of_docker_login = [line for line in str(refused.value).splitlines() if "the template of full-DockerLogin" in line]
+    [line] = of_docker_login
+    assert line.startswith(f"full.toml: {key}: ")
+    assert fix in line
+
+
 def test_the_estimate_fits_tasks_on_fargate(templates: Templates, tmp_path: Path) -> None:
     (tmp_path / "rich.toml").write_text(RICH)
 

@@ -157,13 +157,15 @@ def test_every_alarm_notifies_and_links_to_the_runbook(templates: Templates) -> 
         for heading in re.findall("^## (.+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
     }
 
-    alarms = of_type(template, "AWS::CloudWatch::Alarm")
+    alarms = {id_: r["Properties"] for id_, r in template["Resources"].items() if r["Type"] == "AWS::CloudWatch::Alarm"}
     assert len(alarms) == 5
-    for properties in alarms:
-        assert properties["AlarmActions"] == [{"Ref": topic}]
+    for id_, properties in alarms.items():
+        assert properties["AlarmActions"] == properties["OKActions"] == [{"Ref": topic}]
         text, _, heading = properties["AlarmDescription"].partition(" What to do: docs/runbook.md#")
         assert text
         assert heading in headings
+        # The link leads to the section about this alarm: `login-expires` in the alarm `DockerDefaultLoginExpires`.
+        assert "".join(map(str.title, heading.split("-"))) in id_
 
 
 @pytest.mark.parametrize(
@@ -193,6 +195,18 @@ def test_alarms_publish_to_an_existing_topic_and_link_to_the_runbook_of_the_sett
     for properties in of_type(template, "AWS::CloudWatch::Alarm"):
         assert properties["AlarmActions"] == [TOPIC]
         assert "https://git.example.com/runbook.md#" in properties["AlarmDescription"]
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_a_schedule_has_the_interval_that_the_alarms_expect(template: Template, interval: int) -> None:
+    [expression] = {
+        r["Properties"]["ScheduleExpression"]
+        for id_, r in template["Resources"].items()
+        if r["Type"] == "AWS::Scheduler::Schedule" and id_.startswith(f"Docker{interval}Schedule")
+    }
+
+    [number, unit] = expression.removeprefix("rate(").removesuffix(")").split()
+    assert int(number) * {"minute": 1, "hour": 60}[unit.removesuffix("s")] == interval
 
 
 def test_an_environment_without_alerts_has_a_dashboard_and_no_alarms(templates: Templates) -> None:

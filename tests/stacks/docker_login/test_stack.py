@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.stacks.conftest import PLAIN, actions, of_type, statements, the_one
-from tests.templates import Templates, synthesize
+from tests.templates import Template, Templates, synthesize
 from tools import ROOT
 
 
@@ -299,8 +299,8 @@ def test_another_path_of_the_roles_publishes_a_new_version_of_the_function(tmp_p
     assert len(versions) == 2
 
 
-def test_another_text_of_any_file_publishes_a_new_version_of_the_function(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_another_text_of_any_file_publishes_a_new_version_of_the_function_and_byte_code_does_not(
+    templates: Templates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = tmp_path / "lambda"
     shutil.copytree(ROOT / "lambda", code, ignore=shutil.ignore_patterns("__pycache__"))
@@ -308,12 +308,18 @@ def test_another_text_of_any_file_publishes_a_new_version_of_the_function(
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "plain.toml").write_text(PLAIN)
 
-    def version(number: int) -> str:
-        template = synthesize(tmp_path / "plain", tmp_path / f"cdk.out{number}")["plain-DockerLogin"]
+    def version_in(template: Template) -> str:
         [logical_id] = logical_ids(template, "AWS::Lambda::Version")
         return str(logical_id)
 
-    versions = {version(0)}
+    def version(number: int) -> str:
+        return version_in(synthesize(tmp_path / "plain", tmp_path / f"cdk.out{number}")["plain-DockerLogin"])
+
+    # Every computer has other byte code. Lambda refuses a new version if the code is the same.
+    byte_code = code / "refresh_docker_login" / "__pycache__" / "handler.cpython-313.pyc"
+    byte_code.parent.mkdir()
+    byte_code.write_text("of another computer")
+    versions = {version(0), version_in(templates["plain-DockerLogin"])}
     for number, file in enumerate(sorted(code.rglob("*.py")), 1):
         file.write_text(f"{file.read_text()}# changed\n")
         versions.add(version(number))
