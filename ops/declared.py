@@ -13,6 +13,7 @@ from ops.repository_status import Repository
 from ops.results import Check, State
 from settings.names import pascal_case
 
+_NOTHING_DEPLOYED = re.compile(r"(CREATE|ROLLBACK|DELETE)_.*")
 _WORKS = re.compile(r"(CREATE|UPDATE|IMPORT)_COMPLETE|.*_IN_PROGRESS")
 
 
@@ -22,11 +23,13 @@ def check_stacks(deployment: Deployment) -> Check:
     if not bad:
         busy = {stack.name: stack.status for stack in deployment.stacks.values() if "_IN_PROGRESS" in stack.status}
         return Check("stacks", State.OK, _listed(busy) if busy else f"{len(deployment.stacks)} stacks are deployed")
+    login = deployment.stacks["DockerLogin"]
+    state = State.BROKEN if login.name in bad and _NOTHING_DEPLOYED.fullmatch(login.status) else State.DEGRADED
     if any("FAILED" in status for status in bad.values()):
         fix = "Continue the rollback, or delete the stack, in the CloudFormation console"
     else:
         fix = f"Fix the error of the last deployment, then: make deploy ENV={deployment.environment.name}"
-    return Check("stacks", State.DEGRADED, _listed(bad), fix)
+    return Check("stacks", state, _listed(bad), fix)
 
 
 def check_settings(deployment: Deployment, logins: Iterable[Login], repositories: Iterable[Repository]) -> Check:

@@ -18,6 +18,8 @@ from settings.problem import did_you_mean
 STACKS = ("Registry", "Access", "DockerLogin", "WorkerUpkeep", "EcsTasks")
 """The stacks that an environment can have, without the name of the environment."""
 
+_GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED")
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -172,7 +174,9 @@ def _read_stack(clients: Clients, name: str) -> Stack | None:
         if described["StackStatus"] == "REVIEW_IN_PROGRESS":  # a change set that nobody executed
             return None
         pages = clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
-        resources = [_resource(summary) for page in pages for summary in page["StackResourceSummaries"]]
+        summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
+    # CloudFormation also lists resources that left the stack.
+    resources = [_resource(each) for each in summaries if each["ResourceStatus"] not in _GONE]
     drift = described.get("DriftInformation", {})
     return Stack(
         name=name,

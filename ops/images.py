@@ -76,6 +76,35 @@ def read_images(clients: Clients, repository: str) -> list[dict[str, Any]] | Non
     return None
 
 
+def read_findings(clients: Clients, repository: str, images: Sequence[dict[str, Any]]) -> dict[str, int] | None:
+    """Return the numbers of findings by severity in the newest image that ECR can scan, or None without a scan.
+
+    DescribeImages has no findings of the current version of basic scanning (Amazon ECR user guide, "Scan images for OS
+    vulnerabilities in Amazon ECR").
+
+    Raises:
+        NoAnswer: AWS refused the request.
+    """
+    can_scan = [
+        image
+        for image in images
+        if image.get("imageManifestMediaType") not in INDEXES and "subjectManifestDigest" not in image
+    ]
+    if not can_scan:
+        return None
+    newest = max(can_scan, key=lambda image: image["imagePushedAt"])
+    with answers():
+        try:
+            found = clients.ecr.describe_image_scan_findings(
+                repositoryName=repository, imageId={"imageDigest": newest["imageDigest"]}, maxResults=1
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("ScanNotFoundException", "ImageNotFoundException"):
+                raise
+            return None
+    return dict(found.get("imageScanFindings", {}).get("findingSeverityCounts", {}))
+
+
 def read_lifecycle_policy(clients: Clients, repository: str) -> str | None:
     """Return the text of the deployed lifecycle policy, or None if the repository has none.
 

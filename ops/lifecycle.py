@@ -51,9 +51,9 @@ class Repository:
 
 
 @click.command(name="lifecycle")
+@for_environment
 @click.argument("repository", required=False)
 @click.option("--preview", is_flag=True, help="Also ask AWS. This needs ecr:StartLifecyclePolicyPreview.")
-@for_environment
 def command(target: Target, as_json: bool, repository: str | None, preview: bool) -> None:
     """Show which images the lifecycle rules of ENVIRONMENT's settings would delete today.
 

@@ -1,13 +1,14 @@
 """What `status` shows about a repository."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from ops.clients import Clients, NoAnswer
-from ops.images import in_words, read_images, read_lifecycle_policy
+from ops.images import in_words, read_findings, read_images, read_lifecycle_policy
+
+T = TypeVar("T")
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED")
 
@@ -19,11 +20,13 @@ class Repository:
     Attributes:
         name: The full name.
         images: The images as DescribeImages answers, or None if the repository does not exist.
+        findings: The findings by severity in the newest image, or None without a scan.
         lifecycle_policy: The text of the deployed lifecycle policy, or None.
     """
 
     name: str
     images: list[dict[str, Any]] | NoAnswer | None
+    findings: dict[str, int] | NoAnswer | None
     lifecycle_policy: str | NoAnswer | None
 
     @property
@@ -46,16 +49,6 @@ class Repository:
         return max(pulls, default=None)
 
     @property
-    def findings(self) -> dict[str, int] | None:
-        """The findings by severity in the newest image that was scanned, or None if no image was scanned."""
-        scanned = [image for image in self._images if "imageScanFindingsSummary" in image]
-        if not scanned:
-            return None
-        newest = max(scanned, key=lambda image: image["imagePushedAt"])
-        counts = Counter(newest["imageScanFindingsSummary"].get("findingSeverityCounts", {}))
-        return {severity: counts[severity] for severity in SEVERITIES if counts[severity]}
-
-    @property
     def lifecycle(self) -> str:
         return "unknown" if isinstance(self.lifecycle_policy, NoAnswer) else in_words(self.lifecycle_policy)
 
@@ -64,16 +57,26 @@ class Repository:
         return [] if isinstance(self.images, NoAnswer) or self.images is None else self.images
 
 
-def requests(clients: Clients, name: str) -> dict[str, Callable[[], Any]]:
-    """Return the requests that `Repository` needs, by the name of its attribute. They can run in parallel."""
-    return {
-        "images": lambda: read_images(clients, name),
-        "lifecycle_policy": lambda: read_lifecycle_policy(clients, name),
-    }
+def read_repository(clients: Clients, name: str) -> Repository:
+    """Return the answers about a repository."""
+
+    def ask(request: Callable[[], T]) -> T | NoAnswer:
+        try:
+            return request()
+        except NoAnswer as refused:
+            return refused
+
+    images = ask(lambda: read_images(clients, name))
+    listed = [] if isinstance(images, NoAnswer) or images is None else images
+    findings = ask(lambda: read_findings(clients, name, listed))
+    return Repository(name, images, findings, ask(lambda: read_lifecycle_policy(clients, name)))
 
 
-def findings_in_words(findings: Mapping[str, int] | None) -> str:
+def findings_in_words(findings: Mapping[str, int] | NoAnswer | None) -> str:
     """Return findings, such as `2 critical, 5 high`."""
+    if isinstance(findings, NoAnswer):
+        return "unknown"
     if findings is None:
         return "not scanned"
-    return ", ".join(f"{count} {severity.lower()}" for severity, count in findings.items()) or "none"
+    known = [severity for severity in SEVERITIES if findings.get(severity)]
+    return ", ".join(f"{findings[severity]} {severity.lower()}" for severity in known) or "none"

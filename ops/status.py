@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
 from rich.text import Text
 
-from ops import login_status, repository_status
+from ops import login_status
 from ops.clients import Clients, NoAnswer, answers
 from ops.declared import check_settings, check_stacks, drift_in_words, read_drift
 from ops.deployment import Deployment, read_deployment
 from ops.freshness import Freshness, expiry
 from ops.images import created_on_push, deployed_repositories, managed_repositories
 from ops.login_status import Login
-from ops.repository_status import Repository, findings_in_words
+from ops.repository_status import Repository, findings_in_words, read_repository
 from ops.results import COLOURS, SIGNS, Check, State, console, end, print_checks, worst
 from ops.target import Target, for_environment
 from ops.times import ago, iso, length
@@ -84,7 +85,7 @@ def _read(
     names.update(environment.existing_repositories(environment.teams))
     requests: dict[tuple[str, ...], Any] = {
         ("alarms",): lambda: _alarm_states(clients, deployment),
-        ("messages",): lambda: _count_messages(clients, deployment.outputs["FailureQueueUrl"]),
+        ("messages",): lambda: _count_messages(clients, deployment.outputs.get("FailureQueueUrl")),
         ("drift",): lambda: read_drift(clients, deployment),
         ("new",): lambda: created_on_push(clients, environment),
     }
@@ -92,28 +93,21 @@ def _read(
         for attribute, request in login_status.requests(clients, connection).items():
             requests["login", connection.id, attribute] = request
     for name in names:
-        for attribute, request in repository_status.requests(clients, name).items():
-            requests["repository", name, attribute] = request
+        requests["repository", name] = partial(read_repository, clients, name)
     found = ask_all(requests)
     new = found["new",]
     later = set() if isinstance(new, NoAnswer) else new.keys() - names
-    found |= ask_all(
-        {
-            ("repository", name, attribute): request
-            for name in later
-            for attribute, request in repository_status.requests(clients, name).items()
-        }
-    )
+    found |= ask_all({("repository", name): partial(read_repository, clients, name) for name in later})
 
     def answers_of(*prefix: str) -> dict[str, Any]:
-        return {key[2]: answer for key, answer in found.items() if key[:2] == prefix}
+        return {key[2]: answer for key, answer in found.items() if key[:-1] == prefix}
 
     now = datetime.now(UTC)
     logins = [
         Login(connection, environment.connections[name].refresh_every_minutes, now, **answers_of("login", name))
         for name, connection in deployment.connections.items()
     ]
-    repositories = [Repository(name, **answers_of("repository", name)) for name in sorted(names | later)]
+    repositories = [found["repository", name] for name in sorted(names | later)]
     return logins, repositories, found["alarms",], found["messages",], found["drift",]
 
 
@@ -155,7 +149,9 @@ def _alarm_checks(
     return checks
 
 
-def _count_messages(clients: Clients, queue_url: str) -> int:
+def _count_messages(clients: Clients, queue_url: str | None) -> int:
+    if queue_url is None:
+        raise NoAnswer("the stack has no failure queue")
     # Only the number: ReceiveMessage would hide the messages from the people who look for them.
     names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
     with answers():
@@ -189,14 +185,17 @@ def _repository_checks(deployment: Deployment, repositories: Sequence[Repository
     if not reported:
         yield Check("scan_findings", State.NOT_TRIED, "the settings turn the messages about findings off")
         return
+    unanswered = [each for each in repositories if isinstance(each.findings, NoAnswer)]
     listed = []
     for each in repositories:
-        counts = {severity: count for severity, count in (each.findings or {}).items() if severity in reported}
-        if counts:
+        found = {} if isinstance(each.findings, NoAnswer) or each.findings is None else each.findings
+        if counts := {severity: count for severity, count in found.items() if severity in reported and count}:
             listed.append(f"{each.name}: {findings_in_words(counts)}")
     if listed:
         fix = f"See {environment.alerts.runbook}#a-scan-found-a-vulnerability"
         yield Check("scan_findings", State.DEGRADED, "; ".join(listed), fix)
+    elif unanswered:
+        yield Check("scan_findings", State.UNKNOWN, f"{unanswered[0].name}: {unanswered[0].findings}")
     else:
         severities = " or ".join(severity.lower() for severity in reported)
         yield Check("scan_findings", State.OK, f"no {severities} finding in the newest images")
@@ -228,7 +227,7 @@ def _repository_data(repository: Repository) -> dict[str, Any]:
         "images": None if isinstance(images, NoAnswer) or images is None else len(images),
         "newest_push_at": iso(repository.pushed_at),
         "last_pull_at": iso(repository.pulled_at),
-        "findings": repository.findings,
+        "findings": None if isinstance(repository.findings, NoAnswer) else repository.findings,
         "lifecycle": repository.lifecycle,
     }
 
@@ -246,9 +245,9 @@ def _print_login(login: Login, checks: Sequence[Check]) -> None:
         kind = check.name.removesuffix(f"_{login.connection.id}")
         sign = " " if check.state is State.OK else SIGNS[check.state]
         line = Text(f"  {sign} ", style=COLOURS.get(check.state, ""))
-        out.print(line.append(f"{kind:<9}{check.detail}", style="default"))
+        out.print(line.append(f"{kind:<10}{check.detail}", style="default"))
         if check.fix:
-            out.print(Text(f"             {check.fix}", style="dim"))
+            out.print(Text(f"              {check.fix}", style="dim"))
 
 
 def _print_repositories(repositories: Sequence[Repository], now: datetime) -> None:

@@ -60,6 +60,8 @@ REHEARSALS = (
     "tests/ops/test_rollback.py",
     "tests/faults/test_soak.py",
     "tests/faults/test_write_limit.py",
+    "tests/ops/test_status.py::test_a_disabled_schedule_and_old_logins_turn_one_check_after_the_other",
+    "tests/ops/test_status.py::test_a_message_in_the_failure_queue_turns_two_checks",
     "tests/permissions/test_combinations.py",
     "tests/permissions/test_quotas.py",
     "tests/stacks/test_app.py::test_all_files_of_the_repository_pass_cdks_own_validation",
