@@ -34,6 +34,13 @@ class Repository:
         return self.images is not None
 
     @property
+    def image_count(self) -> str:
+        """The number of images, or a word if there is none to count."""
+        if isinstance(self.images, NoAnswer) or self.images is None:
+            return "unknown" if self.exists else "missing"
+        return str(len(self.images))
+
+    @property
     def newest(self) -> Mapping[str, Any] | None:
         """The image that was pushed last."""
         return max(self._images, key=lambda image: image["imagePushedAt"], default=None)

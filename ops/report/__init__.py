@@ -16,10 +16,12 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ops.deployment import read_deployment
+from ops.overview import read_overview
 from ops.report.access import access
 from ops.report.freshness import read_freshness
 from ops.report.picture import WIDTH, draw
-from ops.results import CannotTell, Check, worst
+from ops.repository_status import findings_in_words
+from ops.results import CannotTell, end, worst
 from ops.target import Target, for_environment
 
 TEMPLATES = Path(__file__).parent
@@ -34,20 +36,23 @@ def command(target: Target, output: Path, as_json: bool) -> None:
     """Write a page about ENVIRONMENT: a picture, freshness, permissions, images and checks."""
     clients = target.clients()
     deployment = read_deployment(clients, target.environment)
-    checks: list[Check] = []
+    overview = read_overview(clients, deployment)
     page = render(
         environment=target.environment,
         picture=draw(target.environment),
         width=WIDTH,
         freshness=read_freshness(clients, deployment),
         access=access(target.environment),
-        checks=checks,
-        state=worst(checks),
-        verdict="",
+        repositories=overview.repositories,
+        findings_in_words=findings_in_words,
+        checks=overview.checks,
+        state=worst(overview.checks),
+        verdict=overview.verdict,
         now=datetime.now(UTC),
     )
     _write(output, page)
     click.echo(f"{output} contains account numbers, ARNs and names. It contains no docker login.", err=True)
+    end(overview.checks, as_json=as_json, data={"file": str(output)}, verdict=overview.verdict)
 
 
 def render(**content: object) -> str:

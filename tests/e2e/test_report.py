@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from ops.clients import NoAnswer
 from ops.report import render
 from ops.report.access import access
 from ops.report.freshness import DAYS, HOUR, Hour, Week
 from ops.report.picture import WIDTH, draw
+from ops.repository_status import Repository, findings_in_words
 from ops.results import Check, State
 from settings.files import load_environments
 from tools import ROOT
@@ -23,6 +25,11 @@ CHECKS = [
     Check("alarms", State.DEGRADED, f"{'a-long-name' * 20} is in the state ALARM", f"aws cloudwatch {'x' * 200}"),
     Check("subscription", State.BROKEN, "<script>alert(1)</script>"),
     Check("drift", State.NOT_TRIED, "not tried"),
+]
+REPOSITORIES = [
+    Repository("analytics/web-scraper", [{"imagePushedAt": NOW, "lastRecordedPullTime": NOW}], {"HIGH": 2}, None),
+    Repository("a" * 200, None, None, None),
+    Repository("risk/var", NoAnswer("DescribeImages answered AccessDeniedException"), NoAnswer("x"), NoAnswer("x")),
 ]
 
 
@@ -49,6 +56,8 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             width=WIDTH,
             freshness=weeks,
             access=access(environment),
+            repositories=REPOSITORIES,
+            findings_in_words=findings_in_words,
             checks=CHECKS,
             state=State.BROKEN,
             verdict="1 check is broken",
