@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import boto3
 from botocore.config import Config
@@ -222,6 +223,14 @@ class EmbeddedAws:
             event: the event's `source`, `detail-type`, `detail` and `resources`.
         """
         self._control("POST", "/_local/events", event)
+
+    def confirm_subscriptions(self, address: str) -> None:
+        """Confirm the pending subscriptions of an e-mail address, as its owner does with the link in the e-mails.
+
+        Raises:
+            EmbeddedAwsError: the address has no pending subscription.
+        """
+        self._control("POST", f"/_local/subscriptions?{urlencode({'confirm': address})}")
 
     @contextmanager
     def slow_stacks(self, milliseconds: int = 50) -> Iterator[None]:

@@ -10,6 +10,7 @@
   meanwhile.
 - `POST /_local/events` sends an event of an AWS service to the default event bus. The request's body is a JSON object
   with `source`, `detail-type`, `detail` and `resources`.
+- `POST /_local/subscriptions?confirm=ops@example.com` confirms the pending subscriptions of this e-mail address.
 - `POST /_local/faults` adds a fault. The request's body is a JSON object with the fields of `Fault` in
   local/emulator/faults.py.
 - `DELETE /_local/faults` removes all faults.
@@ -31,7 +32,7 @@ import ministack.app
 
 from local.emulator import faults, snapshots
 from local.emulator.faults import Message, Receive, Send
-from local.emulator.patches import clock, eventbridge, lambda_concurrency, stack_pace
+from local.emulator.patches import clock, eventbridge, lambda_concurrency, stack_pace, subscriptions
 
 _aws = faults.with_faults(ministack.app.app)
 
@@ -86,6 +87,10 @@ async def _run_command(scope: Message, receive: Receive) -> None:
                 await asyncio.to_thread(eventbridge.send, json.loads(await _body(receive)))
             except (ValueError, KeyError) as error:
                 raise _CommandError(400, f"This event is not valid: {error!r}") from None
+        case "POST", "/_local/subscriptions":
+            address = parse_qs(scope["query_string"].decode()).get("confirm", [""])[0]
+            if not subscriptions.confirm(address):
+                raise _CommandError(400, f"confirm={address}: no pending subscription has this e-mail address")
         case "POST", "/_local/faults":
             try:
                 faults.add(json.loads(await _body(receive)))
@@ -94,7 +99,10 @@ async def _run_command(scope: Message, receive: Receive) -> None:
         case "DELETE", "/_local/faults":
             faults.clear()
         case method, path:
-            commands = "GET status, POST advance, POST events, POST stacks, POST or DELETE concurrency or faults"
+            commands = (
+                "GET status, POST advance, POST events, POST stacks, POST subscriptions, "
+                "POST or DELETE concurrency or faults"
+            )
             raise _CommandError(404, f"{method} {path} is not a command. Commands below /_local/: {commands}")
 
 

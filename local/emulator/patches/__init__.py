@@ -11,6 +11,7 @@ from local.emulator.patches import (
     cloudformation,
     cloudwatch,
     create_on_push,
+    drift,
     eventbridge,
     iam,
     iam_actions,
@@ -33,6 +34,7 @@ from local.emulator.patches import (
     stack_role,
     stack_rollback,
     sts,
+    subscriptions,
 )
 
 
@@ -44,6 +46,7 @@ def apply() -> None:
         repository_policies,
         create_on_push,
         cloudformation,
+        drift,
         associations,
         stack_conditions,
         stack_descriptions,
@@ -63,6 +66,7 @@ def apply() -> None:
         clock,
         cloudwatch,
         eventbridge,
+        subscriptions,
         lifecycle_previews,
         image_listing,
     ):

@@ -15,8 +15,8 @@ MiniStack:
 
 The patch:
 - Adds a clock that local/emulator/control.py can move forward. Signatures use the computer's clock.
-- Makes the versions of secrets older when the clock is moved. Functions use the computer's clock, so the dates of
-  existing versions move back.
+- Makes the versions of secrets, and the last reads of secrets, older when the clock is moved. Functions use the
+  computer's clock, so the dates of existing versions move back.
 - Lets sessions expire when the clock is moved. MiniStack's sessions of functions never expire.
 - Looks for due schedules every second, and whenever the clock is moved.
 - Forgets the last runs of deleted schedules.
@@ -62,6 +62,8 @@ def advance(minutes: int, *, sessions_expire: bool = True) -> None:
     for secret in list(secretsmanager._secrets._data.values()):
         for version in list(secret["Versions"].values()):
             version["CreatedDate"] -= 60 * minutes
+        if secret.get("LastAccessedDate"):
+            secret["LastAccessedDate"] -= 60 * minutes
     fire_due_schedules()
 
 

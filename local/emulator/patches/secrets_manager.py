@@ -1,4 +1,4 @@
-"""Secrets Manager: secrets without a value, repeated writes, versions, deleted secrets and encryption.
+"""Secrets Manager: secrets without a value, repeated writes, versions, deleted secrets, encryption and last reads.
 
 AWS:
 - CreateSecret with neither SecretString nor SecretBinary creates a secret without a version and returns no VersionId
@@ -14,6 +14,8 @@ AWS:
 - PutResourcePolicy and DeleteResourcePolicy fail with InvalidRequestException while a secret is scheduled for deletion
   (API reference). CreateSecret fails with the same code and "already scheduled for deletion".
 - Secrets Manager asks KMS before it encrypts or decrypts a value: see secret_keys.py.
+- LastAccessedDate of DescribeSecret and ListSecrets "is truncated to midnight of the date and therefore shows only the
+  date, not the time" (API reference of 2019). A secret that was never read has no LastAccessedDate.
 
 MiniStack:
 - Gives a new secret a version AWSCURRENT without a value, and GetSecretValue succeeds.
@@ -21,9 +23,10 @@ MiniStack:
 - Keeps only versions with labels, and has no quota.
 - Changes the policy of a secret that is scheduled for deletion. CreateSecret says that the secret exists.
 - Does not ask KMS.
+- LastAccessedDate contains the time, and changes also if GetSecretValue fails.
 
 The patch:
-- Does what AWS does. The age of a version follows the movable clock.
+- Does what AWS does. The age of a version and the date of the last read follow the movable clock.
 - The documentation does not say at how many versions a request fails. One update every 10 minutes must work. This is
   144 versions in 24 hours, and the quota of the patch is a little higher.
 """
@@ -40,7 +43,8 @@ from local.emulator.patches import secret_keys
 
 KEPT_VERSIONS = 100
 MOST_VERSIONS = 150
-VERSION_IS_KEPT_SECONDS = 24 * 60 * 60
+DAY_SECONDS = 24 * 60 * 60
+VERSION_IS_KEPT_SECONDS = DAY_SECONDS
 
 Request = dict[str, Any]
 Secret = dict[str, Any]
@@ -48,6 +52,8 @@ Secret = dict[str, Any]
 _create_secret = secretsmanager._create_secret
 _get_secret_value = secretsmanager._get_secret_value
 _put_secret_value = secretsmanager._put_secret_value
+_describe_secret = secretsmanager._describe_secret
+_list_secrets = secretsmanager._list_secrets
 _list_secret_version_ids = secretsmanager._list_secret_version_ids
 _update_secret = secretsmanager._update_secret
 _put_resource_policy = secretsmanager._put_resource_policy
@@ -148,11 +154,33 @@ def _remove_outdated_versions(secret: Secret) -> None:
 
 
 def get_secret_value(request: Request) -> Any:
+    _, secret = secretsmanager._resolve(request.get("SecretId"))
+    read_before = secret and secret.get("LastAccessedDate")
     response = _get_secret_value(request)
-    if response[0] != 200:
-        return response
-    _, secret = secretsmanager._resolve(request["SecretId"])
-    return secret_keys.refuse_read(secret, json.loads(response[2])["VersionId"]) or response
+    if response[0] == 200:
+        response = secret_keys.refuse_read(secret, json.loads(response[2])["VersionId"]) or response
+    if secret and response[0] != 200:
+        secret["LastAccessedDate"] = read_before
+    return response
+
+
+def describe_secret(request: Request) -> Any:
+    response = _describe_secret(request)
+    return _with_dates(response, lambda answer: [answer]) if response[0] == 200 else response
+
+
+def list_secrets(request: Request) -> Any:
+    response = _list_secrets(request)
+    return _with_dates(response, lambda answer: answer["SecretList"]) if response[0] == 200 else response
+
+
+def _with_dates(response: Any, secrets_of: Callable[[Any], list[Secret]]) -> Any:
+    """Return the response with the dates of the last reads instead of their times."""
+    answer = json.loads(response[2])
+    for secret in secrets_of(answer):
+        if secret.get("LastAccessedDate"):
+            secret["LastAccessedDate"] -= secret["LastAccessedDate"] % DAY_SECONDS
+    return json_response(answer)
 
 
 def list_secret_version_ids(request: Request) -> Any:
@@ -186,6 +214,8 @@ def _scheduled_for_deletion(request: Request) -> Any:
 def apply() -> None:
     secretsmanager._create_secret = create_secret
     secretsmanager._get_secret_value = get_secret_value
+    secretsmanager._describe_secret = describe_secret
+    secretsmanager._list_secrets = list_secrets
     secretsmanager._put_secret_value = put_secret_value
     secretsmanager._update_secret = update_secret
     secretsmanager._list_secret_version_ids = list_secret_version_ids

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
@@ -215,6 +215,29 @@ def number_of_versions(aws: EmbeddedAws, secret: str) -> int:
         page = aws.client("secretsmanager").list_secret_version_ids(**request, NextToken=page["NextToken"])
         number += len(page["Versions"])
     return number
+
+
+def test_a_secret_has_the_date_of_its_last_successful_read(aws_in_time: EmbeddedAws) -> None:
+    secrets = aws_in_time.client("secretsmanager")
+    secrets.create_secret(Name="accessed", SecretString="any")
+
+    def last_read() -> datetime | None:
+        [listed] = secrets.list_secrets(Filters=[{"Key": "name", "Values": ["accessed"]}])["SecretList"]
+        described = secrets.describe_secret(SecretId="accessed").get("LastAccessedDate")
+        assert listed.get("LastAccessedDate") == described
+        return described.astimezone(UTC) if described else None
+
+    refused(secrets.get_secret_value, SecretId="accessed", VersionStage="missing")
+    assert last_read() is None
+    before = datetime.now(UTC).date()
+    secrets.get_secret_value(SecretId="accessed")
+    today = last_read()
+    assert today
+    assert today.time() == time(0)
+    assert before <= today.date() <= datetime.now(UTC).date()
+
+    aws_in_time.advance_clock(2 * 24 * 60)
+    assert last_read() == today - timedelta(days=2)
 
 
 def test_the_policy_of_a_secret_that_is_scheduled_for_deletion_cannot_change(aws: EmbeddedAws) -> None:

@@ -87,7 +87,7 @@ def handlers() -> Any:
             "services.secretsmanager",
             [
                 *("_create_secret", "_get_secret_value", "_put_secret_value", "_update_secret", "_resolve"),
-                "_list_secret_version_ids",
+                *("_list_secret_version_ids", "_describe_secret", "_list_secrets"),
                 *("_put_resource_policy", "_delete_resource_policy", "_secrets", "_purge_secret"),
             ],
         ),
@@ -104,6 +104,20 @@ def handlers() -> Any:
                 *("_ecr_repo_create", "_ecr_repo_update", "_ecr_repo_delete"),
                 *("_RESOURCE_HANDLERS", "_ecr_cfn_to_api"),
             ],
+        ),
+        ("drift", "services.cloudformation.drift", ["_DRIFT_READERS"]),
+        (
+            "subscriptions",
+            "services.sns",
+            [
+                *("_topics", "_sub_arn_to_topic", "_find_subscription", "_refresh_subscription_counts", "_p"),
+                *("_subscribe", "_confirm_subscription", "_list_subscriptions", "_list_subscriptions_by_topic"),
+            ],
+        ),
+        (
+            "subscriptions",
+            "services.cloudformation.provisioners",
+            ["_sns_sub_create", "_sns_sub_delete", "_RESOURCE_HANDLERS"],
         ),
         ("associations", "services.ssm", ["handle_request"]),
         ("cloudformation", "services.cloudformation.stacks", ["_with_stack_tags"]),
@@ -284,6 +298,16 @@ def test_upstream_still_removes_versions_without_labels_and_has_no_quota(minista
     write = {"SecretId": "token", "SecretString": "same"}
     statuses = {service._put_secret_value({**write, "ClientRequestToken": f"{n:032}"})[0] for n in range(200)}
     assert (statuses, len(service._secrets["token"]["Versions"])) == ({200}, 2)
+
+
+@needs_patch("secrets_manager")
+def test_upstream_still_returns_the_time_of_the_last_read_of_a_secret(ministack: Any) -> None:
+    service = ministack.services.secretsmanager
+    service._create_secret({"Name": "token", "SecretString": "any"})
+    service._secrets["token"]["LastAccessedDate"] = 1
+    assert json.loads(service._describe_secret({"SecretId": "token"})[2])["LastAccessedDate"] == 1
+    service._get_secret_value({"SecretId": "token", "VersionId": "missing"})
+    assert service._secrets["token"]["LastAccessedDate"] > 1
 
 
 @pytest.mark.parametrize("operation", ["_put_resource_policy", "_delete_resource_policy"])
@@ -833,6 +857,27 @@ def test_upstream_still_lets_a_rule_publish_to_a_topic_without_a_permission(
     event = {"EventId": "1", "Source": "tests", "DetailType": "Test", "Detail": "{}", "Time": 0, "Resources": []}
     ministack.services.eventbridge._invoke_target({"Arn": topic, "Id": "Topic"}, event, rule)
     assert published == [topic]
+
+
+@needs_patch("drift")
+def test_upstream_still_looks_for_a_secret_by_its_name_in_drift_detection(ministack: Any) -> None:
+    from ministack.services.cloudformation import drift
+
+    created = ministack.services.secretsmanager._create_secret({"Name": "token", "KmsKeyId": "key"})
+    read, compared = drift._DRIFT_READERS["AWS::SecretsManager::Secret"]
+    assert read(json.loads(created[2])["ARN"], {}) is None
+    assert "KmsKeyId" not in compared
+
+
+@needs_patch("subscriptions")
+def test_upstream_still_confirms_an_email_subscription_at_once(ministack: Any, handlers: Any) -> None:
+    sns = ministack.services.sns
+    sns._create_topic({"Name": "topic"})
+    [arn] = sns._topics
+    properties = {"TopicArn": arn, "Protocol": "email", "Endpoint": "template@example.com"}
+    handlers["AWS::SNS::Subscription"]["create"]("Subscription", properties, "stack")
+    sns._subscribe({**properties, "Endpoint": "request@example.com"})
+    assert [each["confirmed"] for each in sns._topics[arn]["subscriptions"]] == [True, True]
 
 
 @needs_patch("stack_conditions")
