@@ -82,3 +82,30 @@ def decide(principal: Principal, action: str, resource_arn: str, context: dict[s
         required=service in iam_evaluator._POLICY_REQUIRED,
         limits=principal.limits,
     )
+
+
+def topic_allows(topic: dict[str, Any], service: str, source_arn: str) -> bool:
+    """Return whether the policy of an SNS topic allows a service to publish.
+
+    Args:
+        topic: MiniStack's record of the topic.
+        service: the service principal, such as cloudwatch.amazonaws.com.
+        source_arn: the ARN of the resource of the current account that publishes, such as an alarm.
+    """
+    request = iam_evaluator.EvalContext(
+        principal_arn="*",
+        principal_type="Service",
+        principal_account="",
+        action="sns:Publish",
+        resource_arn=topic["arn"],
+        region=get_region(),
+        secure_transport=True,
+        service_context={
+            "aws:sourcearn": source_arn,
+            "aws:sourceaccount": get_account_id(),
+            "aws:sourceowner": get_account_id(),
+        },
+    )
+    policy = topic["attributes"].get("Policy")
+    decision = iam_evaluator.evaluate_resource_policy(policy, request, service=service)
+    return bool(decision.decision == "Allow")

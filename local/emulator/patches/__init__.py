@@ -6,6 +6,7 @@ tests/local/emulator/patches/test_upstream.py fails when MiniStack no longer nee
 """
 
 from local.emulator.patches import (
+    alarm_actions,
     associations,
     clock,
     cloudformation,
@@ -16,11 +17,13 @@ from local.emulator.patches import (
     iam,
     iam_actions,
     image_listing,
+    image_pulls,
     instance_profiles,
     lambda_concurrency,
     lambda_runtime,
     lambda_versions,
     lifecycle_previews,
+    log_filters,
     oidc_providers,
     referrers,
     registry,
@@ -65,9 +68,12 @@ def apply() -> None:
         lambda_versions,
         clock,
         cloudwatch,
+        alarm_actions,
         eventbridge,
         subscriptions,
         lifecycle_previews,
         image_listing,
+        image_pulls,
+        log_filters,
     ):
         patch.apply()

@@ -25,6 +25,7 @@ The patch:
 
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 from ministack.services import scheduler, secretsmanager, sts
@@ -32,6 +33,7 @@ from ministack.services import scheduler, secretsmanager, sts
 _fire_due_schedules = scheduler._tick_schedules
 _firing = threading.Lock()
 _minutes_advanced = 0
+_listeners: list[Callable[[int], None]] = []
 
 
 def now() -> float:
@@ -64,7 +66,14 @@ def advance(minutes: int, *, sessions_expire: bool = True) -> None:
             version["CreatedDate"] -= 60 * minutes
         if secret.get("LastAccessedDate"):
             secret["LastAccessedDate"] -= 60 * minutes
+    for make_older in _listeners:
+        make_older(minutes)
     fire_due_schedules()
+
+
+def when_moved(make_older: Callable[[int], None]) -> None:
+    """Call a function with the number of minutes whenever the clock is moved forward."""
+    _listeners.append(make_older)
 
 
 def fire_due_schedules() -> None:

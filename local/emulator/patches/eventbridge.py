@@ -20,9 +20,10 @@ import logging
 from typing import Any
 
 import ministack.app
-from ministack.core import iam_evaluator
-from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, sns
+
+from local.emulator import authorization
+from local.emulator.patches import image_listing
 
 _invoke_target = eventbridge._invoke_target
 _log = logging.getLogger(__name__)
@@ -31,26 +32,11 @@ _log = logging.getLogger(__name__)
 def invoke_target(target: dict[str, Any], event: Any, rule: dict[str, Any], view: Any = None) -> None:
     """Invoke the target of a rule, unless the target is a topic that does not allow the rule to publish."""
     topic = sns._topics.get(target["Arn"])
-    if topic and not target.get("RoleArn") and ministack.app.AUTH and not _may_publish(topic, rule["Arn"]):
+    is_checked = topic and not target.get("RoleArn") and ministack.app.AUTH
+    if is_checked and not authorization.topic_allows(topic, "events.amazonaws.com", rule["Arn"]):
         _log.warning("The policy of %s does not allow the rule %s to publish.", target["Arn"], rule["Arn"])
         return
     _invoke_target(target, event, rule, view)
-
-
-def _may_publish(topic: dict[str, Any], rule_arn: str) -> bool:
-    request = iam_evaluator.EvalContext(
-        principal_arn="*",
-        principal_type="Service",
-        principal_account="",
-        action="sns:Publish",
-        resource_arn=topic["arn"],
-        region=get_region(),
-        secure_transport=True,
-        service_context={"aws:sourcearn": rule_arn, "aws:sourceaccount": get_account_id()},
-    )
-    policy = topic["attributes"].get("Policy")
-    decision = iam_evaluator.evaluate_resource_policy(policy, request, service="events.amazonaws.com")
-    return bool(decision.decision == "Allow")
 
 
 def send(event: dict[str, Any]) -> None:
@@ -65,6 +51,7 @@ def send(event: dict[str, Any]) -> None:
         "Detail": json.dumps(event["detail"]),
         "Resources": event.get("resources", []),
     }
+    image_listing.record_scan(event)
     eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 

@@ -9,9 +9,9 @@ AWS:
 MiniStack has neither operation.
 
 The patch:
-- Evaluates the policy with local/emulator/lifecycle_policy.py, at once and with the movable clock. The parts of a
-  multi-platform image do not count as images of their own: AWS does not document whether they do.
-- Ignores the filters and the page size of GetLifecyclePolicyPreview, and records no pulls.
+- Evaluates the policy with local/emulator/lifecycle_policy.py, at once. Images become older when the clock is moved.
+  The parts of a multi-platform image do not count as images of their own: AWS does not document whether they do.
+- Ignores the filters and the page size of GetLifecyclePolicyPreview.
 
 Lifecycle policies still delete nothing in the emulator.
 """
@@ -25,7 +25,7 @@ from ministack.core.responses import AccountRegionScopedDict, error_response_jso
 from ministack.services import ecr
 
 from local.emulator.lifecycle_policy import Image, evaluate
-from local.emulator.patches import clock
+from local.emulator.patches.image_pulls import PULLED
 
 _previews = AccountRegionScopedDict()  # answers of GetLifecyclePolicyPreview, by the repository's name
 
@@ -39,7 +39,7 @@ def start(request: dict[str, Any]) -> Any:
         return _error("LifecyclePolicyNotFound", f"Lifecycle policy does not exist for '{name}'")
     images = {image["imageDigest"]: image for image in ecr._images.get(name, [])}
     try:
-        outcomes = evaluate(text, _evaluated(images), datetime.fromtimestamp(clock.now(), UTC), count_parts=False)
+        outcomes = evaluate(text, _evaluated(images), datetime.now(UTC), count_parts=False)
     except (KeyError, TypeError, ValueError) as error:
         what = "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint"
         return _error("InvalidParameter", f"{what}: 'Lifecycle policy validation failure: {error}'")
@@ -80,6 +80,7 @@ def _evaluated(images: dict[str, Any]) -> list[Image]:
             digest,
             datetime.fromtimestamp(image["imagePushedAt"], UTC),
             image["imageTags"],
+            datetime.fromtimestamp(image[PULLED], UTC) if PULLED in image else None,
             index=index_of.get(digest),
             subject=(manifests[digest].get("subject") or {}).get("digest"),
         )

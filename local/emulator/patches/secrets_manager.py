@@ -15,7 +15,7 @@ AWS:
   (API reference). CreateSecret fails with the same code and "already scheduled for deletion".
 - Secrets Manager asks KMS before it encrypts or decrypts a value: see secret_keys.py.
 - LastAccessedDate of DescribeSecret and ListSecrets "is truncated to midnight of the date and therefore shows only the
-  date, not the time" (API reference of 2019). A secret that was never read has no LastAccessedDate.
+  date, not the time" (an older API reference). A secret that was never read has no LastAccessedDate.
 
 MiniStack:
 - Gives a new secret a version AWSCURRENT without a value, and GetSecretValue succeeds.

@@ -3,7 +3,7 @@
 import pytest
 
 from local.embedded_aws import EmbeddedAws
-from tests.local.emulator.patches.support import Docker, refused
+from tests.local.emulator.patches.support import Docker, arn_of, refused
 
 MISSING = [{"imageTag": "9"}, {"imageDigest": f"sha256:{'0' * 64}"}]
 
@@ -29,8 +29,8 @@ def test_a_list_of_images_shows_each_tag_once_with_the_digest_that_the_tag_has_n
 ) -> None:
     ecr = aws.client("ecr")
     details = ecr.describe_images(repositoryName=repository)["imageDetails"]
-    digest_of = {tag: image["imageDigest"] for image in details for tag in image["imageTags"]}
-    [untagged] = [{"imageDigest": image["imageDigest"]} for image in details if not image["imageTags"]]
+    digest_of = {tag: image["imageDigest"] for image in details for tag in image.get("imageTags", [])}
+    [untagged] = [{"imageDigest": image["imageDigest"]} for image in details if "imageTags" not in image]
     tagged = [{"imageDigest": digest_of[tag], "imageTag": tag} for tag in ("1", "7", "latest")]
     assert digest_of["1"] == digest_of["7"] != digest_of["latest"]
 
@@ -53,6 +53,31 @@ def test_an_image_that_does_not_exist_is_not_found(aws: EmbeddedAws, repository:
         assert refusal.startswith("ImageNotFoundException: The image with imageId ")
         [value] = image_id.values()
         assert value in refusal
+
+
+def test_the_event_of_a_scan_gives_the_image_its_findings(aws: EmbeddedAws, repository: str) -> None:
+    ecr = aws.client("ecr")
+    [tagged] = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": "1"}])["imageDetails"]
+
+    def scan_of(tag: str) -> tuple[str, dict[str, int]]:
+        answer = ecr.describe_image_scan_findings(repositoryName=repository, imageId={"imageTag": tag})
+        assert answer["imageId"]["imageDigest"] == tagged["imageDigest"]
+        return answer["imageScanStatus"]["status"], answer["imageScanFindings"]["findingSeverityCounts"]
+
+    assert "ScanNotFound" in refused(scan_of, tag="1")
+    for kind, name, status in (
+        ("ECR Image Scan", repository, "COMPLETE"),
+        ("Inspector2 Scan", arn_of(repository), "ACTIVE"),
+    ):
+        detail = {
+            "repository-name": name,
+            "image-digest": tagged["imageDigest"],
+            "finding-severity-counts": {"CRITICAL": 2, "TOTAL": 2},
+        }
+        aws.send_event({"source": "aws.any", "detail-type": kind, "detail": detail})
+        assert scan_of("7") == (status, {"CRITICAL": 2})
+    assert "ScanNotFound" in refused(scan_of, tag="latest")
+    assert "imageScanFindingsSummary" not in tagged
 
 
 def test_an_image_in_a_repository_that_does_not_exist_is_not_found(aws: EmbeddedAws) -> None:

@@ -169,6 +169,8 @@ def handlers() -> Any:
         ("create_on_push", "core.iam_evaluator", ["EvalContext", "evaluate_trust_policy"]),
         ("create_on_push", "services.cloudformation.provisioners", ["_RESOURCE_HANDLERS", "_ecr_cfn_to_api"]),
         ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
+        ("log_filters", "services.cloudwatch_logs", ["_compile_filter_pattern", "_filter_log_events"]),
+        ("image_pulls", "services.ecr", ["_describe_images", "_v2_get_manifest", "_batch_get_image", "_images"]),
         (
             "image_listing",
             "services.ecr",
@@ -197,7 +199,12 @@ def handlers() -> Any:
         ("lambda_runtime", "services.eventbridge", ["_dispatch_to_lambda"]),
         ("eventbridge", "services.eventbridge", ["_invoke_target", "_put_events"]),
         ("eventbridge", "services.sns", ["_topics"]),
-        ("eventbridge", "core.iam_evaluator", ["EvalContext", "evaluate_resource_policy"]),
+        ("alarm_actions", "core.iam_evaluator", ["EvalContext", "evaluate_resource_policy"]),
+        (
+            "alarm_actions",
+            "services.cloudwatch",
+            ["_dispatch_alarm_actions", "_record_history", "_history_entries", "_is_sns_action_arn"],
+        ),
         (
             "lambda_concurrency",
             "services.lambda_svc",
@@ -470,6 +477,24 @@ def test_upstream_still_leaves_out_an_image_that_does_not_exist(ministack: Any) 
     ecr = ministack.services.ecr
     ecr._create_repository({"repositoryName": "images"})
     assert ecr._describe_images({"repositoryName": "images", "imageIds": [{"imageTag": "9"}]})[0] == 200
+
+
+@needs_patch("image_pulls")
+def test_upstream_still_records_no_pulls(ministack: Any) -> None:
+    ecr = ministack.services.ecr
+    ecr._create_repository({"repositoryName": "images"})
+    ecr._put_image({"repositoryName": "images", "imageTag": "1", "imageManifest": "any"})
+    assert ecr._v2_get_manifest("images", "1")[0] == 200
+    ecr._batch_get_image({"repositoryName": "images", "imageIds": [{"imageTag": "1"}]})
+    assert b"lastRecordedPullTime" not in ecr._describe_images({"repositoryName": "images"})[2]
+
+
+@needs_patch("image_listing")
+def test_upstream_still_returns_an_empty_list_of_tags_of_an_untagged_image(ministack: Any) -> None:
+    ecr = ministack.services.ecr
+    ecr._create_repository({"repositoryName": "images"})
+    ecr._put_image({"repositoryName": "images", "imageManifest": "any"})
+    assert json.loads(ecr._describe_images({"repositoryName": "images"})[2])["imageDetails"][0]["imageTags"] == []
 
 
 @needs_patch("image_listing")
@@ -808,6 +833,23 @@ def test_upstream_still_refuses_metric_math_in_a_template(handlers: Any) -> None
         handlers["AWS::CloudWatch::Alarm"]["create"]("Alarm", one_metric, "stack")
 
 
+@needs_patch("alarm_actions")
+def test_upstream_still_publishes_the_state_of_an_alarm_without_a_permission(
+    ministack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloudwatch, sns = ministack.services.cloudwatch, ministack.services.sns
+    sns._create_topic({"Name": "topic", "Attributes.entry.1.key": "Policy", "Attributes.entry.1.value": "{}"})
+    [topic] = sns._topics
+    published: list[str] = []
+    monkeypatch.setattr(sns, "_fanout", lambda arn, *_: published.append(arn))
+    cloudwatch._put_metric_alarm({}, {**AN_ALARM, "AlarmActions": [topic]}, True)
+    cloudwatch._set_alarm_state({}, {"AlarmName": "heartbeat", "StateValue": "ALARM"}, True)
+    history = cloudwatch._history_entries()
+    assert published == [topic]
+    assert [each["HistoryItemType"] for each in history] == ["StateUpdate", "StateUpdate"]
+    assert "StateTransitionedTimestamp" not in cloudwatch._alarms["heartbeat"]
+
+
 @needs_patch("cloudwatch")
 def test_upstream_still_does_not_evaluate_an_alarm_without_data(ministack: Any) -> None:
     assert state_of(ministack, AN_ALARM) == "INSUFFICIENT_DATA"
@@ -878,6 +920,13 @@ def test_upstream_still_confirms_an_email_subscription_at_once(ministack: Any, h
     handlers["AWS::SNS::Subscription"]["create"]("Subscription", properties, "stack")
     sns._subscribe({**properties, "Endpoint": "request@example.com"})
     assert [each["confirmed"] for each in sns._topics[arn]["subscriptions"]] == [True, True]
+
+
+@needs_patch("log_filters")
+def test_upstream_still_lets_a_json_pattern_match_every_event() -> None:
+    from ministack.services import cloudwatch_logs
+
+    assert cloudwatch_logs._compile_filter_pattern('{ $.level = "ERROR" }')('{"level": "INFO"}')
 
 
 @needs_patch("stack_conditions")
