@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import Any, NoReturn, TypeVar
 
@@ -25,10 +26,10 @@ class Clients:
     """One client per service, for one account and Region. They also keep answers that several checks need.
 
     Args:
-        create: Returns the client of a service.
+        create: Returns the client of a service. It accepts a `config` of botocore.
     """
 
-    def __init__(self, create: Callable[[str], Any]) -> None:
+    def __init__(self, create: Callable[..., Any]) -> None:
         self._create = create
         self._created: dict[str, Any] = {}
         self._creating = Lock()
@@ -46,6 +47,11 @@ class Clients:
             if name not in self._created:
                 self._created[name] = self._create(name.rstrip("_").replace("_", "-"))
             return self._created[name]
+
+    def with_read_timeout(self, seconds: float) -> "Clients":
+        """Return clients that wait longer for an answer, and send each request only once."""
+        config = Config(read_timeout=seconds, retries={"mode": "standard", "total_max_attempts": 1})
+        return Clients(partial(self._create, config=config))
 
     def ask_once(self, key: str, request: Callable[[], T]) -> T:
         """Return the answer to a request. If other threads need the same answer, only the first one sends the request.

@@ -13,6 +13,7 @@ from ops.results import COULD_NOT_TELL
 
 COMMANDS = {
     "status": "Show whether the docker logins are fresh, and the images.",
+    "doctor": "Check that everything is as deployed and works, and how to fix it.",
 }
 """The name of each command, which is also the name of its module, and its help in one line."""
 
