@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down settings bootstrap diff deploy destroy status unit test rehearse lint check soak e2e bench docs \
+.PHONY: help demo up down settings bootstrap diff deploy destroy status doctor unit test rehearse lint check soak e2e bench docs \
 	generate actions lock set-up set-up-to-deploy set-up-to-operate cdk-options
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo
 	@echo "Operate what is deployed; .venv/bin/ecr-login --help shows every command"
 	@echo "  make status ENV=prod     Show whether the docker logins are fresh, and the images"
+	@echo "  make doctor ENV=prod     Check that everything is as deployed and works, and how to fix it"
 	@echo
 	@echo "Develop"
 	@echo "  make unit                Run the tests that need no AWS emulator"
@@ -46,7 +47,7 @@ demo down: set-up
 up: set-up
 	@$(PYTHON) -m local up $(ENV)
 
-OPERATE := status
+OPERATE := status doctor
 
 # An error in ENV is reported before anything is installed.
 ifneq ($(filter bootstrap diff deploy destroy $(OPERATE),$(MAKECMDGOALS)),)

@@ -59,6 +59,7 @@ REHEARSALS = (
     "tests/local/test_drift.py",
     "tests/faults/test_soak.py",
     "tests/faults/test_write_limit.py",
+    "tests/ops/doctor/test_breakages.py::test_exactly_the_check_for_a_problem",
     "tests/permissions/test_combinations.py",
     "tests/permissions/test_quotas.py",
     "tests/stacks/test_app.py::test_all_files_of_the_repository_pass_cdks_own_validation",

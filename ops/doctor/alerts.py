@@ -55,7 +55,7 @@ def check_alarms(examined: Examined) -> Found:
                     files={file: {"AlarmName": name, **declared.properties}},
                 )
             )
-    return Found(f"{count(len(found), 'alarm')} exist", problems)
+    return Found(f"found {count(len(found), 'alarm')}", problems)
 
 
 def check_alarm_actions(examined: Examined) -> Found:
@@ -84,7 +84,7 @@ def check_alarm_actions(examined: Examined) -> Found:
                     files={file: {"AlarmName": name, **declared.properties}},
                 )
             )
-    return Found(f"{count(len(found), 'alarm')} publish to the topic", problems)
+    return Found(f"{count(len(found), 'alarm')} with the topic", problems)
 
 
 def check_topic(examined: Examined) -> Found:
@@ -149,7 +149,7 @@ def check_scan_rules(examined: Examined) -> Found:
         raise NotTried("the settings report no findings of image scans")
     problems = []
     for rule in rules:
-        name = rule.physical_id.rpartition("/")[2]
+        name = rule.physical_id.rpartition("|")[2]  # the bus comes first, unless it is the default bus
         found = unless_missing(examined.clients.events.describe_rule, "ResourceNotFoundException", Name=name)
         if not found:
             fix = "Change alerts.scan_findings to off, deploy, and change it back"

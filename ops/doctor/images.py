@@ -35,7 +35,7 @@ def check_repositories(examined: Examined) -> Found:
             fix = f"Remove {name} from the settings, deploy, add it again, and deploy again"
             yield Problem(f"The repository {name} does not exist.", fix)
 
-    return Found(f"{count(len(repositories), 'repository', 'repositories')} exist", each(look_at, repositories))
+    return Found(f"found {count(len(repositories), 'repository', 'repositories')}", each(look_at, repositories))
 
 
 def check_tags(examined: Examined) -> Found:

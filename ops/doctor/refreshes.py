@@ -83,7 +83,7 @@ def check_running(examined: Examined) -> Found:
                 )
 
     functions = list(examined.refresh_functions)
-    return Found(f"{count(len(functions), 'function')} can run", each(look_at, functions))
+    return Found(f"{count(len(functions), 'function')} not stopped", each(look_at, functions))
 
 
 def check_configurations(examined: Examined) -> Found:

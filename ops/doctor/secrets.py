@@ -112,7 +112,7 @@ def check_worker_roles(examined: Examined) -> Found:
             fix = f"Create the role {role}, or correct workers.role_arns; then attach its policies: see worker_policies"
             yield Problem(f"The worker role {role} does not exist.", fix, State.BROKEN)
 
-    return Found(f"{count(len(roles), 'worker role')} exist", each(look_at, roles))
+    return Found(f"found {count(len(roles), 'worker role')}", each(look_at, roles))
 
 
 def check_worker_policies(examined: Examined) -> Found:
