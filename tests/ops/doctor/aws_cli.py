@@ -30,6 +30,8 @@ def run(aws: EmbeddedAws, command: str, folder: Path) -> None:
     operation = client.meta.service_model.operation_model(
         next(each for each in client.meta.service_model.operation_names if xform_name(each, "-") == name)
     )
+    # The CLI has another name for this parameter, because --endpoint-url is an option of every command.
+    words = ["--endpoint" if word == "--notification-endpoint" else word for word in words]
     members = {xform_name(member, "-"): (member, shape) for member, shape in operation.input_shape.members.items()}
     request: dict[str, Any] = {}
     while words:
