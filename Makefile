@@ -3,7 +3,8 @@ PYTHON := .venv/bin/python
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help demo up down settings bootstrap diff deploy destroy status doctor unit test rehearse lint check soak e2e bench docs \
+.PHONY: help demo up down settings bootstrap diff deploy destroy preflight status doctor lifecycle \
+	unit test rehearse lint check soak e2e bench docs \
 	generate actions lock set-up set-up-to-deploy set-up-to-operate cdk-options
 
 help:
@@ -23,8 +24,10 @@ help:
 	@echo "  PREFLIGHT=off            Deploy without asking AWS first what would stop the deployment"
 	@echo
 	@echo "Operate what is deployed; .venv/bin/ecr-login --help shows every command"
+	@echo "  make preflight ENV=prod  Check before a deployment what AWS would refuse"
 	@echo "  make status ENV=prod     Show whether the docker logins are fresh, and the images"
-	@echo "  make doctor ENV=prod     Check that everything is as deployed and works, and how to fix it"
+	@echo "  make doctor ENV=prod     Check that everything is as deployed, and works"
+	@echo "  make lifecycle ENV=prod  Show which images the lifecycle rules would delete today"
 	@echo
 	@echo "Develop"
 	@echo "  make unit                Run the tests that need no AWS emulator"
@@ -47,7 +50,7 @@ demo down: set-up
 up: set-up
 	@$(PYTHON) -m local up $(ENV)
 
-OPERATE := status doctor
+OPERATE := preflight status doctor lifecycle
 
 # An error in ENV is reported before anything is installed.
 ifneq ($(filter bootstrap diff deploy destroy $(OPERATE),$(MAKECMDGOALS)),)
@@ -68,9 +71,10 @@ diff destroy: set-up-to-deploy
 	@$(CDK) $@ $(CDK_OPTIONS) '$(ENV)/*'
 
 # A repository that an earlier deployment left behind becomes part of the stack again.
-# PREFLIGHT=off skips the questions to AWS.
+# PREFLIGHT=off skips the checks before the deployment. Exit code 2 means that the deployment would fail. With the other
+# exit codes, the checks found only notices or could not run, and the deployment starts.
 deploy: set-up-to-deploy
-	@$(if $(filter off,$(PREFLIGHT)),,$(PYTHON) -m ops.preflight $(ENV) $(CDK_OPTIONS))
+	@$(if $(filter off,$(PREFLIGHT)),,.venv/bin/ecr-login preflight '$(ENV)' -- $(CDK_OPTIONS) || test $$? -ne 2)
 	@$(CDK) deploy --import-existing-resources $(CDK_OPTIONS) '$(ENV)/*'
 
 # OPTIONS='--json' adds options.

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from threading import Lock
 from typing import Any, NoReturn, TypeVar
 
@@ -12,14 +11,21 @@ from botocore.session import Session
 
 T = TypeVar("T")
 
+CONNECTIONS = 64
+"""The number of connections that a client keeps. Three checks before a deployment send 16 requests each to ECR."""
 CONNECT_SECONDS = 3
 READ_SECONDS = 5
 ATTEMPTS = 2
-"""AWS throttles single requests if many clients send requests. The time limit of all checks is in `ops.preflight`."""
+"""AWS throttles single requests if many clients send requests. The time limit of all checks before a deployment is in
+`ops.preflight.run`."""
 
 
 class NoAnswer(Exception):
     """AWS did not answer a request, for example because a permission is missing. The error message is one line."""
+
+
+class RegionNotEnabled(NoAnswer):
+    """The Region is not enabled in the account, so AWS refuses all credentials there."""
 
 
 class Clients:
@@ -48,10 +54,13 @@ class Clients:
                 self._created[name] = self._create(name.rstrip("_").replace("_", "-"))
             return self._created[name]
 
-    def with_read_timeout(self, seconds: float) -> "Clients":
-        """Return clients that wait longer for an answer, and send each request only once."""
-        config = Config(read_timeout=seconds, retries={"mode": "standard", "total_max_attempts": 1})
-        return Clients(partial(self._create, config=config))
+    def patient(self, service: str, read_seconds: int) -> Any:
+        """Return a client that waits longer for an answer, and never sends a request twice."""
+        with self._creating:
+            config = Config(
+                connect_timeout=CONNECT_SECONDS, read_timeout=read_seconds, retries={"total_max_attempts": 1}
+            )
+            return self._create(service, config=config)
 
     def ask_once(self, key: str, request: Callable[[], T]) -> T:
         """Return the answer to a request. If other threads need the same answer, only the first one sends the request.
@@ -82,6 +91,7 @@ def make_clients(account: str, region: str, profile: str | None, qualifier: str)
 
     Raises:
         NoAnswer: There are no credentials for the account.
+        RegionNotEnabled: The Region is not enabled in the account.
     """
     session = Session(profile=profile)
     session.set_config_variable("region", region)
@@ -90,14 +100,20 @@ def make_clients(account: str, region: str, profile: str | None, qualifier: str)
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            max_pool_connections=20,
+            max_pool_connections=CONNECTIONS,
         )
     )
     with answers():
         # A code of an MFA device works only once, and the CDK CLI needs a code later.
         session.get_component("credential_provider").get_provider("assume-role")._prompter = _refuse_to_ask
         sts = session.create_client("sts")
-        caller = sts.get_caller_identity()
+        try:
+            caller = sts.get_caller_identity()
+        except ClientError as error:
+            # STS answers the same for invalid credentials and for a Region that is not enabled.
+            if error.response["Error"]["Code"] == "InvalidClientTokenId" and not _is_enabled(session, region):
+                raise RegionNotEnabled(f"the Region {region} is not enabled in the account") from error
+            raise
         if caller["Account"] != account:
             role_name = f"cdk-{qualifier}-lookup-role-{account}-{region}"
             role = f"arn:{caller['Arn'].split(':')[1]}:iam::{account}:role/{role_name}"
@@ -118,6 +134,15 @@ def answers() -> Iterator[None]:
         raise NoAnswer(f"{error.operation_name} answered {error.response['Error']['Code']}") from error
     except BotoCoreError as error:
         raise NoAnswer(" ".join(str(error).split())) from error
+
+
+def _is_enabled(session: Session, region: str) -> bool:
+    """Return whether an account uses a Region. The answer is yes if AWS does not say so."""
+    try:
+        found = session.create_client("account").get_region_opt_status(RegionName=region)
+    except (BotoCoreError, ClientError):
+        return True
+    return found["RegionOptStatus"] in ("ENABLED", "ENABLED_BY_DEFAULT")
 
 
 def _refuse_to_ask(prompt: str) -> NoReturn:

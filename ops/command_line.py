@@ -12,8 +12,15 @@ import click
 from ops.results import COULD_NOT_TELL
 
 COMMANDS = {
+    "preflight": "Check before a deployment what AWS would refuse.",
     "status": "Show whether the docker logins are fresh, and the images.",
-    "doctor": "Check that everything is as deployed and works, and how to fix it.",
+    "doctor": "Check that everything is as deployed, and works.",
+    "refresh": "Refresh the docker logins now, and wait for the results.",
+    "rollback": "Stop the refresh of a connection, and make its previous docker login the current one.",
+    "resume": "Let the refresh of a connection run again, and write a new docker login.",
+    "logs": "Show the last runs of a connection, with the reasons of failures.",
+    "lifecycle": "Show which images the lifecycle rules would delete today.",
+    "report": "Write one HTML page about the environment.",
 }
 """The name of each command, which is also the name of its module, and its help in one line."""
 
@@ -52,17 +59,16 @@ def ecr_login() -> None:
 
 
 def main() -> None:
-    """Run the command line. Every error is one line on standard error."""
+    """Run the command line. Every error is one line on standard error. Problems of the settings are one line each."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # exit quietly when `head` or a pager closes the pipe
     try:
-        ecr_login.main(prog_name="ecr-login", standalone_mode=False)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
+        # Without the standalone mode, click returns the exit code.
+        sys.exit(ecr_login.main(prog_name="ecr-login", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as help_text:
         print(help_text.format_message())
         sys.exit(COULD_NOT_TELL)
     except click.ClickException as error:
-        print(f"Error: {' '.join(error.format_message().split())}", file=sys.stderr)
+        print(f"Error: {error.format_message()}", file=sys.stderr)
         sys.exit(COULD_NOT_TELL)
     except (click.Abort, KeyboardInterrupt):
         print("\nStopped.", file=sys.stderr)

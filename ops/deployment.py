@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +13,7 @@ from ops.clients import Clients, NoAnswer, answers
 from ops.results import CannotTell
 from settings.environment import Environment
 from settings.names import pascal_case
+from settings.problem import did_you_mean
 
 STACKS = ("Registry", "Access", "DockerLogin", "WorkerUpkeep", "EcsTasks")
 """The stacks that an environment can have, without the name of the environment."""
@@ -35,16 +37,35 @@ class Stack:
         status: CloudFormation's status, such as `UPDATE_COMPLETE`.
         outputs: The value of each output.
         resources: The resources by logical id.
+        drift: The result of the last drift detection, such as `IN_SYNC`, or `NOT_CHECKED`.
+        drift_checked_at: The time of the last drift detection.
     """
 
     name: str
     status: str
     outputs: Mapping[str, str]
     resources: Mapping[str, Resource]
+    drift: str = "NOT_CHECKED"
+    drift_checked_at: datetime | None = None
 
     def physical_ids(self, resource_type: str) -> list[str]:
         """Return the physical ids of all resources of a type, such as `AWS::CloudWatch::Alarm`."""
         return [each.physical_id for each in self.resources.values() if each.type == resource_type]
+
+    def physical_id(self, logical_id: str, resource_type: str) -> str:
+        """Return the physical id of a resource, or an empty string if the stack does not have it.
+
+        Args:
+            logical_id: The logical id without the hash that CDK adds.
+            resource_type: The type, such as `AWS::Scheduler::Schedule`.
+        """
+        pattern = re.compile(rf"{logical_id}[0-9A-F]{{8}}")
+        found = (
+            each.physical_id
+            for each in self.resources.values()
+            if each.type == resource_type and pattern.fullmatch(each.logical_id)
+        )
+        return next(found, "")
 
 
 @dataclass(frozen=True)
@@ -54,6 +75,7 @@ class Connection:
     Attributes:
         id: The Airflow connection, such as `docker_default`.
         schedule_name: The name of the schedule, or an empty string if the stack has none.
+        log_group_name: The log group of the function, or an empty string if the stack has none.
     """
 
     id: str
@@ -62,6 +84,7 @@ class Connection:
     function_name: str
     pull_role_arn: str
     schedule_name: str
+    log_group_name: str
 
 
 @dataclass(frozen=True)
@@ -80,23 +103,37 @@ class Deployment:
             name = pascal_case(connection_id)
             if f"SecretArn{name}" not in stack.outputs:
                 continue
-            schedule = re.compile(rf"{name}Schedule[0-9A-F]{{8}}")
             found[connection_id] = Connection(
                 id=connection_id,
                 secret_arn=stack.outputs[f"SecretArn{name}"],
                 secret_name=stack.outputs[f"SecretName{name}"],
                 function_name=stack.outputs[f"RefreshFunctionName{name}"],
                 pull_role_arn=stack.outputs[f"PullRoleArn{name}"],
-                schedule_name=next(
-                    (
-                        each.physical_id
-                        for each in stack.resources.values()
-                        if each.type == "AWS::Scheduler::Schedule" and schedule.fullmatch(each.logical_id)
-                    ),
-                    "",
-                ),
+                schedule_name=stack.physical_id(f"{name}Schedule", "AWS::Scheduler::Schedule"),
+                log_group_name=stack.physical_id(f"{name}Log", "AWS::Logs::LogGroup"),
             )
         return found
+
+    @property
+    def pascal_cases(self) -> dict[str, str]:
+        """The part of logical ids and outputs that stands for each deployed connection, by connection id."""
+        return {connection_id: pascal_case(connection_id) for connection_id in self.connections}
+
+    def connection(self, connection_id: str) -> Connection:
+        """Return a deployed connection.
+
+        Raises:
+            CannotTell: The connection is not deployed.
+        """
+        deployed = self.connections
+        if connection_id in deployed:
+            return deployed[connection_id]
+        if connection_id in self.environment.connections:
+            raise CannotTell(f"{connection_id} is not deployed. Run: make deploy ENV={self.environment.name}")
+        raise CannotTell(
+            f"{self.environment.name} has no connection {connection_id}; "
+            + did_you_mean(connection_id, deployed, f"write one of {', '.join(deployed)}")
+        )
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -136,11 +173,14 @@ def _read_stack(clients: Clients, name: str) -> Stack | None:
             return None
         pages = clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
         resources = [_resource(summary) for page in pages for summary in page["StackResourceSummaries"]]
+    drift = described.get("DriftInformation", {})
     return Stack(
         name=name,
         status=described["StackStatus"],
         outputs={output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
         resources={resource.logical_id: resource for resource in resources},
+        drift=drift.get("StackDriftStatus", "NOT_CHECKED"),
+        drift_checked_at=drift.get("LastCheckTimestamp"),
     )
 
 

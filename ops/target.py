@@ -33,20 +33,21 @@ class Target:
     folder: Path
     profile: str | None
 
-    def clients(self, profile: str | None = None) -> Clients:
+    def clients(self, profile: str | None = None, qualifier: str = QUALIFIER) -> Clients:
         """Return clients for the account and Region of the settings.
 
         Args:
             profile: A profile that is used instead of the command's profile.
+            qualifier: The qualifier of the CDK's bootstrap.
 
         Raises:
             CannotTell: There are no valid credentials for the account, or AWS does not answer.
         """
         account, region = self.environment.account, self.environment.region
         try:
-            return make_clients(account, region, profile or self.profile, QUALIFIER)
+            return make_clients(account, region, profile or self.profile, qualifier)
         except NoAnswer as error:
-            raise CannotTell(f"{error}. {_fix(str(error), self.environment)}") from None
+            raise CannotTell(f"{error}. {_fix(str(error), self.environment)}") from error
 
 
 def for_environment(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,6 +91,8 @@ def find_target(name: str, folder: Path, profile: str | None) -> Target:
 def _fix(problem: str, environment: Environment) -> str:
     """Return what to do if there are no clients for the account."""
     lowered = problem.lower()
+    if "is not enabled in the account" in lowered:
+        return f"Run: aws account enable-region --region-name {environment.region}"
     if "expired" in lowered or "invalidclienttoken" in lowered or "unrecognizedclient" in lowered:
         return "Sign in again, for example with: aws sso login"
     if "could not be found" in lowered and "profile" in lowered:

@@ -46,6 +46,7 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
         _teams_of_connections,
         _ecs_tasks,
         _arns,
+        _workflows,
         _readers,
         _creation_roles,
         _worker_role_names,
@@ -302,6 +303,15 @@ def _arns(environment: Environment) -> Iterator[Problem]:
                 yield Problem(key, f"{what}; write an ARN that starts with {start}")
             elif key in of_this_account and arn.split(":")[4] not in (environment.account, "aws"):
                 yield Problem(key, f"{arn!r} is in another account; write an ARN of account {environment.account}")
+
+
+def _workflows(environment: Environment) -> Iterator[Problem]:
+    for name, team in environment.teams.items():
+        for kind, workflows in (("github", team.push.github), ("gitlab", team.push.gitlab)):
+            for position, workflow in enumerate(workflows):
+                if workflow in workflows[:position]:
+                    what = f"table {position + 1} repeats table {workflows.index(workflow) + 1}"
+                    yield Problem(f"teams.{name}.push.{kind}", f"{what}; remove one of the two")
 
 
 def _readers(environment: Environment) -> Iterator[Problem]:

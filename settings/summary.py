@@ -71,13 +71,13 @@ def _push(environment: Environment) -> Iterator[str]:
             of_one = _deletions(override.lifecycle, "the repository")
             yield from _row("", *(f"{repository_name(name, repository)}: {text}" for text in of_one))
         yield from _row("push role", environment.push_role_name(name))
-        yield from _row("assumed by", *_pushers(environment, team.push))
+        yield from _row("assumed by", *pushers(environment, team.push))
         if team.others_may_push_because:
             yield from _row("others", f"may push, delete and change too: {team.others_may_push_because}")
-        yield from _row("pulled by", *_other_readers(team))
+        yield from _row("pulled by", *other_readers(team))
 
 
-def _other_readers(team: Team) -> Iterator[str]:
+def other_readers(team: Team) -> Iterator[str]:
     for account in team.pull_accounts:
         yield f"ANOTHER ACCOUNT, {account}"
     if team.pull_organization:
@@ -96,7 +96,7 @@ def _deletions(lifecycle: Lifecycle, where: str) -> Iterator[str]:
         yield "nothing is deleted"
 
 
-def _pushers(environment: Environment, push: Push) -> Iterator[str]:
+def pushers(environment: Environment, push: Push) -> Iterator[str]:
     for name in push.permission_sets:
         yield f"permission set {name}"
     for arn in push.role_arns:
@@ -122,7 +122,7 @@ def _readers(environment: Environment) -> Iterator[str]:
     key = {"aws": "the key that Secrets Manager has", "customer": "a customer managed key that the deployment creates"}
     workers = environment.workers
     yield "Who reads the docker logins"
-    yield from _row("workers", *_workers(environment))
+    yield from _row("workers", *workers_of(environment))
     if workers.pull_directly:
         yield from _row("", "They may also pull these images without a docker login.")
     yield from _row("emergency", *_principals(environment, environment.break_glass_role_arns))
@@ -162,14 +162,14 @@ def _fargate(environment: Environment) -> Iterator[str]:
         yield "    none"
         return
     yield from _row("cluster", environment.ecs_cluster_name)
-    yield from _row("started by", *_workers(environment))
+    yield from _row("started by", *workers_of(environment))
     for repository, task in environment.ecs.tasks.items():
         yield f"  task {environment.ecs_family(repository)}"
         yield from _row("image", f"{repository}:{task.image_tag}")
         yield from _row("size", f"{task.cpu_units} CPU units, {task.memory_mib} MiB")
 
 
-def _workers(environment: Environment) -> Iterable[str]:
+def workers_of(environment: Environment) -> Iterable[str]:
     if environment.workers.role_arns:
         return _principals(environment, environment.workers.role_arns)
     return ["a role that the deployment creates, with an instance profile"]

@@ -19,11 +19,11 @@ from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
 from settings.environment import Environment
+from settings.lifecycle_policy import lifecycle_policy_text
 from settings.names import TEAM_TAG, pascal_case, repository_name
 from settings.regions import PARTITIONS
 from stacks.acknowledgements import acknowledge
 from stacks.create_on_push import CreationRole, CreationTemplate
-from stacks.lifecycle import lifecycle_policy_text
 from stacks.permissions_boundary import apply_permissions_boundary
 from stacks.repository_policy import repository_policy
 

@@ -26,7 +26,7 @@ def check_answers(examined: Examined) -> Found:
     A run keeps a login that is younger than the shortest interval of the connection. In this case, the run shows only
     that the function runs and may list the versions of the secret.
     """
-    clients = examined.clients.with_read_timeout(_RUN_SECONDS)
+    client = examined.clients.patient("lambda", _RUN_SECONDS)
     connections = list(examined.deployment.connections.values())
     stopped = [each for each in connections if reserved_concurrency(examined, each.function_name) == 0]
     running = [each for each in connections if each not in stopped]
@@ -35,7 +35,7 @@ def check_answers(examined: Examined) -> Found:
     kept: list[str] = []
 
     def look_at(connection: Connection) -> Iterator[Problem]:
-        answer = clients.lambda_.invoke(FunctionName=connection.function_name)
+        answer = client.invoke(FunctionName=connection.function_name)
         payload = json.loads(answer["Payload"].read() or "null")
         if answer.get("FunctionError"):
             yield Problem(

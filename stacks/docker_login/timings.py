@@ -1,12 +1,12 @@
 """The durations of a refresh that depend on each other.
 
 Decisions 0008 and 0009 contain the reasons. tests/stacks/docker_login/test_timings.py asserts how the values relate.
+settings/login_age.py contains the durations that the commands for a deployment also use.
 """
 
-# The login
-
-LOGIN_MINUTES = 12 * 60
-"""How long a token of ECR is valid (Amazon ECR API Reference, GetAuthorizationToken)."""
+from settings.login_age import LOGIN_MINUTES as LOGIN_MINUTES
+from settings.login_age import NOT_REFRESHED_ALLOWANCE_MINUTES as NOT_REFRESHED_ALLOWANCE_MINUTES
+from settings.login_age import not_refreshed_after_minutes as not_refreshed_after_minutes
 
 # The schedule
 
@@ -105,16 +105,7 @@ FAILURE_PERIODS = 4
 
 ONE_MISSED_RUN_MINUTES = SCHEDULE_WINDOW_MINUTES + FUNCTION_TIMEOUT_MINUTES + FUNCTION_METRIC_DELAY_MINUTES
 """If one run is missed, the time between two successes in the metrics is at most two intervals plus this time."""
-NOT_REFRESHED_ALLOWANCE_MINUTES = 30
 
 LOGIN_EXPIRES_AFTER_MINUTES = 8 * 60
 """The alarm "Login expires" fires if there is no success for this time."""
 LOGIN_EXPIRES_LEFT_MINUTES = LOGIN_MINUTES - LOGIN_EXPIRES_AFTER_MINUTES
-
-
-def not_refreshed_after_minutes(refresh_every_minutes: int) -> int:
-    """Return after how many minutes without a success the alarm "Not refreshed" fires.
-
-    The alarm does not fire after one missed run.
-    """
-    return 2 * refresh_every_minutes + NOT_REFRESHED_ALLOWANCE_MINUTES

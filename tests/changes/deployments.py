@@ -13,8 +13,8 @@ from local.account import outputs
 from local.demo import FILES, log_in, read
 from local.embedded_aws import EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
-from ops.checks import Planned
 from ops.clients import Clients
+from ops.preflight.findings import Planned
 from settings.environment import Environment
 from tests.templates import synthesize
 

@@ -14,12 +14,9 @@ from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, assume
 from local.demo import FILES, log_in, read
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
-from ops.checks import (
-    Finding,
-    find_removed_repositories,
-    find_taken_creation_templates,
-    find_taken_repositories,
-)
+from ops.preflight.creation_templates import find_taken_creation_templates
+from ops.preflight.findings import Finding
+from ops.preflight.repositories import find_removed_repositories, find_taken_repositories
 from settings.names import pascal_case
 from tests.changes.deployments import Deployer, Deployment, Settings, changed
 from tests.changes.rows import plays

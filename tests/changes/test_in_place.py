@@ -16,8 +16,9 @@ from local.account import BREAK_GLASS_ROLE_ARN, CI_ROLE_ARN, WORKER_ROLE_ARN, Ac
 from local.demo import FILES, read
 from local.embedded_aws import ACCOUNT, REGION, ROOT_CREDENTIALS, EmbeddedAws
 from local.iam_policies import allow, assumed_by, name_of
-from ops.checks import Finding, find_stacks
-from stacks.lifecycle import MOST_IMAGES
+from ops.preflight.findings import Finding
+from ops.preflight.stacks import find_stacks
+from settings.lifecycle_policy import MOST_IMAGES
 from tests.changes.deployments import (
     Deployer,
     Deployment,
@@ -280,9 +281,8 @@ def observe(aws: EmbeddedAws, account: Account, deployment: Deployment) -> dict[
         "alarms": {alarm["AlarmName"]: (alarm["AlarmActions"], alarm["AlarmDescription"]) for alarm in alarms},
         "alarm minutes": {alarm["EvaluationPeriods"] for alarm in alarms if "LoginExpires" not in alarm["AlarmName"]},
         "mails": {
-            each["Endpoint"]: each["SubscriptionArn"]
-            for topic in deployment.of("AWS::SNS::Topic").values()
-            for each in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+            sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["Endpoint"]: arn
+            for arn in deployment.of("AWS::SNS::Subscription").values()
         },
         "rate": aws.client("scheduler").get_schedule(Name=schedule)["ScheduleExpression"],
         "tasks": {

@@ -14,14 +14,10 @@ from local.account import WORKER_ROLE_ARN, Account, assume, docker_login
 from local.cdk import CdkFailed
 from local.demo import FILES, log_in, read
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
-from ops.checks import (
-    Finding,
-    find_push_role_conflicts,
-    find_removed_repositories,
-    find_removed_secrets,
-    find_taken_repositories,
-    find_taken_secrets,
-)
+from ops.preflight.findings import Finding
+from ops.preflight.repositories import find_removed_repositories, find_taken_repositories
+from ops.preflight.roles import find_push_role_conflicts
+from ops.preflight.secrets import find_removed_secrets, find_taken_secrets
 from tests.changes.deployments import Deployer, Deployment, Settings, changed, login_pulls, pulls
 from tests.changes.rows import plays
 from tests.readings import Readings, reading

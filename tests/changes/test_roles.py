@@ -15,7 +15,8 @@ from local.cdk import CdkFailed
 from local.demo import FILES, read
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from local.iam_policies import allow, assumed_by, name_of
-from ops.checks import Finding, find_push_role_conflicts
+from ops.preflight.findings import Finding
+from ops.preflight.roles import find_push_role_conflicts
 from tests.changes.deployments import Deployer, Deployment, Settings, changed, delete_stack, is_allowed, pulls
 from tests.changes.rows import plays
 from tests.readings import Readings, reading

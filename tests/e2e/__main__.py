@@ -21,6 +21,7 @@ from tools import ROOT
 NAMESPACES = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
 TOOLS = (
     *("unshare", "tini", "ip", "mount", "dockerd", "docker", "busybox", "docker-credential-ecr-login", "psql"),
+    "chromium",
     *("apt-get", "dpkg-deb"),  # They unpack the clients of other Debian releases.
 )
 TESTS = [sys.executable, "-m", "pytest", "-q", "--rootdir", ".", "tests/e2e"]

@@ -14,12 +14,6 @@ from tools import ROOT
 # `make` runs what the Makefile runs, except the set-up. The settings of the tests are beside the cloud assembly instead
 # of in environments/. The file .cdk.json beside the assembly is the user's ~/.cdk.json, in which the checks find the
 # qualifier. The CDK CLI reads the assembly from CDK_APP. Nobody can answer its questions.
-_PREFLIGHT = """
-import os, pathlib
-from ops import preflight
-preflight.ENVIRONMENTS = pathlib.Path(os.environ["HOME"])
-preflight.main()
-"""
 _PROGRAMS = {
     "bin/make": f"""
 set -e
@@ -30,7 +24,7 @@ check() {{
 check -m tools.cdk_options "$1" $options
 case $1 in
   deploy)
-    check -c {shlex.quote(_PREFLIGHT)} "${{2#ENV=}}" $options
+    check -m ops preflight --folder "$(dirname "$CDK_APP")" "${{2#ENV=}}" -- $options || test $? -ne 2
     unattended='--require-approval never --import-existing-resources' ;;
   destroy) unattended=--force ;;
   *) unattended= ;;
@@ -109,5 +103,5 @@ class Shell:
             text=True,
         )
         assert ended.returncode == 0, ended.stdout
-        assert "Not checked before the deployment" not in ended.stdout, ended.stdout
+        assert "not tried" not in ended.stdout, ended.stdout
         return ended.stdout

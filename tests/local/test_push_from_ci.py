@@ -9,8 +9,9 @@ from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from local.iam_policies import allow, name_of
 from local.principals import create_principals
 from local.registry_client import RegistryRefused
-from ops.checks import Planned, find_missing_oidc_providers
 from ops.clients import Clients
+from ops.preflight.findings import Planned
+from ops.preflight.oidc_providers import find_missing_oidc_providers
 from settings.environment import Environment
 from tests.local.emulator.patches.support import refused
 from tests.local.id_tokens import GITHUB, assume_with, id_token

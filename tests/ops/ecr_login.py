@@ -41,7 +41,7 @@ def ecr_login(
     *arguments: str,
     credentials: dict[str, str] | None = None,
     folder: Path = ROOT / "environments",
-    answer: str | None = None,
+    typed: str | None = None,
     **variables: str,
 ) -> Done:
     """Run a command against an AWS emulator.
@@ -51,7 +51,7 @@ def ecr_login(
         arguments: The words of the command.
         credentials: Credentials as STS returns them; by default those of the account's root user.
         folder: The folder with the settings files.
-        answer: What the user types.
+        typed: What a person types at a terminal. By default, the standard input is not a terminal.
         variables: More environment variables.
     """
     environment = {"PATH": os.environ["PATH"], "HOME": str(aws.state), **aws.client_environment(), **variables}
@@ -62,5 +62,12 @@ def ecr_login(
             "AWS_SESSION_TOKEN": credentials.get("SessionToken", ""),
         }
     command = [str(ROOT / ".venv/bin/ecr-login"), *arguments, "--folder", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd="/", input=answer)
+    run: dict[str, Any] = {"capture_output": True, "text": True, "env": environment, "cwd": "/"}
+    if typed is None:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, **run)
+    else:
+        keyboard, terminal = os.openpty()
+        with open(keyboard, "wb", buffering=0) as writer, open(terminal, "rb") as reader:
+            writer.write(typed.encode())
+            done = subprocess.run(command, stdin=reader, **run)
     return Done(done.returncode, done.stdout, done.stderr)

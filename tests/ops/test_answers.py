@@ -8,8 +8,12 @@ import pytest
 from botocore.session import Session
 from botocore.stub import Stubber
 
-from ops.checks import Planned, find_stacks, find_taken_repositories, find_taken_secrets, removed_statements
 from ops.clients import Clients
+from ops.preflight.findings import Planned
+from ops.preflight.policies import removed_statements
+from ops.preflight.repositories import find_taken_repositories
+from ops.preflight.secrets import find_taken_secrets
+from ops.preflight.stacks import find_stacks
 from settings.environment import Environment
 
 ACCOUNT = "111111111111"

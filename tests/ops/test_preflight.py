@@ -12,33 +12,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
 from local.account import Account
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
-from ops.checks import (
-    CHECKS,
-    Finding,
-    Planned,
-    find_cut_off_pushers,
-    find_denied_deploy_role,
-    find_missing_oidc_providers,
-    find_missing_principals,
+from ops.clients import Clients
+from ops.preflight.alerts import find_silent_topic
+from ops.preflight.checks import CHECKS
+from ops.preflight.creation_templates import find_taken_creation_templates
+from ops.preflight.deploy_role import find_denied_deploy_role
+from ops.preflight.findings import Finding, Planned
+from ops.preflight.oidc_providers import find_missing_oidc_providers
+from ops.preflight.pushes import find_cut_off_pushers
+from ops.preflight.repositories import (
     find_missing_repositories,
     find_policies_by_hand,
-    find_push_role_conflicts,
     find_removed_repositories,
-    find_removed_secrets,
-    find_silent_topic,
-    find_stacks,
-    find_taken_creation_templates,
     find_taken_repositories,
-    find_taken_secrets,
 )
-from ops.clients import Clients
-from ops.preflight import ask
+from ops.preflight.roles import find_missing_principals, find_push_role_conflicts
+from ops.preflight.run import SECONDS, run_checks
+from ops.preflight.secrets import find_removed_secrets, find_taken_secrets
+from ops.preflight.stacks import find_stacks
+from ops.results import CannotTell, Check, State
+from ops.target import Target
 from settings.environment import Environment, Team
+from tests.ops.ecr_login import ecr_login
 from tools import ROOT
+from tools.cdk_options import QUALIFIER
 
 ENVIRONMENT = Environment.model_validate(
     {
@@ -160,12 +161,14 @@ def topic(aws: EmbeddedAws) -> Iterator[Any]:
     sns = aws.client("sns")
     sns.create_topic(Name="flight")
 
-    def allow(principal: Any, condition: Any, action: Any = "sns:Publish") -> None:
-        statement = {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": TOPIC}
-        policy = {
-            "Version": "2012-10-17",
-            "Statement": [{**statement, **({"Condition": condition} if condition else {})}],
-        }
+    def allow(principal: Any, condition: Any, action: Any = "sns:Publish", *, alarms: bool = True) -> None:
+        statement: dict[str, Any] = {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": TOPIC}
+        if condition:
+            statement["Condition"] = condition
+        # The default policy of a topic allows CloudWatch to publish, because CloudWatch sends the owner.
+        owner = {"StringEquals": {"AWS:SourceOwner": ACCOUNT}}
+        default = {**statement, "Principal": {"AWS": "*"}, "Action": "sns:Publish", "Condition": owner}
+        policy = {"Version": "2012-10-17", "Statement": [statement, *([default] if alarms else [])]}
         sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=json.dumps(policy))
 
     yield allow
@@ -194,6 +197,7 @@ def test_a_new_topic_does_not_allow_rules_until_its_policy_has_the_statement_of_
 
 
 EVENTS = {"Service": "events.amazonaws.com"}
+CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 POLICIES = [
     (EVENTS, None, True),
     ({"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}, None, True),
@@ -218,6 +222,78 @@ def test_the_policy_of_a_topic_is_read_as_aws_reads_it(
 
     assert [*find_silent_topic(clients, with_topic())] == [] or not is_allowed
     assert is_allowed or "does not allow EventBridge" in only(find_silent_topic(clients, with_topic())).problem
+
+
+@pytest.mark.parametrize(
+    ("principal", "condition", "is_allowed"),
+    [
+        (CLOUDWATCH, None, True),
+        (CLOUDWATCH, {"StringEquals": {"aws:SourceAccount": ACCOUNT}}, True),
+        (CLOUDWATCH, {"ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:*"}}, True),
+        (CLOUDWATCH, {"ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:eu-west-1:{ACCOUNT}:alarm:*"}}, False),
+        (CLOUDWATCH, {"StringEquals": {"aws:SourceAccount": "210987654321"}}, False),
+        (EVENTS, None, False),
+    ],
+)
+def test_a_topic_that_alarms_cannot_reach_is_a_notice_with_a_statement_that_works(
+    clients: Clients, topic: Any, principal: Any, condition: Any, is_allowed: bool
+) -> None:
+    planned = with_topic(scan_findings="off")
+    topic(principal, condition, alarms=False)
+    findings = list(find_silent_topic(clients, planned))
+    assert [finding.stops for finding in findings] == ([] if is_allowed else [False])
+    if not is_allowed:
+        assert "does not allow CloudWatch to publish, so no alarm reaches anybody" in findings[0].problem
+        statement = json.loads(findings[0].fix.removeprefix("Add this statement: "))
+        topic(statement["Principal"], statement["Condition"], statement["Action"], alarms=False)
+        assert list(find_silent_topic(clients, planned)) == []
+
+
+@pytest.fixture
+def encrypted(aws: EmbeddedAws, topic: Any) -> Any:
+    """Return a function that encrypts the topic with a customer managed key, and returns the id of the key."""
+    topic(EVENTS, None)
+    kms, sns = aws.client("kms"), aws.client("sns")
+
+    def encrypt(*services: str) -> str:
+        key_id: str = kms.create_key()["KeyMetadata"]["KeyId"]
+        actions = ["kms:Decrypt", "kms:GenerateDataKey*"]
+        root = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*"}
+        users = {"Effect": "Allow", "Principal": {"Service": list(services)}, "Action": actions}
+        statements = [{**each, "Resource": "*"} for each in ([root, users] if services else [root])]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=policy)
+        sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="KmsMasterKeyId", AttributeValue=key_id)
+        return key_id
+
+    return encrypt
+
+
+def test_the_policy_of_the_key_of_a_topic_must_allow_both_services(clients: Clients, encrypted: Any) -> None:
+    encrypted("cloudwatch.amazonaws.com", "events.amazonaws.com")
+    assert list(find_silent_topic(clients, with_topic())) == []
+
+    encrypted("events.amazonaws.com")
+    finding = only(find_silent_topic(clients, with_topic()))
+    assert "does not allow CloudWatch to use the key, so no alarm reaches anybody" in finding.problem
+    assert "cloudwatch.amazonaws.com the actions kms:Decrypt and kms:GenerateDataKey*" in finding.fix
+
+    encrypted()
+    assert len(list(find_silent_topic(clients, with_topic()))) == 2
+    assert len(list(find_silent_topic(clients, with_topic(scan_findings="off")))) == 1
+
+
+def test_a_key_that_is_disabled_or_does_not_exist_is_a_notice(
+    aws: EmbeddedAws, clients: Clients, encrypted: Any
+) -> None:
+    key = encrypted("cloudwatch.amazonaws.com", "events.amazonaws.com")
+    aws.client("kms").disable_key(KeyId=key)
+    finding = only(find_silent_topic(clients, with_topic()))
+    assert f"The key {key} of the topic {TOPIC} is in the state Disabled" in finding.problem
+    aws.client("sns").set_topic_attributes(
+        TopicArn=TOPIC, AttributeName="KmsMasterKeyId", AttributeValue="00000000-0000-0000-0000-000000000000"
+    )
+    assert "does not exist, so no message reaches the topic" in only(find_silent_topic(clients, with_topic())).problem
 
 
 def test_a_topic_needs_no_statement_for_rules_if_no_findings_are_reported(clients: Clients, topic: Any) -> None:
@@ -265,6 +341,14 @@ def creating() -> Planned:
     settings["teams"]["pilots"]["create_on_push"] = True
     settings["teams"]["pilots"]["existing_repositories"] = ["map_old"]
     settings["alerts"] = {"topic_arn": TOPIC}
+    return Planned(Environment.model_validate(settings), qualifier="hnb659fds")
+
+
+def everything() -> Planned:
+    """Return a deployment whose settings make every check send requests."""
+    settings = creating().environment.model_dump(exclude_unset=True)
+    settings["teams"]["pilots"]["push"]["permission_sets"] = ["Pilot"]
+    settings["workers"] = {"role_arns": [f"arn:aws:iam::{ACCOUNT}:role/airflow-worker"]}
     return Planned(Environment.model_validate(settings), qualifier="hnb659fds")
 
 
@@ -737,10 +821,22 @@ def test_a_repository_that_leaves_the_settings_is_a_notice(clients: Clients, sta
     assert "no longer contain pilots/old. The repositories and their images stay" in finding.problem
 
 
+def run(planned: Planned, profile: str | None = None, seconds: float = SECONDS) -> tuple[list[Check], dict[str, str]]:
+    """Run all checks with the credentials of the shell.
+
+    Returns:
+        The problems and notices, and the reason for each check that was not tried.
+    """
+    checks = run_checks(Target(planned.environment, Path(), profile), planned, seconds=seconds)
+    found = [check for check in checks if check.state in (State.BROKEN, State.DEGRADED)]
+    return found, {check.name: check.detail for check in checks if check.state is State.NOT_TRIED}
+
+
 def test_all_checks_run_with_the_credentials_of_the_shell(shell: pytest.MonkeyPatch, secret: Any) -> None:
-    findings, unanswered = ask(PLANNED)
-    assert unanswered == {}
-    assert SECRET in only(iter(findings)).problem
+    [problem], not_tried = run(PLANNED)
+    assert not_tried == {}
+    assert (problem.name, problem.state) == ("secrets", State.BROKEN)
+    assert SECRET in problem.detail
 
 
 def test_the_checks_read_the_resources_of_each_stack_once(
@@ -750,9 +846,9 @@ def test_the_checks_read_the_resources_of_each_stack_once(
     clients.cloudformation.meta.events.register(
         "provide-client-params.cloudformation.ListStackResources", lambda params, **_: read.append(params["StackName"])
     )
-    monkeypatch.setattr("ops.preflight.make_clients", lambda *_: clients)
+    monkeypatch.setattr("ops.target.make_clients", lambda *_: clients)
     stack("flight-DockerLogin", "AWS::SecretsManager::Secret", Name=SECRET)
-    assert ask(PLANNED) == ([], {})
+    assert run(PLANNED) == ([], {})
     assert sorted(read) == ["flight-Access", "flight-DockerLogin", "flight-Registry"]
 
 
@@ -761,9 +857,9 @@ def test_a_request_that_aws_throttles_once_is_sent_again(
 ) -> None:
     throttled = {"status": 400, "body": {"__type": "ThrottlingException"}}
     with aws.fault("DescribeSecret", times=1, **throttled):
-        findings, unanswered = ask(PLANNED)
-    assert unanswered == {}
-    assert SECRET in only(iter(findings)).problem
+        [problem], not_tried = run(PLANNED)
+    assert not_tried == {}
+    assert SECRET in problem.detail
 
 
 def test_a_missing_permission_does_not_stop_the_deployment(
@@ -771,36 +867,31 @@ def test_a_missing_permission_does_not_stop_the_deployment(
 ) -> None:
     shell.setenv("AWS_ACCESS_KEY_ID", account.operator["AccessKeyId"])
     shell.setenv("AWS_SECRET_ACCESS_KEY", account.operator["SecretAccessKey"])
-    findings, unanswered = ask(creating())
-    assert findings == []
-    assert set(unanswered) == set(CHECKS)
+    found, not_tried = run(everything())
+    assert found == []
+    assert set(not_tried) == set(CHECKS)
     refusals = ("answered AccessDenied", "answered AuthorizationError")  # SNS has another code than other services.
-    assert [reason for reason in unanswered.values() if not any(refusal in reason for refusal in refusals)] == []
+    assert [reason for reason in not_tried.values() if not any(refusal in reason for refusal in refusals)] == []
 
 
-def test_credentials_of_another_account_do_not_stop_the_deployment(shell: pytest.MonkeyPatch, secret: Any) -> None:
-    other = ENVIRONMENT.model_copy(update={"account": "999999999999"})
-    findings, unanswered = ask(Planned(other, "hnb659fds"))
-    assert findings == []
-    assert set(unanswered.values()) == {f"the credentials are of the account {ACCOUNT}, not 999999999999"}
+def test_credentials_of_another_account_are_an_error_with_a_fix(shell: pytest.MonkeyPatch, secret: Any) -> None:
+    other = Planned(ENVIRONMENT.model_copy(update={"account": "999999999999"}), "hnb659fds")
+    with pytest.raises(CannotTell, match=f"are of the account {ACCOUNT}, not 999999999999. Use credentials of 9999"):
+        run(other)
 
 
-def test_a_shell_without_credentials_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
+def test_a_shell_without_credentials_is_an_error_with_a_fix(shell: pytest.MonkeyPatch) -> None:
     shell.delenv("AWS_ACCESS_KEY_ID")
-    findings, unanswered = ask(PLANNED)
-    assert findings == []
-    assert set(unanswered.values()) == {"Unable to locate credentials"}
+    with pytest.raises(CannotTell, match=r"Unable to locate credentials\. Sign in with"):
+        run(PLANNED)
 
 
-def test_an_unknown_profile_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
-    findings, unanswered = ask(PLANNED, profile="nobody")
-    assert findings == []
-    assert set(unanswered.values()) == {"The config profile (nobody) could not be found"}
+def test_an_unknown_profile_is_an_error_with_a_fix(shell: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CannotTell, match=r"profile \(nobody\) could not be found\. List the profiles"):
+        run(PLANNED, profile="nobody")
 
 
-def test_a_profile_that_requires_an_mfa_code_does_not_stop_the_deployment(
-    shell: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_no_code_of_an_mfa_device_is_used(shell: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(
         f"[profile user]\naws_access_key_id = test\naws_secret_access_key = test\n"
@@ -808,9 +899,8 @@ def test_a_profile_that_requires_an_mfa_code_does_not_stop_the_deployment(
         f"mfa_serial = arn:aws:iam::{ACCOUNT}:mfa/ana\n"
     )
     shell.setenv("AWS_CONFIG_FILE", str(config))
-    findings, unanswered = ask(PLANNED, profile="admin")
-    assert findings == []
-    assert set(unanswered.values()) == {"the profile asks for an MFA code"}
+    with pytest.raises(CannotTell, match="the profile asks for an MFA code"):
+        run(PLANNED, profile="admin")
 
 
 @pytest.mark.parametrize("answers", [True, False], ids=["silent", "closed"])
@@ -823,10 +913,18 @@ def test_an_endpoint_that_does_not_answer_stops_the_deployment_only_until_the_ti
             silent.listen()  # The server accepts connections and never sends an answer.
         shell.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()
-        findings, unanswered = ask(PLANNED, seconds=2)
+        with pytest.raises(CannotTell, match="Check the network"):
+            run(PLANNED, seconds=2)
     assert time.monotonic() - started < 4
-    assert findings == []
-    assert set(unanswered) == set(CHECKS)
+
+
+def test_a_check_without_an_answer_in_time_is_not_tried(
+    aws: EmbeddedAws, shell: pytest.MonkeyPatch, secret: Any
+) -> None:
+    with aws.fault("GetParameter", delay_seconds=10):
+        [problem], not_tried = run(PLANNED, seconds=3)
+    assert not_tried == {"bootstrap": "no answer in time"}
+    assert problem.name == "secrets"
 
 
 def test_a_bug_in_a_check_does_not_stop_the_deployment(shell: pytest.MonkeyPatch) -> None:
@@ -834,8 +932,35 @@ def test_a_bug_in_a_check_does_not_stop_the_deployment(shell: pytest.MonkeyPatch
         raise KeyError("defect")
 
     shell.setitem(CHECKS, "secrets", broken)
-    findings, unanswered = ask(PLANNED)
-    assert (findings, unanswered) == ([], {"secrets": "KeyError('defect')"})
+    assert run(PLANNED) == ([], {"secrets": "KeyError('defect')"})
+
+
+@pytest.mark.parametrize("status", ["DISABLED", "ENABLED"])
+def test_a_region_that_is_not_enabled_stops_the_deployment(
+    shell: pytest.MonkeyPatch, clients: Clients, status: str
+) -> None:
+    class Answers:
+        """The clients of STS and of account management."""
+
+        def get_caller_identity(self) -> None:
+            answer: Any = {"Error": {"Code": "InvalidClientTokenId"}}
+            raise ClientError(answer, "GetCallerIdentity")
+
+        def get_region_opt_status(self, RegionName: str) -> dict[str, str]:
+            return {"RegionName": RegionName, "RegionOptStatus": status}
+
+    shell.setattr("botocore.session.Session.create_client", lambda *_: Answers())
+    if status == "ENABLED":
+        with pytest.raises(CannotTell, match=r"InvalidClientTokenId\. Sign in again"):
+            run(PLANNED)
+        return
+    [problem], not_tried = run(PLANNED)
+    assert (problem.name, problem.state) == ("region", State.BROKEN)
+    assert problem.fix == f"Run: aws account enable-region --region-name {REGION}"
+    assert set(not_tried) == set(CHECKS)
+
+
+# The command
 
 
 @pytest.fixture
@@ -856,77 +981,93 @@ off_because = "a test"
     return tmp_path
 
 
-def preflight(environments: Path, *arguments: str, change: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command with another settings folder.
-
-    Args:
-        environments: The settings folder.
-        arguments: The arguments of the command.
-        change: A statement that changes the module `p` before the command runs.
-    """
-    program = f"import pathlib; from ops import preflight as p; p.ENVIRONMENTS = pathlib.Path({str(environments)!r})"
-    program += f"; {change}" if change else ""
-    command = [sys.executable, "-c", f"{program}; p.main()", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+def test_an_account_without_problems_ends_with_exit_code_0(aws: EmbeddedAws, environments: Path) -> None:
+    done = ecr_login(aws, "preflight", "flight", folder=environments)
+    assert (done.code, done.out) == (0, f"✔ flight: {len(CHECKS) + 1} checks without a problem\n")
+    assert done.error == (
+        f"Checking flight before a deployment to the AWS at {aws.endpoint_url} (AWS_ENDPOINT_URL), "
+        f"account {ACCOUNT}, Region {REGION}.\n"
+    )
 
 
-def test_the_command_prints_the_account_and_fails_if_there_is_a_finding(
-    shell: pytest.MonkeyPatch, aws: EmbeddedAws, environments: Path
-) -> None:
+def test_a_problem_ends_with_exit_code_2_and_a_notice_with_1(aws: EmbeddedAws, stack: Any, environments: Path) -> None:
+    stack("flight-WorkerUpkeep", "AWS::ECR::Repository", RepositoryName="pilots/other")
+    notice = ecr_login(aws, "preflight", "flight", folder=environments)
     iam = aws.client("iam")
-    clean = preflight(environments, "flight")
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
     try:
-        stopped = preflight(environments, "flight")
+        stopped = ecr_login(aws, "preflight", "flight", folder=environments)
+        skipped = ecr_login(aws, "preflight", "flight", "--skip", "push_roles", folder=environments)
     finally:
         iam.delete_role(RoleName=ROLE)
 
-    where = f"Deploying flight to the AWS at {aws.endpoint_url} (AWS_ENDPOINT_URL), account {ACCOUNT}, Region {REGION}."
-    assert (clean.returncode, clean.stdout, clean.stderr.splitlines()) == (0, "", [where])
-    assert stopped.returncode == 1
-    lines = stopped.stderr.splitlines()
-    assert lines[:2] == [where, "The deployment would fail or lose something:"]
-    assert lines[2].startswith(f"  ✗ The role {ROLE} exists")
-    assert lines[3].startswith("    Delete the role")
-    assert lines[4:] == ["To deploy without these checks, add PREFLIGHT=off."]
-
-
-def test_a_finding_stops_the_deployment_also_if_another_check_has_no_answer(environments: Path) -> None:
-    finding = 'p.Finding("A problem.", "A fix.")'
-
-    stopped = preflight(environments, "flight", change=f'p.ask = lambda *_: ([{finding}], {{"secrets": "denied"}})')
-
-    assert stopped.returncode == 1
-    assert "Not checked before the deployment: secrets (denied)." in stopped.stderr
-    assert "A problem." in stopped.stderr
-
-
-def test_a_notice_is_printed_and_does_not_stop_the_deployment(
-    shell: pytest.MonkeyPatch, stack: Any, environments: Path
-) -> None:
-    stack("flight-WorkerUpkeep", "AWS::ECR::Repository", RepositoryName="pilots/other")
-    finished = preflight(environments, "flight")
-    assert finished.returncode == 0
-    assert finished.stderr.splitlines()[1:] == [
-        "Notices, which do not stop the deployment:",
-        "  • The settings no longer contain the stack flight-WorkerUpkeep. The deployment does not delete it.",
+    removed = [
+        "! stacks: The settings no longer contain the stack flight-WorkerUpkeep. The deployment does not delete it.",
         '    To delete the stack, see "Remove the clean-up" in docs/changes.md.',
     ]
-
-
-def test_the_command_prints_one_line_and_succeeds_if_aws_does_not_answer(
-    shell: pytest.MonkeyPatch, environments: Path
-) -> None:
-    shell.delenv("AWS_ACCESS_KEY_ID")
-    finished = preflight(environments, "flight")
-    assert finished.returncode == 0
-    assert finished.stderr.splitlines()[1:] == [
-        f"Not checked before the deployment: {', '.join(CHECKS)} (Unable to locate credentials)."
+    assert notice.code == 1
+    assert notice.out.splitlines() == [*removed, f"! flight: {len(CHECKS)} checks without a problem, 1 notice"]
+    assert stopped.code == 2
+    lines = stopped.out.splitlines()
+    assert lines[:2] == removed
+    assert lines[2].startswith(f"✗ push_roles: The role {ROLE} exists")
+    assert lines[3].startswith("    Delete the role")
+    assert lines[4:] == [
+        "✗ flight: the deployment would fail or lose something, 1 problem. To deploy anyway, add PREFLIGHT=off"
     ]
+    assert skipped.code == 1
+    assert "- not tried: push_roles (skipped with --skip)" in skipped.out
 
 
-def test_invalid_settings_are_refused_before_the_checks(shell: pytest.MonkeyPatch, environments: Path) -> None:
+def test_a_denied_check_is_not_tried_and_does_not_change_the_exit_code(
+    aws: EmbeddedAws, environments: Path, account: Account
+) -> None:
+    done = ecr_login(aws, "preflight", "flight", folder=environments, credentials=account.operator)
+    assert done.code == 0
+    assert "- not tried: " in done.out
+    assert done.out.splitlines()[-1].endswith("not tried")
+
+
+def test_json_contains_every_check_with_its_stable_name(aws: EmbeddedAws, environments: Path) -> None:
+    done = ecr_login(aws, "preflight", "flight", "--json", "--skip", "topic", folder=environments)
+    assert done.code == 0
+    assert list(done.checks) == ["region", *CHECKS]
+    assert done.checks["topic"] == ("not tried", "skipped with --skip", "")
+    assert done.checks["secrets"] == ("ok", "no problem", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["flight"], "Unable to locate credentials."),
+        (["fligth"], "has no fligth.toml"),
+        (["flight", "--skip", "x"], ""),
+    ],
+    ids=["no credentials", "unknown environment", "unknown check"],
+)
+def test_what_prevents_all_checks_is_an_error_with_exit_code_3(
+    aws: EmbeddedAws, environments: Path, words: list[str], message: str
+) -> None:
+    done = ecr_login(aws, "preflight", *words, folder=environments, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert (done.code, done.out) == (3, "")
+    assert message in done.error
+    assert "Traceback" not in done.error
+
+
+def test_the_options_of_the_cdk_choose_the_profile_and_the_qualifier(
+    aws: EmbeddedAws, environments: Path, shell: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-m", "ops", "preflight", "--folder", str(environments), "flight", "--"]
+    qualifier = subprocess.run([*command, "-c", f"{QUALIFIER}=other"], cwd=ROOT, capture_output=True, text=True)
+    assert qualifier.returncode == 2
+    assert "no bootstrap with the qualifier other" in qualifier.stdout
+    profile = subprocess.run([*command, "--profile", "nobody"], cwd=ROOT, capture_output=True, text=True)
+    assert profile.returncode == 3
+    assert "The config profile (nobody) could not be found" in profile.stderr
+
+
+def test_invalid_settings_are_an_error(aws: EmbeddedAws, environments: Path) -> None:
     (environments / "flight.toml").write_text('account = "1"')
-    finished = preflight(environments, "flight")
-    assert finished.returncode == 1
-    assert finished.stderr.startswith("flight.toml: account: ")
+    done = ecr_login(aws, "preflight", "flight", folder=environments)
+    assert done.code == 3
+    assert done.error.startswith("Error: flight.toml: account: ")

@@ -698,6 +698,22 @@ TOGETHER: list[Refusal] = [
     ),
     ("two connections with one logical id", connections("docker__default"), "connections", "'docker__d", "rename one"),
     (
+        "a workflow of GitHub twice",
+        github(f'branch = "main"\n[[{GITHUB}]]\nrepository = "acme/pipelines"\nbranch = "main"'),
+        GITHUB,
+        "table 2 repeats table 1",
+        "remove one of the two",
+    ),
+    (
+        "a job of GitLab twice, once with the default URL",
+        gitlab(
+            f'branch = "a"\n[[{GITLAB}]]\nproject = "acme/data/pipelines"\nbranch = "a"\nurl = "https://gitlab.com"'
+        ),
+        GITLAB,
+        "table 2 repeats table 1",
+        "remove one of the two",
+    ),
+    (
         "the own account as a reader",
         beside('pull_accounts = ["111111111111"]'),
         READERS,

@@ -11,7 +11,7 @@ import pytest
 from tools import ROOT
 
 DEPLOYING = ("bootstrap", "diff", "deploy", "destroy")
-OPERATING = ("status",)
+OPERATING = ("preflight", "status", "doctor", "lifecycle")
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_deploying_sets_up_what_deploying_needs_only(checkout: Path, target: str
 
 
 def test_a_deployment_asks_aws_first_what_would_stop_it(checkout: Path) -> None:
-    asked = ".venv/bin/python -m ops.preflight prod --profile admin"
+    asked = ".venv/bin/ecr-login preflight 'prod' -- --profile admin || test $? -ne 2"
     options = "CDK_OPTIONS=--profile admin"
     assert make(checkout, "--dry-run", "deploy", "ENV=prod", options).stdout.splitlines()[2] == asked
     assert asked not in make(checkout, "--dry-run", "deploy", "ENV=prod", options, "PREFLIGHT=off").stdout

@@ -18,18 +18,23 @@ The patch:
 - Makes the versions of secrets, and the last reads of secrets, older when the clock is moved. Functions use the
   computer's clock, so the dates of existing versions move back.
 - Lets sessions expire when the clock is moved. MiniStack's sessions of functions never expire.
+- Makes schedules older when the clock is moved, in the answers of GetSchedule and ListSchedules.
 - Looks for due schedules every second, and whenever the clock is moved.
 - Forgets the last runs of deleted schedules.
 - Starts rate schedules at once.
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 from ministack.services import scheduler, secretsmanager, sts
 
+_get_schedule = scheduler._get_schedule
+_list_schedules = scheduler._list_schedules
 _fire_due_schedules = scheduler._tick_schedules
 _firing = threading.Lock()
 _minutes_advanced = 0
@@ -99,7 +104,28 @@ def _make_new_rate_schedules_due() -> None:
             scheduler._schedule_last_fired.setdefault(key, 0)
 
 
+def get_schedule(name: str, query: Any) -> Any:
+    return _with_older_schedules(_get_schedule(name, query), lambda answer: [answer])
+
+
+def list_schedules(query: Any) -> Any:
+    return _with_older_schedules(_list_schedules(query), lambda answer: answer["Schedules"])
+
+
+def _with_older_schedules(response: Any, schedules_of: Callable[[Any], list[dict[str, Any]]]) -> Any:
+    """Return a response with dates by the computer's clock. The dates in MiniStack's store follow the movable clock."""
+    if response[0] != 200:
+        return response
+    answer = json.loads(response[2])
+    for schedule in schedules_of(answer):
+        for name in ("CreationDate", "LastModificationDate"):
+            schedule[name] -= 60 * _minutes_advanced
+    return scheduler._json_resp(200, answer)
+
+
 def apply() -> None:
+    scheduler._get_schedule = get_schedule
+    scheduler._list_schedules = list_schedules
     scheduler.time = SimpleNamespace(time=now, sleep=time.sleep)
     scheduler._tick_schedules = fire_due_schedules
     scheduler._SCHEDULE_TICK_INTERVAL = 1

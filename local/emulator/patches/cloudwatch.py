@@ -13,18 +13,18 @@ MiniStack:
 - Evaluates an alarm only when a metric is put. It combines the data of all dimensions, and does not evaluate alarms
   without data.
 - Counts throttled runs, and does not count runs that a schedule started. Queues have no metrics.
-- Uses the computer's clock.
 
 The patch:
 - Accepts metric math in templates.
-- Evaluates every alarm each second, with local/emulator/alarm_evaluation.py and the movable clock.
+- Evaluates every alarm each second, with local/emulator/alarm_evaluation.py.
 - Counts runs and messages as AWS does.
+- Makes metrics, alarms and their history older when the clock is moved, because clients compare their times with the
+  computer's clock.
 """
 
 import threading
 import time
 from contextlib import suppress
-from types import SimpleNamespace
 from typing import Any
 
 from ministack.services import cloudwatch, lambda_svc, sqs
@@ -37,6 +37,8 @@ _alarm_record = provisioners._cw_metric_alarm_record
 _run = lambda_svc._execute_function_dispatch
 _evaluation = Evaluation()
 _counted_messages: set[str] = set()  # by message id
+_moving = threading.RLock()  # held while metrics become older, and while alarms are evaluated
+_minutes_older = 0
 
 
 def alarm_record(name: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -53,10 +55,10 @@ def alarm_record(name: str, properties: dict[str, Any]) -> dict[str, Any]:
 
 def evaluate_alarm(alarm: dict[str, Any]) -> None:
     """Evaluate one alarm, and run its actions if its state changes."""
-    old, new = alarm["StateValue"], _evaluation.state(alarm, _series, int(clock.now() // 60))
+    old, new = alarm["StateValue"], _evaluation.state(alarm, _series, int(time.time() // 60))
     if new != old:
         reason = f"Evaluated {alarm['EvaluationPeriods']} periods with the threshold {alarm['Threshold']}"
-        alarm |= {"StateValue": new, "StateReason": reason, "StateUpdatedTimestamp": int(clock.now())}
+        alarm |= {"StateValue": new, "StateReason": reason, "StateUpdatedTimestamp": int(time.time())}
         cloudwatch._record_history(alarm["AlarmName"], old, new, reason)
         cloudwatch._dispatch_alarm_actions(alarm, old, new, reason)
 
@@ -73,12 +75,14 @@ def _series(metric: Alarm) -> Series:
 
 def run(function: dict[str, Any], config: dict[str, Any], event: Any, request_id: str, started: float) -> Any:
     """Run a function, and count the run at its start time. Every run that is not throttled calls this function."""
-    began = clock.now()
+    began, minutes_before = time.time(), _minutes_older
     result = _run(function, config, event, request_id, started)
     dimensions = {"FunctionName": config["FunctionName"]}
-    for name, value in (("Invocations", 1.0), ("Errors", float(bool(result.get("error"))))):
-        point = {"Timestamp": began, "Value": value, "Unit": "Count", "Dimensions": dimensions}
-        cloudwatch._metric_bucket(("AWS/Lambda", name, cloudwatch._dims_key(dimensions))).append(point)
+    with _moving:
+        began -= 60 * (_minutes_older - minutes_before)  # The clock can be moved during the run.
+        for name, value in (("Invocations", 1.0), ("Errors", float(bool(result.get("error"))))):
+            point = {"Timestamp": began, "Value": value, "Unit": "Count", "Dimensions": dimensions}
+            cloudwatch._metric_bucket(("AWS/Lambda", name, cloudwatch._dims_key(dimensions))).append(point)
     return result
 
 
@@ -103,7 +107,29 @@ def evaluate() -> None:
 def _evaluate_every_second() -> None:
     while True:
         time.sleep(1)
-        evaluate()
+        with _moving:
+            evaluate()
+
+
+def make_older(minutes: int) -> None:
+    """Move the times of all metrics and alarms back, because the clock was moved forward."""
+    global _minutes_older
+    with _moving:
+        _minutes_older += minutes
+        for points in list(cloudwatch._metrics._data.values()):
+            for point in list(points):
+                point["Timestamp"] -= 60 * minutes
+        for alarm in list(cloudwatch._alarms._data.values()):
+            alarm |= {key: alarm[key] - 60 * minutes for key in _TIMES_OF_AN_ALARM if key in alarm}
+        for item in [item for entries in list(cloudwatch._alarm_history._data.values()) for item in entries]:
+            item["Timestamp"] = cloudwatch._ts_iso(cloudwatch._parse_ts(item["Timestamp"]) - 60 * minutes)
+
+
+_TIMES_OF_AN_ALARM = (
+    "AlarmConfigurationUpdatedTimestamp",
+    "StateTransitionedTimestamp",
+    "StateUpdatedTimestamp",
+)
 
 
 def apply() -> None:
@@ -111,5 +137,5 @@ def apply() -> None:
     cloudwatch._evaluate_alarm = evaluate_alarm
     lambda_svc._execute_function_dispatch = run
     lambda_svc._emit_lambda_metrics = count_nothing
-    cloudwatch.time = SimpleNamespace(time=clock.now)
+    clock.when_moved(make_older)
     threading.Thread(target=_evaluate_every_second, daemon=True).start()

@@ -2,12 +2,13 @@
 
 AWS (service authorization reference):
 - GetFunctionConcurrency needs the permission lambda:GetFunctionConcurrency. DeleteFunctionConcurrency needs
-  lambda:DeleteFunctionConcurrency.
+  lambda:DeleteFunctionConcurrency. GetAccountSettings needs lambda:GetAccountSettings.
 - DescribeRepositories, ListTagsForResource, TagResource and UntagResource of ECR are checked on the repository.
   DescribeRepositories without names is checked on all of them, repository/*.
 
 MiniStack:
-- Requires lambda:PutFunctionConcurrency for every request on the concurrency of a function.
+- Requires lambda:PutFunctionConcurrency for every request on the concurrency of a function, and no permission for
+  GetAccountSettings.
 - Checks these requests of ECR on the resource *, so a permission on a repository is not enough.
 
 The patch:
@@ -28,6 +29,8 @@ _CONCURRENCY_ACTIONS = {"GET": "GetFunctionConcurrency", "DELETE": "DeleteFuncti
 def lambda_action(method: str, path: str) -> str | None:
     if path.endswith("/concurrency") and method in _CONCURRENCY_ACTIONS:
         return _CONCURRENCY_ACTIONS[method]
+    if path.rstrip("/").endswith("/account-settings") and method == "GET":
+        return "GetAccountSettings"
     action: str | None = _lambda_action(method, path)
     return action
 

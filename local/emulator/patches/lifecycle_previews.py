@@ -9,7 +9,7 @@ AWS:
 MiniStack has neither operation.
 
 The patch:
-- Evaluates the policy with local/emulator/lifecycle_policy.py, at once. Images become older when the clock is moved.
+- Evaluates the policy with settings/lifecycle_evaluation.py, at once. Images become older when the clock is moved.
   The parts of a multi-platform image do not count as images of their own: AWS does not document whether they do.
 - Ignores the filters and the page size of GetLifecyclePolicyPreview.
 
@@ -24,8 +24,8 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, json_response
 from ministack.services import ecr
 
-from local.emulator.lifecycle_policy import Image, evaluate
 from local.emulator.patches.image_pulls import PULLED
+from settings.lifecycle_evaluation import Image, evaluate
 
 _previews = AccountRegionScopedDict()  # answers of GetLifecyclePolicyPreview, by the repository's name
 

@@ -43,3 +43,10 @@ def test_each_operation_on_the_concurrency_of_a_function_needs_its_own_permissio
         refused(client.delete_function_concurrency, FunctionName="absent"),
     ):
         assert "AccessDenied" in refusal
+
+
+def test_reading_the_limits_of_lambda_needs_a_permission(aws: EmbeddedAws) -> None:
+    reads = session_of_a_role(aws, "reads-limits", allow("lambda:GetAccountSettings", on="*"))
+    assert aws.client("lambda", reads).get_account_settings()["AccountLimit"]["ConcurrentExecutions"] > 0
+    reads_not = session_of_a_role(aws, "reads-no-limits", allow("lambda:ListFunctions", on="*"))
+    assert "AccessDenied" in refused(aws.client("lambda", reads_not).get_account_settings)

@@ -6,7 +6,7 @@ import pytest
 
 from local.embedded_aws import EmbeddedAws
 from settings.environment import Lifecycle
-from stacks.lifecycle import lifecycle_policy_text
+from settings.lifecycle_policy import lifecycle_policy_text
 from tests.local.emulator.patches.support import Docker, refused
 
 KEEP_ONE = lifecycle_policy_text(Lifecycle(protected_tags=("release-*",), keep_images=1))

@@ -1,6 +1,6 @@
 """EventBridge Scheduler schedules, and the clock that tests move forward."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from local.embedded_aws import EmbeddedAws
 from tests.local.emulator.patches.support import a_schedule, deploy, destroy, eventually, received, resource
@@ -15,6 +15,23 @@ def test_a_rate_schedule_fires_at_its_creation_and_then_once_in_each_interval(aw
         aws.advance_clock(minutes)
         assert received(aws, queue) == fired
     destroy(aws, "half-hourly")
+
+
+def test_a_schedule_becomes_older_when_the_clock_is_moved(aws_in_time: EmbeddedAws) -> None:
+    aws, scheduler = aws_in_time, aws_in_time.client("scheduler")
+    resources = {"Queue": resource("SQS::Queue", {}), "Schedule": a_schedule("rate(30 minutes)", "Queue", {})}
+    name = deploy(aws, "aging", **resources).refs["Schedule"]
+
+    def created() -> datetime:
+        date: datetime = scheduler.get_schedule(Name=name)["CreationDate"]
+        assert [each["CreationDate"] for each in scheduler.list_schedules(NamePrefix=name)["Schedules"]] == [date]
+        return date
+
+    before = created()
+    assert datetime.now(UTC) - timedelta(minutes=1) < before < datetime.now(UTC)
+    aws.advance_clock(90)
+    assert abs(created() - (before - timedelta(minutes=90))) < timedelta(milliseconds=1)
+    destroy(aws, "aging")
 
 
 def test_a_nightly_schedule_fires_once_a_day(aws_in_time: EmbeddedAws) -> None:

@@ -169,7 +169,11 @@ def handlers() -> Any:
         ("create_on_push", "core.iam_evaluator", ["EvalContext", "evaluate_trust_policy"]),
         ("create_on_push", "services.cloudformation.provisioners", ["_RESOURCE_HANDLERS", "_ecr_cfn_to_api"]),
         ("lifecycle_previews", "services.ecr", ["handle_request", "_repositories", "_lifecycle_policies", "_images"]),
-        ("log_filters", "services.cloudwatch_logs", ["_compile_filter_pattern", "_filter_log_events"]),
+        (
+            "log_filters",
+            "services.cloudwatch_logs",
+            ["_compile_filter_pattern", "_filter_log_events", "_log_groups", "_log_events_lock"],
+        ),
         ("image_pulls", "services.ecr", ["_describe_images", "_v2_get_manifest", "_batch_get_image", "_images"]),
         (
             "image_listing",
@@ -233,7 +237,11 @@ def handlers() -> Any:
         ("clock", "services.sts", ["_sessions"]),
         ("sts", "services.sts", ["handle_request", "register_session", "_evict_expired_sessions", "_error"]),
         ("sts", "services.iam", ["_roles"]),
-        ("clock", "services.scheduler", ["_tick_schedules", "_SCHEDULE_TICK_INTERVAL", "time"]),
+        (
+            "clock",
+            "services.scheduler",
+            ["_tick_schedules", "_SCHEDULE_TICK_INTERVAL", "time", "_get_schedule", "_list_schedules", "_json_resp"],
+        ),
         ("cloudwatch", "services.cloudformation.provisioners", ["_cw_metric_alarm_record"]),
         (
             "cloudwatch",
@@ -245,8 +253,13 @@ def handlers() -> Any:
                 "_metrics",
                 "_alarms",
                 "_dims_key",
-                "time",
+                *("_alarm_history", "_ts_iso", "_parse_ts"),
             ],
+        ),
+        (
+            "metric_data",
+            "services.cloudwatch",
+            ["_get_metric_data", "_parse_ts", "_json_ok", "_cbor_ok", "_cbor_metric_data_result", "_error"],
         ),
         ("cloudwatch", "services.sqs", ["_queues"]),
         ("cloudwatch", "services.lambda_svc", ["_execute_function_dispatch", "_emit_lambda_metrics"]),
@@ -634,6 +647,12 @@ def test_upstream_still_asks_for_the_wrong_permission_on_concurrency(ministack: 
     assert ministack.core.iam_actions._lambda_action(method, path) == "PutFunctionConcurrency"
 
 
+@needs_patch("iam_actions")
+def test_upstream_still_asks_for_no_permission_on_the_limits_of_lambda(ministack: Any) -> None:
+    path = "/2016-08-19/account-settings"
+    assert ministack.core.iam_actions._lambda_action("GET", path) is None
+
+
 @pytest.mark.parametrize("request_", [{"repositoryNames": ["images"]}, {"resourceArn": "arn:images"}, {}])
 @needs_patch("iam_actions")
 def test_upstream_still_checks_requests_about_a_repository_on_all_resources(ministack: Any, request_: Any) -> None:
@@ -853,6 +872,24 @@ def test_upstream_still_publishes_the_state_of_an_alarm_without_a_permission(
 @needs_patch("cloudwatch")
 def test_upstream_still_does_not_evaluate_an_alarm_without_data(ministack: Any) -> None:
     assert state_of(ministack, AN_ALARM) == "INSUFFICIENT_DATA"
+
+
+@needs_patch("metric_data")
+def test_upstream_still_does_not_evaluate_metric_math_in_a_request(ministack: Any) -> None:
+    request = {"MetricDataQueries": [{"Id": "one", "Expression": "1 + 1"}], "StartTime": 0, "EndTime": 60}
+    assert b"not implemented" in ministack.services.cloudwatch._get_metric_data({}, request, False, True)[2]
+
+
+@needs_patch("metric_data")
+def test_upstream_still_returns_the_oldest_data_point_first(ministack: Any) -> None:
+    cloudwatch = ministack.services.cloudwatch
+    for at in (100, 200):
+        point: dict[str, Any] = {"Timestamp": at, "Value": 1.0, "Unit": "Count", "Dimensions": {}}
+        cloudwatch._metric_bucket(("tests", "Beats", "")).append(point)
+    metric = {"Metric": {"Namespace": "tests", "MetricName": "Beats"}, "Period": 60, "Stat": "Sum"}
+    request = {"MetricDataQueries": [{"Id": "beats", "MetricStat": metric}], "StartTime": 0, "EndTime": 300}
+    answer = cloudwatch._get_metric_data({}, request, False, True)
+    assert json.loads(answer[2])["MetricDataResults"][0]["Timestamps"] == [60, 180]
 
 
 @needs_patch("cloudwatch")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator.lifecycle_policy import Image, Outcome, evaluate
+from settings.lifecycle_evaluation import Image, Outcome, evaluate
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ARCHIVE = {"type": "transition", "targetStorageClass": "archive"}

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from local.emulator.lifecycle_policy import Image, evaluate
 from settings.environment import Lifecycle, Team
-from stacks.lifecycle import MOST_IMAGES, lifecycle_policy_text
+from settings.lifecycle_evaluation import Image, evaluate
+from settings.lifecycle_policy import MOST_IMAGES, lifecycle_policy_text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NO_SETTINGS = Team.model_validate({"repositories": ["app"], "push": {"permission_sets": ["DataAnalyst"]}})

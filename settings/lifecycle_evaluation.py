@@ -1,5 +1,7 @@
 """An evaluator of ECR lifecycle policies. It has no state and calls no service.
 
+The command `lifecycle` and the AWS emulator use it.
+
 It follows the ECR user guide, "Lifecycle policy evaluation rules" and "Lifecycle policy properties". The tests compare
 it with all examples of "Examples of lifecycle policies". The documentation leaves these questions open:
 

@@ -1,0 +1,223 @@
+"""What AWS knows about the docker login of one connection: its age, its runs, its schedule and its readers."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ops.clients import Clients, NoAnswer, answers
+from ops.deployment import Connection
+from ops.freshness import UNREAD_DAYS, Freshness, expiry, freshness, is_unread
+from ops.refresh_log import Run, read_runs
+from ops.results import Check, State
+from ops.times import ago, clock_time, length
+
+LOOK_BACK = timedelta(hours=24)
+"""How far `status` looks back in the log of a function."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """The version AWSCURRENT of a secret."""
+
+    id: str
+    written_at: datetime
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret, as DescribeSecret answers."""
+
+    created_at: datetime
+    read_at: datetime | None
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The schedule of a connection. The expression is empty if the schedule does not exist."""
+
+    is_enabled: bool
+    expression: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """The answers about a connection. An answer is NoAnswer if AWS refused the request.
+
+    Attributes:
+        now: The time of the requests.
+        version: The current version, or None if the secret has none.
+        is_stopped: Whether the function has the reserved concurrency 0, as after `ecr-login rollback`.
+    """
+
+    connection: Connection
+    refresh_every_minutes: int
+    now: datetime
+    version: Version | NoAnswer | None
+    secret: Secret | NoAnswer
+    runs: list[Run] | NoAnswer
+    schedule: Schedule | NoAnswer
+    is_stopped: bool | NoAnswer
+
+    @property
+    def freshness(self) -> Freshness:
+        if isinstance(self.version, NoAnswer):
+            return Freshness.UNKNOWN
+        written_at = self.version.written_at if self.version else None
+        # If nobody may tell whether the login is read, its age still counts.
+        read_at = self.now if isinstance(self.secret, NoAnswer) else self.secret.read_at
+        return freshness(written_at, read_at, self.now, self.refresh_every_minutes)
+
+    @property
+    def written_at(self) -> datetime | None:
+        return self.version.written_at if isinstance(self.version, Version) else None
+
+    @property
+    def last_success(self) -> Run | None:
+        return self._last(lambda run: run.succeeded)
+
+    @property
+    def last_failure(self) -> Run | None:
+        return self._last(lambda run: not run.succeeded)
+
+    @property
+    def next_run_at(self) -> datetime | None:
+        """When the schedule invokes the function next, up to some minutes. None if nobody can tell."""
+        is_off = isinstance(self.schedule, NoAnswer) or not self.schedule.is_enabled
+        last = self._last(lambda run: True)
+        started_at = last.at if last else self.written_at
+        if is_off or self.is_stopped is True or started_at is None:
+            return None
+        return max(started_at + timedelta(minutes=self.refresh_every_minutes), self.now)
+
+    def _last(self, is_wanted: Callable[[Run], bool]) -> Run | None:
+        runs = [] if isinstance(self.runs, NoAnswer) else self.runs
+        return next((run for run in reversed(runs) if is_wanted(run)), None)
+
+
+def requests(clients: Clients, connection: Connection) -> dict[str, Callable[[], Any]]:
+    """Return the requests that `Login` needs, by the name of its attribute. They can run in parallel."""
+    return {
+        "version": lambda: _version(clients, connection),
+        "secret": lambda: _secret(clients, connection),
+        "runs": lambda: read_runs(clients, connection, LOOK_BACK),
+        "schedule": lambda: _schedule(clients, connection),
+        "is_stopped": lambda: _is_stopped(clients, connection),
+    }
+
+
+def checks(login: Login, environment: str) -> Iterator[Check]:
+    """Return the results for a connection."""
+    name, again = login.connection.id, f"ecr-login refresh {environment} {login.connection.id}"
+    yield Check(f"login_{name}", *_age(login, again))
+    if isinstance(login.runs, NoAnswer):
+        yield Check(f"refresh_{name}", State.UNKNOWN, str(login.runs))
+    else:
+        yield Check(f"refresh_{name}", *_runs(login))
+    yield Check(f"schedule_{name}", *_starts(login, environment))
+    if isinstance(login.secret, NoAnswer):
+        yield Check(f"read_{name}", State.UNKNOWN, str(login.secret))
+    else:
+        yield Check(f"read_{name}", *_readers(login.secret, login.now, environment))
+
+
+def _age(login: Login, again: str) -> tuple[State, str, str]:
+    if isinstance(login.version, NoAnswer):
+        return State.UNKNOWN, str(login.version), ""
+    if not isinstance(login.secret, NoAnswer) and login.secret.deleted_at:
+        fix = f"aws secretsmanager restore-secret --secret-id {login.connection.secret_name}"
+        return State.BROKEN, "the secret is scheduled for deletion, and Airflow cannot read it", fix
+    if login.version is None:
+        return State.BROKEN, "the secret has no login", again
+    expires_at = expiry(login.version.written_at)
+    written = f"written {ago(login.version.written_at, login.now)}"
+    if login.freshness is Freshness.EXPIRED:
+        return State.BROKEN, f"expired {ago(expires_at, login.now)}, {written}", again
+    detail = f"{written}, expires {clock_time(expires_at)} (in {length(expires_at - login.now)})"
+    if login.freshness is Freshness.STALE:
+        return State.DEGRADED, detail, again
+    return State.OK, detail, ""
+
+
+def _runs(login: Login) -> tuple[State, str, str]:
+    success, failure = login.last_success, login.last_failure
+    if failure and (success is None or failure.at > success.at):
+        return State.DEGRADED, f"failed {ago(failure.at, login.now)}: {failure.reason}", "See docs/runbook.md"
+    if success is None:
+        return State.DEGRADED, "no run in the last 24 hours", "See docs/runbook.md#not-refreshed"
+    detail = f"succeeded {ago(success.at, login.now)}"
+    if failure:
+        detail += f"; failed {ago(failure.at, login.now)}: {failure.reason}"
+    return State.OK, detail, ""
+
+
+def _starts(login: Login, environment: str) -> tuple[State, str, str]:
+    if isinstance(login.schedule, NoAnswer):
+        return State.UNKNOWN, str(login.schedule), ""
+    if not login.schedule.expression:
+        return State.DEGRADED, "the schedule does not exist", "See docs/runbook.md#not-refreshed"
+    if not login.schedule.is_enabled:
+        fix = f"Enable {login.connection.schedule_name} in the EventBridge Scheduler console"
+        return State.DEGRADED, "the schedule is disabled", fix
+    if login.is_stopped is True:
+        fix = f"ecr-login resume {environment} {login.connection.id}"
+        return State.DEGRADED, "the function is stopped with the reserved concurrency 0", fix
+    detail = f"every {login.refresh_every_minutes} min"
+    if login.next_run_at:
+        detail += f", next about {clock_time(login.next_run_at)}"
+    return State.OK, detail, ""
+
+
+def _readers(secret: Secret, now: datetime, environment: str) -> tuple[State, str, str]:
+    if not is_unread(secret.read_at, now):
+        days = (now.date() - secret.read_at.date()).days if secret.read_at else 0
+        return State.OK, "read today" if days <= 0 else f"read {days} day{'s' * (days > 1)} ago", ""
+    when = f"not read since {secret.read_at:%Y-%m-%d}" if secret.read_at else "never read"
+    if (now - secret.created_at).days >= UNREAD_DAYS:
+        return State.DEGRADED, when, f"ecr-login handoff {environment} --for airflow"
+    return State.OK, f"{when}, created {ago(secret.created_at, now)}", ""
+
+
+def _version(clients: Clients, connection: Connection) -> Version | None:
+    # LastChangedDate of DescribeSecret also changes with tags and policies, so it is not the age of the login.
+    request: dict[str, Any] = {"SecretId": connection.secret_arn, "MaxResults": 100}
+    with answers():
+        try:
+            while True:  # botocore has no paginator for this operation.
+                page = clients.secretsmanager.list_secret_version_ids(**request)
+                for version in page["Versions"]:
+                    if "AWSCURRENT" in version.get("VersionStages", []):
+                        return Version(version["VersionId"], version["CreatedDate"].astimezone(UTC))
+                if not page.get("NextToken"):
+                    return None
+                request["NextToken"] = page["NextToken"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+    return None
+
+
+def _secret(clients: Clients, connection: Connection) -> Secret:
+    with answers():
+        found = clients.secretsmanager.describe_secret(SecretId=connection.secret_arn)
+    return Secret(found["CreatedDate"], found.get("LastAccessedDate"), found.get("DeletedDate"))
+
+
+def _schedule(clients: Clients, connection: Connection) -> Schedule:
+    with answers():
+        try:
+            found = clients.scheduler.get_schedule(Name=connection.schedule_name) if connection.schedule_name else {}
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            found = {}
+    return Schedule(found.get("State") == "ENABLED", found.get("ScheduleExpression", ""))
+
+
+def _is_stopped(clients: Clients, connection: Connection) -> bool:
+    with answers():
+        found = clients.lambda_.get_function_concurrency(FunctionName=connection.function_name)
+    return bool(found.get("ReservedConcurrentExecutions") == 0)

@@ -1,0 +1,79 @@
+"""The stacks of an environment: which resources they have, and whether CloudFormation can update them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ops.clients import Clients
+from ops.preflight.findings import Finding, Planned
+from ops.preflight.requests import in_parallel, unless_missing
+
+# The stacks that the settings can remove, and how to delete them.
+OPTIONAL_STACKS = {
+    "EcsTasks": '"Remove Fargate tasks" in docs/changes.md',
+    "WorkerUpkeep": '"Remove the clean-up" in docs/changes.md',
+}
+
+
+def find_stacks(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find stacks that cannot be updated, and stacks of this environment that the settings no longer contain."""
+    environment = planned.environment
+    wanted = ["Registry", "Access", "DockerLogin"]
+    wanted += ["EcsTasks"] if environment.ecs else []
+    wanted += ["WorkerUpkeep"] if environment.workers.clean_up else []
+    removed = [stack_id for stack_id in OPTIONAL_STACKS if stack_id not in wanted]
+
+    def status_of(stack_id: str) -> str | None:
+        name = planned.stack(stack_id)
+        answer = unless_missing("ValidationError", clients.cloudformation.describe_stacks, StackName=name)
+        return answer["Stacks"][0]["StackStatus"] if answer else None
+
+    statuses = dict(zip(wanted + removed, in_parallel(status_of, wanted + removed), strict=True))
+    for stack_id in wanted:
+        if statuses[stack_id] == "DELETE_FAILED":
+            yield Finding(
+                f"The stack {planned.stack(stack_id)} is in DELETE_FAILED, and CloudFormation cannot update it.",
+                'Delete the stack first. See "If the removal fails" in docs/remove.md.',
+            )
+    for stack_id in removed:
+        if statuses[stack_id] not in (None, "DELETE_COMPLETE"):
+            name = planned.stack(stack_id)
+            yield Finding(
+                f"The settings no longer contain the stack {name}. The deployment does not delete it.",
+                f"To delete the stack, see {OPTIONAL_STACKS[stack_id]}.",
+                stops=False,
+            )
+
+
+def resources_of(clients: Clients, stack: str) -> dict[str, list[str]]:
+    """Return the physical ids of the resources of a stack, by type. The result is empty if there is no such stack."""
+
+    def list_resources() -> list[Any]:
+        pages = clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
+        return [resource for page in pages for resource in page["StackResourceSummaries"]]
+
+    found = clients.ask_once(f"resources of {stack}", lambda: unless_missing("ValidationError", list_resources))
+    by_type: dict[str, list[str]] = {}
+    for each in found or []:
+        if _exists(each):
+            by_type.setdefault(each["ResourceType"], []).append(each["PhysicalResourceId"])
+    return by_type
+
+
+def ids_of(resources: dict[str, list[str]]) -> set[str]:
+    return {physical_id for ids in resources.values() for physical_id in ids}
+
+
+def stack_with(clients: Clients, physical_id: str, kind: str) -> str | None:
+    """Return the name of the stack that has a resource, or None."""
+    found = unless_missing(
+        "ValidationError", clients.cloudformation.describe_stack_resources, PhysicalResourceId=physical_id
+    )
+    for each in (found or {}).get("StackResources", []):
+        if each.get("PhysicalResourceId") == physical_id and each["ResourceType"] == kind and _exists(each):
+            return str(each["StackName"])
+    return None
+
+
+def _exists(resource: Any) -> bool:
+    """Return whether a stack still has a resource. A stack lists deleted and retained resources for some time."""
+    return resource["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED") and "PhysicalResourceId" in resource

@@ -1,0 +1,27 @@
+"""`ecr-login refresh`: refresh the docker logins now."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import click
+
+from ops.deployment import read_deployment
+from ops.invocation import run_refresh
+from ops.results import end, print_checks
+from ops.target import Target, for_environment
+
+
+@click.command(name="refresh")
+@for_environment
+@click.argument("connection", required=False)
+@click.option("--write", is_flag=True, help="Write a new login even if the current login is young.")
+def command(target: Target, connection: str | None, write: bool, as_json: bool) -> None:
+    """Refresh the docker login of CONNECTION, or of all connections, and wait for the results."""
+    clients = target.clients()
+    deployment = read_deployment(clients, target.environment)
+    chosen = [deployment.connection(connection)] if connection else list(deployment.connections.values())
+    with ThreadPoolExecutor(5) as pool:
+        name = target.environment.name
+        checks = list(pool.map(lambda each: run_refresh(clients, each, name, write=write), chosen))
+    if not as_json:
+        print_checks(checks)
+    end(checks, as_json=as_json)

@@ -1,0 +1,144 @@
+"""`ecr-login rollback`: make the previous docker login the current one.
+
+The function is stopped first, because its next run would overwrite the login. Each step is safe to repeat.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from ops.clients import Clients, NoAnswer, answers
+from ops.deployment import Connection, read_deployment
+from ops.results import CannotTell, Check, State, end, print_checks
+from ops.target import Target, for_environment
+
+LOGIN_LIFETIME = timedelta(hours=12)
+"""How long a token of ECR is valid (Amazon ECR API Reference, GetAuthorizationToken)."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a secret."""
+
+    id: str
+    written_at: datetime
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.written_at + LOGIN_LIFETIME
+
+    def __str__(self) -> str:
+        return f"{self.id}, written at {_utc(self.written_at)}, valid until {_utc(self.expires_at)}"
+
+
+@click.command(name="rollback")
+@for_environment
+@click.argument("connection")
+@click.option("--break-glass-profile", help="The profile of a break-glass role. By default, the same as --profile.")
+@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
+def command(target: Target, connection: str, break_glass_profile: str | None, yes: bool, as_json: bool) -> None:
+    """Stop the function of CONNECTION and make the previous docker login the current one.
+
+    Needs two sets of credentials: an administrator (--profile), and a break-glass role (--break-glass-profile).
+    """
+    name = target.environment.name
+    clients = target.clients()
+    found = read_deployment(clients, target.environment).connection(connection)
+    break_glass = target.clients(break_glass_profile)
+    current, previous = _labelled_versions(clients, found)
+    is_done = current.written_at < previous.written_at
+    if is_done:
+        click.echo(f"The older login of {connection} is already the current one.", err=True)
+    else:
+        _refuse_expired(name, connection, previous)
+        click.echo(f"Airflow reads now:  {current}\nAirflow will read:  {previous}", err=True)
+        _confirm(connection, yes=yes)
+    checks = [_stop(clients, name, found)]
+    if not is_done:
+        _move_label(break_glass, name, found, current, previous)
+        current = previous
+    checks.append(Check(f"login_{connection}", State.OK, f"{connection}: Airflow reads {current}."))
+    if not as_json:
+        print_checks(checks)
+    data = {"version_id": current.id, "expires_at": current.expires_at.isoformat()}
+    end(checks, as_json=as_json, data=data)
+
+
+def _labelled_versions(clients: Clients, connection: Connection) -> tuple[Version, Version]:
+    """Return the current version, and the version that was current before."""
+    try:
+        with answers():
+            listed = clients.secretsmanager.list_secret_version_ids(SecretId=connection.secret_arn)["Versions"]
+    except NoAnswer as error:
+        problem = f"the versions of {connection.secret_name} cannot be listed: {error}"
+        raise CannotTell(f"{problem}. Nothing changed. Choose an administrator with --profile") from None
+    current, previous = (_labelled(listed, label) for label in ("AWSCURRENT", "AWSPREVIOUS"))
+    if not current or not previous:
+        raise CannotTell(f"{connection.secret_name} has no previous docker login to roll back to. Nothing changed")
+    return current, previous
+
+
+def _labelled(versions: Sequence[Any], label: str) -> Version | None:
+    found = (version for version in versions if label in version.get("VersionStages", []))
+    return next((Version(each["VersionId"], each["CreatedDate"].astimezone(UTC)) for each in found), None)
+
+
+def _refuse_expired(name: str, connection: str, previous: Version) -> None:
+    if previous.expires_at <= datetime.now(UTC):
+        raise CannotTell(
+            f"the previous docker login expired at {_utc(previous.expires_at)}. Nothing changed. "
+            f"To write a new one, run: ecr-login refresh {name} {connection} --write"
+        )
+
+
+def _confirm(connection: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CannotTell("a rollback needs a confirmation. Nothing changed. In a script, add --yes")
+    typed = click.prompt(f"The function stops until `ecr-login resume`. To continue, type {connection}", err=True)
+    if typed != connection:
+        raise CannotTell(f"{typed!r} is not {connection}. Nothing changed")
+
+
+def _stop(clients: Clients, name: str, connection: Connection) -> Check:
+    try:
+        with answers():
+            clients.lambda_.put_function_concurrency(
+                FunctionName=connection.function_name, ReservedConcurrentExecutions=0
+            )
+    except NoAnswer as error:
+        raise CannotTell(
+            f"the function of {connection.id} cannot be stopped: {error}. Nothing changed. "
+            "Choose an administrator with --profile"
+        ) from None
+    return Check(
+        f"function_{connection.id}",
+        State.DEGRADED,
+        f"{connection.id}: the function is stopped, so nothing refreshes the docker login.",
+        f"After you fixed the cause: ecr-login resume {name} {connection.id}",
+    )
+
+
+def _move_label(break_glass: Clients, name: str, connection: Connection, current: Version, previous: Version) -> None:
+    try:
+        with answers():
+            break_glass.secretsmanager.update_secret_version_stage(
+                SecretId=connection.secret_arn,
+                VersionStage="AWSCURRENT",
+                MoveToVersionId=previous.id,
+                RemoveFromVersionId=current.id,
+            )
+    except NoAnswer as error:
+        raise CannotTell(
+            f"the docker login was not rolled back: {error}. The function of {connection.id} is stopped. "
+            f"Run the command again with --break-glass-profile, or run: ecr-login resume {name} {connection.id}"
+        ) from None
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M UTC}"
