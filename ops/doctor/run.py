@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from ops.clients import NoAnswer, answers
 from ops.doctor import active as active_checks
-from ops.doctor import alerts, images, policies, refreshes, secrets, stacks
+from ops.doctor import alerts, images, policies, refreshes, resource_policies, secrets, stacks
 from ops.doctor.findings import Examine, NotTried, Result
 from ops.doctor.permissions import action_of
 from ops.doctor.templates import Examined
@@ -18,7 +18,7 @@ from ops.results import State
 GROUPS: dict[str, dict[str, Examine]] = {
     "Deployment": stacks.CHECKS,
     "Docker logins": {**secrets.CHECKS, **refreshes.CHECKS},
-    "Policies": policies.CHECKS,
+    "Policies": {**policies.CHECKS, **resource_policies.CHECKS},
     "Images": images.CHECKS,
     "Alerts": alerts.CHECKS,
     "Active": active_checks.CHECKS,
