@@ -68,6 +68,7 @@ REHEARSALS = (
     "tests/ops/test_worker_check.py::test_debug_settings_of_botocore_show_no_login",
     "tests/ops/test_status.py::test_a_disabled_schedule_and_old_logins_turn_one_check_after_the_other",
     "tests/ops/test_status.py::test_a_message_in_the_failure_queue_turns_two_checks",
+    "tests/ops/doctor/test_breakages.py::test_exactly_the_check_for_a_problem",
     "tests/permissions/test_combinations.py",
     "tests/permissions/test_quotas.py",
     "tests/stacks/test_app.py::test_all_files_of_the_repository_pass_cdks_own_validation",
