@@ -1,17 +1,29 @@
-"""Tests of the documentation: links, named files, shell blocks, Airflow's settings, durations and costs."""
+"""Tests of the documentation: links, named files, shell blocks, the command line, Airflow's settings, and numbers."""
 
+import ast
 import json
 import re
+import shlex
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
+import click
 import pytest
 
+from ops.command_line import COMMANDS, ecr_login
+from ops.doctor.run import GROUPS
+from ops.preflight.checks import ACTIONS
+from ops.results import EXIT_CODES, Check, State
 from stacks.docker_login import timings
 from tests.stacks.docker_login.test_timings import LONGEST, SHORTEST
 from tools import ROOT
 
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
+OPERATE = DOCS / "operate.md"
 PAGES = [*sorted(ROOT.glob("*.md")), *(page for page in sorted(DOCS.rglob("*.md")) if "_build" not in page.parts)]
 FOLDERS = "bench|dags|docs|environments|examples|lambda|local|ops|scanners|settings|stacks|tests|tools"
 
@@ -47,6 +59,92 @@ def test_shell_blocks_export_the_variables_that_they_set(page: Path) -> None:
     lines = [line for block in blocks(page.read_text(), "sh") for line in block.splitlines()]
 
     assert [line for line in lines if re.match(r"[A-Za-z_]\w*=\S*$", line)] == []
+
+
+def test_every_command_on_the_pages_exists_with_its_options() -> None:
+    found = {words: page.name for page in PAGES for words in command_lines(page.read_text())}
+    wrong = {}
+    for words, page in found.items():
+        try:
+            parse(words)
+        except click.ClickException as error:
+            wrong[f"{page}: ecr-login {words}"] = error.format_message()
+
+    assert len(found) > 25
+    assert wrong == {}
+
+
+def command_lines(text: str) -> Iterator[str]:
+    """Return the words after `ecr-login` of each command, in shell blocks and in the text."""
+    program = r"(?:\.venv/bin/)?ecr-login "
+    for block in blocks(text, "sh"):
+        lines = block.replace("\\\n", " ").splitlines()
+        yield from (line[found.end() :] for line in lines if (found := re.match(program, line)))
+    yield from re.findall(rf"`{program}([^`]+)`", without_code(text))
+
+
+def parse(words: str) -> None:
+    """Let click parse a command without running it. A command without arguments only has to exist."""
+    words = re.sub(r" [>|] .*", "", re.sub(r"<[\w-]+>", "value", words))
+    name, *arguments = shlex.split(words, comments=True)
+    with suppress(click.exceptions.Exit):  # --help
+        context = ecr_login.make_context("ecr-login", [name])
+        command = ecr_login.resolve_command(context, [name])[1]
+        assert command is not None
+        if arguments:
+            command.make_context(name, arguments, parent=context)
+
+
+def table(page: Path, heading: str) -> list[list[str]]:
+    """Return the cells of all tables below a heading, up to the next heading, without the first rows."""
+    section = re.split(r"^#+ ", page.read_text().split(f"# {heading}\n")[1], flags=re.MULTILINE)[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("|")]
+    below = [number for number, row in enumerate(rows) if set(row[0]) <= {"-", ":"}]
+    return [row for number, row in enumerate(rows) if number not in below and number + 1 not in below]
+
+
+def test_the_page_about_the_command_line_has_every_command() -> None:
+    commands = [cells[0].strip("`") for cells in table(OPERATE, "Commands")]
+
+    for each in commands:
+        parse(each)
+    assert {each.split()[0] for each in commands} == COMMANDS.keys()
+
+
+def test_the_page_about_the_command_line_has_every_state_and_exit_code() -> None:
+    codes = {code: set(re.findall("`(.+?)`", states)) for code, states, _ in table(OPERATE, "Exit codes")}
+    [example] = blocks(OPERATE.read_text(), "json")
+
+    assert codes == {
+        str(code): {str(state) for state in State if EXIT_CODES[state] == code} for code in EXIT_CODES.values()
+    }
+    assert [each.keys() for each in json.loads(example)["checks"]] == [{field.name for field in fields(Check)}]
+
+
+@pytest.mark.parametrize(
+    ("heading", "module", "name"),
+    [("JSON", "results.py", "State"), ("Freshness of a docker login", "freshness.py", "Freshness")],
+)
+def test_the_page_about_the_command_line_defines_words_as_the_code_does(heading: str, module: str, name: str) -> None:
+    tree = ast.parse((ROOT / "ops" / module).read_text())
+    [body] = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    defined = {}
+    for member, text in pairwise(body):
+        match member, text:
+            case ast.Assign(value=ast.Constant(str(word))), ast.Expr(value=ast.Constant(str(docstring))):
+                defined[word] = docstring
+    written = {word.strip("`"): meaning for word, meaning in table(OPERATE, heading)}
+
+    assert len(defined) >= 4
+    assert {word: written.get(word) for word in defined} == defined
+
+
+def test_the_pages_list_every_check_of_preflight_and_doctor() -> None:
+    preflight = {cells[0].strip("`") for cells in table(DOCS / "deploy.md", "Checks before the deployment")}
+    doctor = {name for cells in table(OPERATE, "Check a deployment") for name in re.findall("`(.+?)`", cells[0])}
+
+    assert preflight == set(ACTIONS)
+    assert doctor == {name for group in GROUPS.values() for name in group}
 
 
 @each_page
