@@ -33,7 +33,7 @@ START_FIRST = (
     "tests/local/test_rollback.py",
     "tests/local/test_commands.py",
     "tests/permissions/",
-    "tests/stacks/test_app.py",
+    "tests/stacks/",
     "tests/local/test_deployment.py",
     "tests/faults/test_soak.py",
     "tests/faults/",
@@ -41,7 +41,8 @@ START_FIRST = (
 # The tests of each of these files run in several workers, because they wait for timeouts. The tests of every other file
 # run in one worker.
 SPLIT_BY_TEST = ("tests/faults/test_ecr.py", "tests/faults/test_function.py", "tests/faults/test_secrets_manager.py")
-TOGETHER = "tests/permissions/"  # All these files run in one worker, because they share the synthesized account.
+# All files of each of these folders run in one worker, because they share synthesized templates.
+TOGETHER = ("tests/permissions/", "tests/stacks/")
 # `make rehearse` and CI run these tests, but `make test` does not. They take long, and other tests usually fail too
 # when one of these tests fails. tests/permissions/test_resources.py marks some of its tests itself.
 REHEARSALS = (
@@ -96,6 +97,15 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not read files whose tests are all deselected by `-m`, as in the Makefile. Reading the files takes seconds."""
+    unwanted = {
+        "not emulator and not rehearsal": NEEDS_THE_EMULATOR + REHEARSALS,
+        "not rehearsal": REHEARSALS,
+    }.get(config.option.markexpr, ())
+    return True if f"{collection_path.relative_to(config.rootpath)}".startswith(unwanted) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Set the markers `emulator` and `rehearsal`, and sort the tests so that the longest tests run first."""
     for item in items:
@@ -122,7 +132,7 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no 
         file = nodeid.partition("::")[0]
         if file in SPLIT_BY_TEST:
             return nodeid.partition("[")[0]
-        return TOGETHER if file.startswith(TOGETHER) else file
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
 def _place(item: pytest.Item) -> int:

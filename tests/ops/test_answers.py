@@ -36,6 +36,10 @@ POLICY = (
 )
 
 
+# A session reads the description of each service once.
+SESSION = Session()
+
+
 class Stubs:
     """Clients whose answers are added in the order of the requests."""
 
@@ -45,7 +49,7 @@ class Stubs:
         self.clients = Clients(self._create)
 
     def _create(self, service: str) -> Any:
-        client = Session().create_client(service, "eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
+        client = SESSION.create_client(service, "eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
         self._stubbers[service] = self._exits.enter_context(Stubber(client))
         return client
 

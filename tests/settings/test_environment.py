@@ -79,6 +79,21 @@ def test_names_on_aws_are_built_from_the_settings() -> None:
         assert dev.ecs_family(f"risk/{name}") == "dev-risk-reports-daily"
 
 
+@pytest.mark.parametrize(
+    ("region", "path", "start"),
+    [
+        ("eu-west-1", "/", "arn:aws:iam::111111111111:role/"),
+        ("eu-west-1", "/data/airflow/", "arn:aws:iam::111111111111:role/data/airflow/"),
+        ("cn-north-1", "/data/", "arn:aws-cn:iam::111111111111:role/data/"),
+    ],
+)
+def test_the_arn_of_a_push_role_has_the_path_and_the_partition(region: str, path: str, start: str) -> None:
+    # The policies of repositories deny pushing to every role whose ARN differs.
+    dev = environment(region=region, role_path=path)
+
+    assert dev.push_role_arn("analytics") == f"{start}dev-ecr-push-analytics"
+
+
 MAIN = {"repository": "acme/pipelines", "branch": "main"}
 
 

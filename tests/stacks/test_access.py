@@ -154,7 +154,9 @@ def trust_of(push: dict[str, Any], region: str = "eu-west-1") -> list[dict[str, 
         push: The table `push` of the settings.
         region: The Region of the role's stack.
     """
-    app = App(context={"@aws-cdk/core:enablePartitionLiterals": True})  # as in cdk.json
+    # Without CDK's built-in validation, which takes seconds. One rehearsal includes it.
+    context = {"@aws-cdk/core:enablePartitionLiterals": True}  # as in cdk.json
+    app = App(context=context, builtin_cloud_formation_validation=False)
     stack = Stack(app, "Stack", env=CdkEnvironment(account="111111111111", region=region))
     PushRole(
         stack,

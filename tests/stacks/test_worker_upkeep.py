@@ -16,6 +16,9 @@ def test_tagged_instances_are_cleaned_up_at_night_and_not_during_a_deployment(te
     assert association["Targets"] == [{"Key": "tag:role", "Values": ["airflow-worker"]}]
     assert association["ScheduleExpression"] == "cron(0 3 ? * * *)"
     assert association["ApplyOnlyAtCronInterval"] is True
+    # A removal of many images takes minutes. A failure on one instance does not stop the others.
+    assert association["Parameters"]["executionTimeout"] == ["1800"]
+    assert (association["MaxConcurrency"], association["MaxErrors"]) == ("25%", "100%")
 
 
 def test_the_command_has_the_ages_of_the_settings_and_needs_no_confirmation(templates: Templates) -> None:
