@@ -6,15 +6,15 @@ from tests.ops.ecr_login import ecr_login
 
 
 def test_the_runs_are_shown_with_the_reasons_of_failures(aws: EmbeddedAws) -> None:
-    with aws.fault("PutSecretValue", **error("AccessDeniedException")):
-        aws.advance_clock(30)
-        ecr_login(aws, "refresh", "local", "docker_default")
+    # A run that somebody invokes and waits for is not retried, unlike a scheduled run.
+    with aws.fault("PutSecretValue", **error("LimitExceededException")):
+        ecr_login(aws, "refresh", "local", "docker_default", "--write")
         failed = ecr_login(aws, "logs", "local", "docker_default", "--hours", "2")
     ecr_login(aws, "refresh", "local", "docker_default", "--write")
     succeeded = ecr_login(aws, "logs", "local", "docker_default", "--hours", "2", "--json")
 
     assert failed.code == 1
-    assert failed.out.splitlines()[0].endswith("UTC  failed: PutSecretValue failed: AccessDeniedException")
+    assert failed.out.splitlines()[0].endswith("UTC  failed: PutSecretValue failed: LimitExceededException")
     assert failed.out.splitlines()[-1].startswith("! docker_default: the last run failed: PutSecretValue failed")
     assert succeeded.code == 0, succeeded.out
     assert [run["result"] for run in succeeded.json["runs"]][:2] == ["wrote", "failed"]

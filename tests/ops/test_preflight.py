@@ -921,8 +921,8 @@ def test_an_endpoint_that_does_not_answer_stops_the_deployment_only_until_the_ti
 def test_a_check_without_an_answer_in_time_is_not_tried(
     aws: EmbeddedAws, shell: pytest.MonkeyPatch, secret: Any
 ) -> None:
-    with aws.fault("GetParameter", delay_seconds=10):
-        [problem], not_tried = run(PLANNED, seconds=3)
+    with aws.fault("GetParameter", delay_seconds=30):
+        [problem], not_tried = run(PLANNED, seconds=10)
     assert not_tried == {"bootstrap": "no answer in time"}
     assert problem.name == "secrets"
 
