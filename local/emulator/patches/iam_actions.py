@@ -2,13 +2,14 @@
 
 AWS (service authorization reference):
 - GetFunctionConcurrency needs the permission lambda:GetFunctionConcurrency. DeleteFunctionConcurrency needs
-  lambda:DeleteFunctionConcurrency. GetAccountSettings needs lambda:GetAccountSettings.
+  lambda:DeleteFunctionConcurrency. GetAccountSettings needs lambda:GetAccountSettings. GetFunctionEventInvokeConfig
+  needs lambda:GetFunctionEventInvokeConfig.
 - DescribeRepositories, ListTagsForResource, TagResource and UntagResource of ECR are checked on the repository.
   DescribeRepositories without names is checked on all of them, repository/*.
 
 MiniStack:
 - Requires lambda:PutFunctionConcurrency for every request on the concurrency of a function, and no permission for
-  GetAccountSettings.
+  GetAccountSettings. Requires lambda:GetFunction for GetFunctionEventInvokeConfig.
 - Checks these requests of ECR on the resource *, so a permission on a repository is not enough.
 
 The patch:
@@ -31,6 +32,8 @@ def lambda_action(method: str, path: str) -> str | None:
         return _CONCURRENCY_ACTIONS[method]
     if path.rstrip("/").endswith("/account-settings") and method == "GET":
         return "GetAccountSettings"
+    if path.endswith("/event-invoke-config") and method == "GET":
+        return "GetFunctionEventInvokeConfig"
     action: str | None = _lambda_action(method, path)
     return action
 

@@ -45,6 +45,12 @@ def test_each_operation_on_the_concurrency_of_a_function_needs_its_own_permissio
         assert "AccessDenied" in refusal
 
 
+def test_reading_the_retries_of_a_function_needs_its_own_permission(aws: EmbeddedAws) -> None:
+    for action, refusal in (("GetFunctionEventInvokeConfig", "ResourceNotFound"), ("GetFunction", "AccessDenied")):
+        client = aws.client("lambda", session_of_a_role(aws, f"has-{action}", allow(f"lambda:{action}")))
+        assert refusal in refused(client.get_function_event_invoke_config, FunctionName="absent")
+
+
 def test_reading_the_limits_of_lambda_needs_a_permission(aws: EmbeddedAws) -> None:
     reads = session_of_a_role(aws, "reads-limits", allow("lambda:GetAccountSettings", on="*"))
     assert aws.client("lambda", reads).get_account_settings()["AccountLimit"]["ConcurrentExecutions"] > 0

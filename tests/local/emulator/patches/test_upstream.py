@@ -648,6 +648,12 @@ def test_upstream_still_asks_for_the_wrong_permission_on_concurrency(ministack: 
 
 
 @needs_patch("iam_actions")
+def test_upstream_still_asks_for_the_wrong_permission_on_retries_of_a_function(ministack: Any) -> None:
+    path = "/2019-09-25/functions/f/event-invoke-config"
+    assert ministack.core.iam_actions._lambda_action("GET", path) == "GetFunction"
+
+
+@needs_patch("iam_actions")
 def test_upstream_still_asks_for_no_permission_on_the_limits_of_lambda(ministack: Any) -> None:
     path = "/2016-08-19/account-settings"
     assert ministack.core.iam_actions._lambda_action("GET", path) is None
