@@ -1,13 +1,20 @@
-"""The AWS clients of the commands. They use the credentials of the shell, and short timeouts."""
+"""The AWS clients of the commands. They use the credentials of the shell, and short timeouts.
+
+Importing the session and the settings of botocore takes 0.15 s, so `--help` does not import them.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
+
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+    from botocore.session import Session
 
 T = TypeVar("T")
 
@@ -19,9 +26,28 @@ ATTEMPTS = 2
 """AWS throttles single requests if many clients send requests. The time limit of all checks before a deployment is in
 `ops.preflight.run`."""
 
+_PREFIXES = {"monitoring": "cloudwatch"}
+"""The services whose requests are signed with another name than the prefix of their IAM actions."""
+_OTHER_ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
+"""The operations of the commands whose IAM action has another name."""
+_DENIED = ("AccessDenied", "AuthorizationError", "UnauthorizedOperation", "NotAuthorized")
+"""Parts of the error codes with which AWS refuses a request without a permission. SNS answers AuthorizationError."""
+
 
 class NoAnswer(Exception):
     """AWS did not answer a request, for example because a permission is missing. The error message is one line."""
+
+
+class Denied(NoAnswer):
+    """AWS denied a request, because a permission is missing or a policy denies the action.
+
+    Attributes:
+        action: The IAM action, such as `ecr:DescribeImages`.
+    """
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"AWS denied {action}")
+        self.action = action
 
 
 class RegionNotEnabled(NoAnswer):
@@ -56,6 +82,8 @@ class Clients:
 
     def patient(self, service: str, read_seconds: int) -> Any:
         """Return a client that waits longer for an answer, and never sends a request twice."""
+        from botocore.config import Config
+
         with self._creating:
             config = Config(
                 connect_timeout=CONNECT_SECONDS, read_timeout=read_seconds, retries={"total_max_attempts": 1}
@@ -93,8 +121,12 @@ def make_clients(account: str, region: str, profile: str | None, qualifier: str)
         NoAnswer: There are no credentials for the account.
         RegionNotEnabled: The Region is not enabled in the account.
     """
+    from botocore.config import Config
+    from botocore.session import Session
+
     session = Session(profile=profile)
     session.set_config_variable("region", region)
+    session.register("after-call", _add_action)
     session.set_default_client_config(
         Config(
             connect_timeout=CONNECT_SECONDS,
@@ -127,13 +159,33 @@ def make_clients(account: str, region: str, profile: str | None, qualifier: str)
 
 @contextmanager
 def answers() -> Iterator[None]:
-    """Raise NoAnswer instead of the error of a request."""
+    """Raise NoAnswer instead of the error of a request, and Denied if a permission is missing."""
     try:
         yield
     except ClientError as error:
-        raise NoAnswer(f"{error.operation_name} answered {error.response['Error']['Code']}") from error
+        code = error.response["Error"]["Code"]
+        if any(word in code for word in _DENIED):
+            raise Denied(error.response["Error"].get("Action", error.operation_name)) from error
+        # AWS's message can contain account numbers.
+        raise NoAnswer(f"{error.operation_name} answered {code}") from error
     except BotoCoreError as error:
         raise NoAnswer(" ".join(str(error).split())) from error
+
+
+def action_of(model: OperationModel) -> str:
+    """Return the IAM action of an operation, such as `lambda:InvokeFunction` for the operation Invoke of Lambda.
+
+    The names are in AWS's Service Authorization Reference.
+    """
+    service = model.service_model.signing_name
+    action = f"{_PREFIXES.get(service, service)}:{model.name}"
+    return _OTHER_ACTIONS.get(action, action)
+
+
+def _add_action(parsed: dict[str, Any], model: OperationModel, **_: Any) -> None:
+    """Add the IAM action of a request to the error that AWS answered."""
+    if "Error" in parsed:
+        parsed["Error"]["Action"] = action_of(model)
 
 
 def _is_enabled(session: Session, region: str) -> bool:

@@ -40,10 +40,13 @@ def check_settings(deployment: Deployment, logins: Iterable[Login], repositories
         *_stacks(deployment),
         *_repositories(deployment, repositories),
     ]
-    if not differences:
-        return Check("settings", State.OK, "the settings are deployed")
-    fix = f"make diff ENV={deployment.environment.name}, then make deploy ENV={deployment.environment.name}"
-    return Check("settings", State.DEGRADED, "; ".join(differences), fix)
+    if differences:
+        fix = f"make diff ENV={deployment.environment.name}, then make deploy ENV={deployment.environment.name}"
+        return Check("settings", State.DEGRADED, "; ".join(differences), fix)
+    for repository in repositories:
+        if isinstance(repository.lifecycle_policy, NoAnswer):
+            return Check("settings", State.UNKNOWN, f"{repository.name}: {repository.lifecycle_policy}")
+    return Check("settings", State.OK, "the settings are deployed")
 
 
 def _connections(deployment: Deployment) -> Iterator[str]:
@@ -103,7 +106,8 @@ def _repositories(deployment: Deployment, repositories: Iterable[Repository]) ->
 def read_drift(clients: Clients, deployment: Deployment) -> dict[str, dict[str, Any]]:
     """Return the result of the last drift detection of each stack. It starts no detection.
 
-    The keys are the names of the stacks. `resources` has the logical ids of the resources that drifted.
+    The keys are the names of the stacks. `resources` has the logical ids of the resources that drifted, or is
+    NoAnswer if AWS refused to list them.
     """
     return {
         stack.name: {
@@ -126,10 +130,14 @@ def drift_in_words(drift: Mapping[str, Mapping[str, Any]]) -> str:
     when += f", {missing} of {len(drift)} stacks never" if missing else ""
     if not drifted:
         return f"none found, {when}"
-    return "; ".join(f"{name}: {', '.join(found) or 'drifted'}" for name, found in drifted.items()) + f"; {when}"
+    resources = {
+        name: f"drifted ({found})" if isinstance(found, NoAnswer) else ", ".join(found) or "drifted"
+        for name, found in drifted.items()
+    }
+    return "; ".join(f"{name}: {found}" for name, found in resources.items()) + f"; {when}"
 
 
-def _drifted(clients: Clients, stack_name: str) -> list[str]:
+def _drifted(clients: Clients, stack_name: str) -> list[str] | NoAnswer:
     found: list[str] = []
     request: dict[str, Any] = {
         "StackName": stack_name,
@@ -143,8 +151,8 @@ def _drifted(clients: Clients, stack_name: str) -> list[str]:
                 if "NextToken" not in page:
                     return found
                 request["NextToken"] = page["NextToken"]
-    except NoAnswer:
-        return found  # The status of the stack is known all the same.
+    except NoAnswer as refused:
+        return refused
 
 
 def _listed(statuses: Mapping[str, str]) -> str:

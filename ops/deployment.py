@@ -159,9 +159,14 @@ def read_deployment(clients: Clients, environment: Environment) -> Deployment:
             raise CannotTell(f"the stacks of {environment.name} cannot be read: {error}. {fix}") from None
     stacks = {name: stack for name, stack in zip(STACKS, found, strict=True) if stack}
     if "DockerLogin" not in stacks:
-        where = f"the account {environment.account}, Region {environment.region}"
-        raise CannotTell(f"{environment.name} is not deployed in {where}. Run: make deploy ENV={environment.name}")
+        raise not_deployed(environment)
     return Deployment(environment, stacks)
+
+
+def not_deployed(environment: Environment) -> CannotTell:
+    """Return the error for an environment that is not deployed."""
+    where = f"the account {environment.account}, Region {environment.region}"
+    return CannotTell(f"{environment.name} is not deployed in {where}. Run: make deploy ENV={environment.name}")
 
 
 def _read_stack(clients: Clients, name: str) -> Stack | None:

@@ -10,6 +10,7 @@ import click
 from botocore.exceptions import ClientError
 
 from ops.clients import Clients, NoAnswer, answers
+from ops.deployment import not_deployed
 from ops.images import (
     created_on_push,
     for_evaluation,
@@ -73,6 +74,8 @@ def command(target: Target, as_json: bool, repository: str | None, preview: bool
         rules = {repository: rules[repository]}
     now = datetime.now(UTC)
     found = ask_all({name: _reading(clients, name, text, preview) for name, text in rules.items()})
+    if repository is None and all(isinstance(each, Repository) and each.images is None for each in found.values()):
+        raise not_deployed(environment)
     checks = [_check(name, answer, now, environment.name) for name, answer in found.items()]
     read = [each for each in found.values() if isinstance(each, Repository)]
     if not as_json:
@@ -149,11 +152,11 @@ def _check(name: str, answer: Repository | NoAnswer, now: datetime, environment:
     if answer.images is None:
         fix = f"make deploy ENV={environment}"
         return Check(check_name, State.DEGRADED, "the repository does not exist", fix)
+    if isinstance(answer.preview, NoAnswer):
+        return Check(check_name, State.UNKNOWN, f"no preview of AWS: {answer.preview}")
     if not same_rules(answer.wanted, answer.deployed):
         detail = f"ECR has other rules than the settings: {in_words(answer.deployed)}"
         return Check(check_name, State.DEGRADED, detail, f"make diff ENV={environment}, then make deploy")
-    if isinstance(answer.preview, NoAnswer):
-        return Check(check_name, State.UNKNOWN, f"no preview of AWS: {answer.preview}")
     if answer.preview is not None:
         results = [_outcomes(answer, answer.wanted, now, count_parts=each).keys() for each in (True, False)]
         if answer.preview not in results:

@@ -165,6 +165,8 @@ def _starts(login: Login, environment: str) -> tuple[State, str, str]:
     if login.is_stopped is True:
         fix = f"ecr-login resume {environment} {login.connection.id}"
         return State.DEGRADED, "the function is stopped with the reserved concurrency 0", fix
+    if isinstance(login.is_stopped, NoAnswer):
+        return State.UNKNOWN, str(login.is_stopped), ""
     detail = f"every {login.refresh_every_minutes} min"
     if login.next_run_at:
         detail += f", next about {clock_time(login.next_run_at)}"

@@ -94,6 +94,9 @@ def read_overview(clients: Clients, deployment: Deployment) -> Overview:
         for name, connection in deployment.connections.items()
     ]
     repositories = [found["repository", name] for name in sorted(names | later)]
+    if isinstance(new, NoAnswer):
+        teams = [name for name, team in environment.teams.items() if team.create_on_push]
+        repositories += [Repository(f"{name}/*", new, new, new) for name in teams]
     return Overview(deployment, logins, repositories, found["alarms",], found["messages",], found["drift",])
 
 

@@ -1,6 +1,6 @@
 """`ecr-login status`: whether the docker logins are fresh, and the images. docs/operate.md defines the words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,10 +60,15 @@ def command(target: Target, as_json: bool) -> None:
         "environment": environment.name,
         "connections": {login.connection.id: _login_data(login) for login in found.logins},
         "repositories": {repository.name: _repository_data(repository) for repository in found.repositories},
-        "drift": {name: {**each, "checked_at": iso(each["checked_at"])} for name, each in found.drift.items()},
+        "drift": {name: _drift_data(each) for name, each in found.drift.items()},
         "dead_letters": None if isinstance(found.messages, NoAnswer) else found.messages,
     }
     end(found.checks, as_json=as_json, data=data, verdict=found.verdict)
+
+
+def _drift_data(drift: Mapping[str, Any]) -> dict[str, Any]:
+    resources = None if isinstance(drift["resources"], NoAnswer) else drift["resources"]
+    return {**drift, "checked_at": iso(drift["checked_at"]), "resources": resources}
 
 
 def _login_data(login: Login) -> dict[str, Any]:

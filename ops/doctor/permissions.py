@@ -53,12 +53,3 @@ ACTIONS: dict[str, tuple[str, ...]] = {
 
 ACTIVE = ("function_answers", "alarm_arrives")
 """The checks that only `--active` runs."""
-
-_OTHER_NAMES = {"Invoke": "lambda:InvokeFunction"}
-"""The operations whose IAM action has another name."""
-
-
-def action_of(check: str, operation: str) -> str:
-    """Return the IAM action of an API operation that a check uses."""
-    matching = (action for action in ACTIONS[check] if action.partition(":")[2] == operation)
-    return _OTHER_NAMES.get(operation) or next(matching, operation)

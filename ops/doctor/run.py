@@ -5,13 +5,10 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
 
-from botocore.exceptions import ClientError
-
-from ops.clients import NoAnswer, answers
+from ops.clients import Denied, NoAnswer, answers
 from ops.doctor import active as active_checks
 from ops.doctor import alerts, images, policies, refreshes, resource_policies, secrets, stacks
 from ops.doctor.findings import Examine, NotTried, Result
-from ops.doctor.permissions import action_of
 from ops.doctor.templates import Examined
 from ops.results import State
 
@@ -86,20 +83,11 @@ def run(name: str, check: Examine, examined: Examined) -> Result:
             return check(examined).result(name)
     except NotTried as reason:
         return Result(name, State.NOT_TRIED, str(reason))
+    except Denied as error:
+        fix = f"Use credentials that allow {error.action}. docs/operate.md lists the actions of each command"
+        return Result(name, State.UNKNOWN, str(error), fix=fix)
     except NoAnswer as error:
-        cause = error.__cause__
-        if isinstance(cause, ClientError) and _is_denied(cause):
-            action = action_of(name, cause.operation_name)
-            fix = f"Use credentials that allow {action}. docs/operate.md lists the actions of each command"
-            return Result(name, State.UNKNOWN, f"the action {action} is denied", fix=fix)
         return Result(name, State.UNKNOWN, str(error), fix="Run the command again")
     except Exception as error:  # A defect of one check must not hide the results of the others.
         text = f"this check failed with {type(error).__name__}"
         return Result(name, State.UNKNOWN, text, fix="Report this as a defect, with the file of --write-report")
-
-
-def _is_denied(error: ClientError) -> bool:
-    code = error.response["Error"]["Code"]
-    return any(
-        word in code for word in ("AccessDenied", "AuthorizationError", "UnauthorizedOperation", "NotAuthorized")
-    )

@@ -3,13 +3,16 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+import click
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Deployment
 from ops.results import CannotTell
+from ops.together import ask_all
 from settings import summary
 from settings.environment import Environment, GitHub, GitLab, Team
 from settings.names import pascal_case, repository_name
@@ -237,23 +240,23 @@ def _push_role_arn(deployment: Deployment, team: str) -> str:
 def _common_tags(clients: Clients, connections: Iterable[_Pulls]) -> dict[str, str]:
     """Return a tag for each connection: the one that most of its repositories have, or `<tag>` if none is known."""
     needed = sorted({repository for connection in connections for repository in connection.repositories})
-    with ThreadPoolExecutor(10) as pool:
-        by_repository = dict(zip(needed, pool.map(lambda repository: _tags(clients, repository), needed), strict=True))
+    by_repository = ask_all({repository: partial(_tags, clients, repository) for repository in needed})
+    refused = [answer for answer in by_repository.values() if isinstance(answer, NoAnswer)]
+    if refused:
+        click.echo(f"The page has <tag> in the place of a tag: {refused[0]}", err=True)
+    known = {name: [] if isinstance(answer, NoAnswer) else answer for name, answer in by_repository.items()}
     found = {}
     for connection in connections:
-        tags = [tag for repository in connection.repositories for tag in by_repository[repository]]
+        tags = [tag for repository in connection.repositories for tag in known[repository]]
         found[connection.id] = max(sorted(set(tags)), key=tags.count, default="<tag>")
     return found
 
 
 def _tags(clients: Clients, repository: str) -> list[str]:
-    try:
-        with answers():
-            images = clients.ecr.list_images(
-                repositoryName=repository, filter={"tagStatus": "TAGGED"}, maxResults=NEWEST_TAGS
-            )["imageIds"]
-    except NoAnswer:
-        return []
+    with answers():
+        images = clients.ecr.list_images(
+            repositoryName=repository, filter={"tagStatus": "TAGGED"}, maxResults=NEWEST_TAGS
+        )["imageIds"]
     return [image["imageTag"] for image in images]
 
 

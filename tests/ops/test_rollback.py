@@ -94,7 +94,7 @@ def test_a_rollback_without_a_break_glass_role_says_what_changed_and_how_to_cont
     done = roll_back(aws, profiles, "--break-glass-profile", "operator", "--yes")
 
     assert done.code == 3
-    assert "UpdateSecretVersionStage answered AccessDeniedException. The function of docker_default is stopped" in (
+    assert "AWS denied secretsmanager:UpdateSecretVersionStage. The function of docker_default is stopped" in (
         done.error
     )
     assert done.error.splitlines()[-1].endswith("or run: ecr-login resume local docker_default")

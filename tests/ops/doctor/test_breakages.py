@@ -233,5 +233,5 @@ def test_a_denied_request_names_the_action_and_the_other_checks_still_run(
     with healthy.fault("GetKeyPolicy", status=400, body={"__type": "AccessDeniedException", "message": "denied"}):
         found = results()
     assert turned(found) == {"key_policy": State.UNKNOWN}
-    assert found["key_policy"].summary == "the action kms:GetKeyPolicy is denied"
+    assert found["key_policy"].summary == "AWS denied kms:GetKeyPolicy"
     assert REPOSITORY not in found["key_policy"].fix
