@@ -39,7 +39,7 @@ help:
 	@echo "  make e2e                 Run the example DAGs in Airflow 2 and 3 with Docker; Linux, as root"
 	@echo "  make bench               Measure refreshes and deployments, and write docs/benchmarks.md"
 	@echo "  make docs                Build the documentation site"
-	@echo "  make generate            Write the generated files again: settings reference, JSON schema, permission table"
+	@echo "  make generate            Write the generated files again: settings reference, JSON schema, permission tables"
 	@echo "  make actions             Write the list of the newest AWS actions again, for the permission tests"
 	@echo "  make lock                Write the lock files again, after a change of a requirements file"
 	@echo "  make set-up              Install everything for development; the other targets do this themselves"
@@ -125,6 +125,7 @@ docs:
 generate: set-up
 	@$(PYTHON) -m settings.reference
 	@$(PYTHON) -m tests.permissions.permission_table
+	@$(PYTHON) -m ops.permissions
 
 actions: set-up
 	@$(PYTHON) -m tests.permissions.newest_actions

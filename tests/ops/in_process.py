@@ -17,6 +17,7 @@ def run(
     *arguments: str,
     credentials: dict[str, str] | None = None,
     folder: Path = ROOT / "environments",
+    **others: str,
 ) -> Done:
     """Run a command against an AWS emulator.
 
@@ -25,6 +26,7 @@ def run(
         arguments: The words of the command.
         credentials: Credentials as STS returns them; by default those of the account's root user.
         folder: The folder with the settings files.
+        others: More environment variables.
     """
     variables = {"PATH": os.environ["PATH"], "HOME": str(aws.state), **aws.client_environment()}
     if credentials:
@@ -33,6 +35,7 @@ def run(
             "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
             "AWS_SESSION_TOKEN": credentials.get("SessionToken", ""),
         }
+    variables |= others
     out, error, code = io.StringIO(), io.StringIO(), 0
     words = ["ecr-login", *arguments, "--folder", str(folder)]
     with (
