@@ -72,6 +72,8 @@ REHEARSALS = (
     "tests/ops/test_refresh.py::test_the_reason_of_a_failed_refresh_is_shown",
     "tests/ops/doctor/test_command.py::test_the_active_checks_invoke_the_function_and_let_an_alarm_fire",
     "tests/ops/doctor/test_command.py::test_a_stopped_function_is_never_invoked",
+    "tests/ops/test_errors.py",
+    "tests/ops/test_permissions.py",
     "tests/ops/test_rollback.py",
     "tests/faults/test_soak.py",
     "tests/faults/test_write_limit.py",
