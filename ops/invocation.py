@@ -1,18 +1,20 @@
 """Run a refresh now, and say what its answer means."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Connection
+from ops.refresh_log import stops_reading
 from ops.results import Check, State
 
 SECONDS = 150
 """The function runs for at most 2 minutes."""
 
-NOT_READABLE = ("InvalidRequestException", "ResourceNotFoundException", "EncryptionFailure", "DecryptionFailure")
-"""The reasons of a failed refresh for which Airflow cannot read the secret either (docs/runbook.md)."""
+_OWN_ERRORS = ("RefreshFailed", "UnusableLogin")
+"""The errors of the function whose messages contain no answer of AWS. Other messages could contain a docker login."""
 
 
 def run_refresh(clients: Clients, connection: Connection, environment: str, *, write: bool) -> Check:
@@ -37,7 +39,7 @@ def run_refresh(clients: Clients, connection: Connection, environment: str, *, w
                 State.DEGRADED,
                 f"{connection.id}: the function did not run, because it is stopped or the account's concurrency is "
                 "used up",
-                f"To let a stopped function run again: ecr-login resume {environment} {connection.id}",
+                f"To let a stopped function run again: .venv/bin/ecr-login resume {environment} {connection.id}",
             )
         return Check(name, State.UNKNOWN, f"{connection.id}: the function was not invoked: {error}")
     found = json.loads(answer["Payload"].read())
@@ -54,13 +56,24 @@ def _published_version(clients: Clients, connection: Connection) -> str:
     return str(max(versions, key=int))
 
 
+def failure_reason(answer: Mapping[str, Any] | None) -> str:
+    """Return why a run failed.
+
+    Args:
+        answer: The function's answer to an invocation.
+    """
+    found = answer or {}
+    kind = str(found.get("errorType", "unknown error"))
+    return str(found["errorMessage"]) if kind in _OWN_ERRORS else kind
+
+
 def _failed(name: str, connection: Connection, answer: dict[str, Any]) -> Check:
-    reason = str(answer.get("errorMessage", "unknown"))
-    readable = not any(code in reason for code in NOT_READABLE)
-    effect = "The current login is unchanged." if readable else "Airflow cannot read the secret now."
+    reason = failure_reason(answer)
+    stops = stops_reading(reason)
+    effect = "Airflow cannot read the secret now." if stops else "The current login is unchanged."
     return Check(
         name,
-        State.DEGRADED if readable else State.BROKEN,
+        State.BROKEN if stops else State.DEGRADED,
         f"{connection.id}: {reason.rstrip('.')}. {effect}",
         'Look for the reason under "Refresh failed" in docs/runbook.md',
     )

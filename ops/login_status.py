@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Connection
 from ops.freshness import UNREAD_DAYS, Freshness, expiry, freshness, is_unread
-from ops.refresh_log import Run, read_runs
+from ops.refresh_log import Run, read_runs, stops_reading
 from ops.results import Check, State
 from ops.times import ago, clock_time, length
 
@@ -111,7 +111,7 @@ def requests(clients: Clients, connection: Connection) -> dict[str, Callable[[],
 
 def checks(login: Login, environment: str) -> Iterator[Check]:
     """Return the results for a connection."""
-    name, again = login.connection.id, f"ecr-login refresh {environment} {login.connection.id}"
+    name, again = login.connection.id, f".venv/bin/ecr-login refresh {environment} {login.connection.id}"
     yield Check(f"login_{name}", *_age(login, again))
     if isinstance(login.runs, NoAnswer):
         yield Check(f"refresh_{name}", State.UNKNOWN, str(login.runs))
@@ -145,7 +145,8 @@ def _age(login: Login, again: str) -> tuple[State, str, str]:
 def _runs(login: Login) -> tuple[State, str, str]:
     success, failure = login.last_success, login.last_failure
     if failure and (success is None or failure.at > success.at):
-        return State.DEGRADED, f"failed {ago(failure.at, login.now)}: {failure.reason}", "See docs/runbook.md"
+        state = State.BROKEN if stops_reading(failure.reason) else State.DEGRADED
+        return state, f"failed {ago(failure.at, login.now)}: {failure.reason}", "See docs/runbook.md"
     if success is None:
         return State.DEGRADED, "no run in the last 24 hours", "See docs/runbook.md#not-refreshed"
     detail = f"succeeded {ago(success.at, login.now)}"
@@ -163,7 +164,7 @@ def _starts(login: Login, environment: str) -> tuple[State, str, str]:
         fix = f"Enable {login.connection.schedule_name} in the EventBridge Scheduler console"
         return State.DEGRADED, "the schedule is disabled", fix
     if login.is_stopped is True:
-        fix = f"ecr-login resume {environment} {login.connection.id}"
+        fix = f".venv/bin/ecr-login resume {environment} {login.connection.id}"
         return State.DEGRADED, "the function is stopped with the reserved concurrency 0", fix
     if isinstance(login.is_stopped, NoAnswer):
         return State.UNKNOWN, str(login.is_stopped), ""
@@ -179,7 +180,7 @@ def _readers(secret: Secret, now: datetime, environment: str) -> tuple[State, st
         return State.OK, "read today" if days <= 0 else f"read {days} day{'s' * (days > 1)} ago", ""
     when = f"not read since {secret.read_at:%Y-%m-%d}" if secret.read_at else "never read"
     if (now - secret.created_at).days >= UNREAD_DAYS:
-        return State.DEGRADED, when, f"ecr-login handoff {environment} --for airflow"
+        return State.DEGRADED, when, f".venv/bin/ecr-login handoff {environment} --for airflow"
     return State.OK, f"{when}, created {ago(secret.created_at, now)}", ""
 
 

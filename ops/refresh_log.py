@@ -16,6 +16,14 @@ A run that Lambda ended writes no line of its own.
 """
 
 
+_NOT_READABLE = ("InvalidRequestException", "ResourceNotFoundException", "EncryptionFailure", "DecryptionFailure")
+
+
+def stops_reading(reason: str) -> bool:
+    """Return whether Airflow cannot read the secret either, if a refresh fails for this reason (docs/runbook.md)."""
+    return any(code in reason for code in _NOT_READABLE)
+
+
 @dataclass(frozen=True)
 class Run:
     """A run of the function.

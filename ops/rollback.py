@@ -6,18 +6,16 @@ The function is stopped first, because its next run would overwrite the login. E
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Connection, read_deployment
+from ops.freshness import expiry
 from ops.results import CannotTell, Check, State, end, print_checks
 from ops.target import Target, for_environment
-
-LOGIN_LIFETIME = timedelta(hours=12)
-"""How long a token of ECR is valid (Amazon ECR API Reference, GetAuthorizationToken)."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Version:
 
     @property
     def expires_at(self) -> datetime:
-        return self.written_at + LOGIN_LIFETIME
+        return expiry(self.written_at)
 
     def __str__(self) -> str:
         return f"{self.id}, written at {_utc(self.written_at)}, valid until {_utc(self.expires_at)}"
@@ -91,7 +89,7 @@ def _refuse_expired(name: str, connection: str, previous: Version) -> None:
     if previous.expires_at <= datetime.now(UTC):
         raise CannotTell(
             f"the previous docker login expired at {_utc(previous.expires_at)}. Nothing changed. "
-            f"To write a new one, run: ecr-login refresh {name} {connection} --write"
+            f"To write a new one, run: .venv/bin/ecr-login refresh {name} {connection} --write"
         )
 
 
@@ -100,7 +98,9 @@ def _confirm(connection: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise CannotTell("a rollback needs a confirmation. Nothing changed. In a script, add --yes")
-    typed = click.prompt(f"The function stops until `ecr-login resume`. To continue, type {connection}", err=True)
+    typed = click.prompt(
+        f"The function stops until `.venv/bin/ecr-login resume`. To continue, type {connection}", err=True
+    )
     if typed != connection:
         raise CannotTell(f"{typed!r} is not {connection}. Nothing changed")
 
@@ -120,7 +120,7 @@ def _stop(clients: Clients, name: str, connection: Connection) -> Check:
         f"function_{connection.id}",
         State.DEGRADED,
         f"{connection.id}: the function is stopped, so nothing refreshes the docker login.",
-        f"After you fixed the cause: ecr-login resume {name} {connection.id}",
+        f"After you fixed the cause: .venv/bin/ecr-login resume {name} {connection.id}",
     )
 
 
@@ -136,7 +136,8 @@ def _move_label(break_glass: Clients, name: str, connection: Connection, current
     except NoAnswer as error:
         raise CannotTell(
             f"the docker login was not rolled back: {error}. The function of {connection.id} is stopped. "
-            f"Run the command again with --break-glass-profile, or run: ecr-login resume {name} {connection.id}"
+            "Run the command again with --break-glass-profile, or run: "
+            f".venv/bin/ecr-login resume {name} {connection.id}"
         ) from None
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,13 +11,12 @@ from ops.doctor.alerts import alarms, topic_arn
 from ops.doctor.findings import Examine, Found, NotTried, Problem, each
 from ops.doctor.refreshes import reserved_concurrency
 from ops.doctor.templates import Examined
+from ops.invocation import failure_reason
 
 _RUN_SECONDS = 125
 """Longer than the timeout of the function, which is 2 minutes."""
 _HISTORY_SECONDS = 20
 """How long the command waits until the history of an alarm shows the action."""
-_OUR_ERRORS = ("RefreshFailed", "UnusableLogin")
-"""The errors of the function whose messages contain no answer of AWS."""
 
 
 def check_answers(examined: Examined) -> Found:
@@ -39,7 +38,7 @@ def check_answers(examined: Examined) -> Found:
         payload = json.loads(answer["Payload"].read() or "null")
         if answer.get("FunctionError"):
             yield Problem(
-                f"The function of {connection.id} failed: {_reason(payload)}.",
+                f"The function of {connection.id} failed: {failure_reason(payload)}.",
                 f".venv/bin/ecr-login logs {examined.environment.name} {connection.id}",
             )
         elif "expires_at" not in (payload or {}):
@@ -52,11 +51,6 @@ def check_answers(examined: Examined) -> Found:
     if stopped:
         summary += f"; not invoked, because stopped: {', '.join(connection.id for connection in stopped)}"
     return Found(summary, problems)
-
-
-def _reason(payload: Mapping[str, Any] | None) -> str:
-    kind = str((payload or {}).get("errorType", "unknown error"))
-    return f"{kind}: {payload['errorMessage']}" if payload and kind in _OUR_ERRORS else kind
 
 
 def check_arrival(examined: Examined) -> Found:
