@@ -5,6 +5,8 @@ Importing the session and the settings of botocore takes 0.15 s, so `--help` doe
 
 from __future__ import annotations
 
+import os
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -22,9 +24,13 @@ CONNECTIONS = 64
 """The number of connections that a client keeps. Three checks before a deployment send 16 requests each to ECR."""
 CONNECT_SECONDS = 3
 READ_SECONDS = 5
-ATTEMPTS = 2
-"""AWS throttles single requests if many clients send requests. The time limit of all checks before a deployment is in
-`ops.preflight.run`."""
+FIRST_ATTEMPTS = 2
+"""How often the first request is sent. It shows whether there are credentials and a network."""
+ATTEMPTS = 4
+"""How often every other request is sent. AWS throttles single requests if many clients send requests.
+
+The time limit of all checks before a deployment is in `ops.preflight.run`.
+"""
 
 _PREFIXES = {"monitoring": "cloudwatch"}
 """The services whose requests are signed with another name than the prefix of their IAM actions."""
@@ -123,6 +129,7 @@ def make_clients(account: str, region: str, profile: str | None, qualifier: str)
     """
     from botocore.config import Config
     from botocore.session import Session
+    from botocore.utils import JSONFileCache
 
     session = Session(profile=profile)
     session.set_config_variable("region", region)
@@ -136,9 +143,12 @@ def make_clients(account: str, region: str, profile: str | None, qualifier: str)
         )
     )
     with answers():
-        # A code of an MFA device works only once, and the CDK CLI needs a code later.
-        session.get_component("credential_provider").get_provider("assume-role")._prompter = _refuse_to_ask
-        sts = session.create_client("sts")
+        assume_role = session.get_component("credential_provider").get_provider("assume-role")
+        # A code of an MFA device works only once, and the CDK CLI needs a code later. If the AWS CLI has asked for a
+        # code, its session is used. Sessions of this program are not written into the CLI's folder.
+        assume_role._prompter = _refuse_to_ask
+        assume_role.cache = ChainMap({}, JSONFileCache(os.path.expanduser("~/.aws/cli/cache")))
+        sts = session.create_client("sts", config=Config(retries={"total_max_attempts": FIRST_ATTEMPTS}))
         try:
             caller = sts.get_caller_identity()
         except ClientError as error:
@@ -150,7 +160,7 @@ def make_clients(account: str, region: str, profile: str | None, qualifier: str)
             role_name = f"cdk-{qualifier}-lookup-role-{account}-{region}"
             role = f"arn:{caller['Arn'].split(':')[1]}:iam::{account}:role/{role_name}"
             try:
-                found = sts.assume_role(RoleArn=role, RoleSessionName="preflight")["Credentials"]
+                found = sts.assume_role(RoleArn=role, RoleSessionName="ecr-login")["Credentials"]
             except ClientError as error:
                 raise NoAnswer(f"the credentials are of the account {caller['Account']}, not {account}") from error
             session.set_credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])

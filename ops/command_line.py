@@ -3,7 +3,7 @@
 Each command has a module of its own, which is imported only when the command runs.
 """
 
-import signal
+import os
 import sys
 from importlib import import_module
 
@@ -54,14 +54,14 @@ def ecr_login() -> None:
     Exit codes:
       0  everything works
       1  degraded: something needs attention, Airflow still works
-      2  broken: Airflow cannot pull images, or a deployment would fail
+      2  broken: Airflow cannot pull images, a docker login can do more than it
+         may, or a deployment would fail
       3  the command could not tell, for example without credentials
     """
 
 
 def main() -> None:
     """Run the command line. Every error is one line on standard error. Problems of the settings are one line each."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # exit quietly when `head` or a pager closes the pipe
     try:
         # Without the standalone mode, click returns the exit code.
         sys.exit(ecr_login.main(prog_name="ecr-login", standalone_mode=False))
@@ -71,6 +71,13 @@ def main() -> None:
     except click.ClickException as error:
         print(f"Error: {error.format_message()}", file=sys.stderr)
         sys.exit(COULD_NOT_TELL)
+    except BrokenPipeError:  # `head` or a pager closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the output at the end.
+        sys.exit(COULD_NOT_TELL)
     except (click.Abort, KeyboardInterrupt):
         print("\nStopped.", file=sys.stderr)
         sys.exit(130)  # 128 plus the number of SIGINT, as in a shell
+    except Exception as error:  # The message could contain an answer of AWS.
+        what = f"ecr-login failed with {type(error).__name__}, which is a bug. Please report it."
+        print(f"Error: {what}", file=sys.stderr)
+        sys.exit(COULD_NOT_TELL)

@@ -1,6 +1,7 @@
 """Run a refresh now, and say what its answer means."""
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,9 @@ _OWN_ERRORS = ("RefreshFailed", "UnusableLogin")
 """The errors of the function whose messages contain no answer of AWS. Other messages could contain a docker login."""
 
 
-def run_refresh(clients: Clients, connection: Connection, environment: str, *, write: bool) -> Check:
+def run_refresh(
+    clients: Clients, connection: Connection, environment: str, *, write: bool, start_seconds: int = 0
+) -> Check:
     """Invoke the function of a connection and wait for the result.
 
     Args:
@@ -26,12 +29,15 @@ def run_refresh(clients: Clients, connection: Connection, environment: str, *, w
         environment: The name of the environment, for the commands in the result.
         write: Whether the run writes a login even if the current login is young. Then the version of the function runs
             that the last deployment published.
+        start_seconds: How long the invocation is repeated while Lambda refuses it.
     """
     name = f"refresh_{connection.id}"
+    request = {"FunctionName": connection.function_name}
     try:
         with answers():
-            qualifier = {"Qualifier": _published_version(clients, connection)} if write else {}
-            answer = clients.patient("lambda", SECONDS).invoke(FunctionName=connection.function_name, **qualifier)
+            if write:
+                request["Qualifier"] = _published_version(clients, connection)
+            answer = _invoke(clients.patient("lambda", SECONDS), request, start_seconds)
     except NoAnswer as error:
         if "TooManyRequestsException" in str(error):
             return Check(
@@ -46,6 +52,17 @@ def run_refresh(clients: Clients, connection: Connection, environment: str, *, w
     if "FunctionError" in answer:
         return _failed(name, connection, found)
     return Check(name, State.OK, f"{connection.id}: {_meaning(found)}")
+
+
+def _invoke(client: Any, request: Mapping[str, str], start_seconds: int) -> Any:
+    give_up_at = time.monotonic() + start_seconds
+    while True:
+        try:
+            return client.invoke(**request)
+        except client.exceptions.TooManyRequestsException:
+            if time.monotonic() >= give_up_at:
+                raise
+        time.sleep(2)
 
 
 def _published_version(clients: Clients, connection: Connection) -> str:
@@ -79,7 +96,8 @@ def _failed(name: str, connection: Connection, answer: dict[str, Any]) -> Check:
     )
 
 
-def _meaning(answer: dict[str, str]) -> str:
+def _meaning(answer: Mapping[str, str] | None) -> str:
+    answer = answer or {}
     if "expires_at" in answer:
         return f"a new docker login was written. It expires at {_utc(answer['expires_at'])}."
     if "written_at" in answer:

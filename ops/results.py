@@ -21,7 +21,7 @@ class State(StrEnum):
     DEGRADED = "degraded"
     """Something needs attention. Airflow still works."""
     BROKEN = "broken"
-    """Airflow cannot pull images now, or a deployment would fail."""
+    """Airflow cannot pull images now, a docker login can do more than it may, or a deployment would fail."""
     UNKNOWN = "unknown"
     """AWS refused or did not answer a request that the result needs."""
     NOT_TRIED = "not tried"

@@ -8,6 +8,9 @@ from ops.invocation import run_refresh
 from ops.results import CannotTell, Check, State, end, print_checks
 from ops.target import Target, for_environment
 
+START_SECONDS = 30
+"""How long Lambda can still refuse a function after its limit is removed. This time is our estimate."""
+
 
 @click.command(name="resume")
 @for_environment
@@ -22,16 +25,17 @@ def command(target: Target, connection: str, as_json: bool) -> None:
     try:
         with answers():
             limit = clients.lambda_.get_function_concurrency(FunctionName=found.function_name)
-            clients.lambda_.delete_function_concurrency(FunctionName=found.function_name)
+            was_stopped = limit.get("ReservedConcurrentExecutions") == 0
+            if was_stopped:
+                clients.lambda_.delete_function_concurrency(FunctionName=found.function_name)
     except NoAnswer as error:
         raise CannotTell(
             f"the function of {connection} was not started again: {error}. Use credentials that may stop and start it"
         ) from None
-    was_stopped = limit.get("ReservedConcurrentExecutions") == 0
     started = "the function runs again" if was_stopped else "the function was not stopped"
     checks = [
         Check(f"function_{connection}", State.OK, f"{connection}: {started}."),
-        run_refresh(clients, found, target.environment.name, write=True),
+        run_refresh(clients, found, target.environment.name, write=True, start_seconds=START_SECONDS),
     ]
     if not as_json:
         print_checks(checks)

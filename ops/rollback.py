@@ -57,9 +57,12 @@ def command(target: Target, connection: str, break_glass_profile: str | None, ye
         _confirm(connection, yes=yes)
     checks = [_stop(clients, name, found)]
     if not is_done:
+        _refuse_another_login(name, found, current, _labelled_versions(clients, found)[0])
         _move_label(break_glass, name, found, current, previous)
-        current = previous
-    checks.append(Check(f"login_{connection}", State.OK, f"{connection}: Airflow reads {current}."))
+        current = _labelled_versions(clients, found)[0]
+        if current.id != previous.id:
+            _refuse_another_login(name, found, previous, current)
+    checks.append(_login(name, found, current))
     if not as_json:
         print_checks(checks)
     data = {"version_id": current.id, "expires_at": current.expires_at.isoformat()}
@@ -103,6 +106,22 @@ def _confirm(connection: str, *, yes: bool) -> None:
     )
     if typed != connection:
         raise CannotTell(f"{typed!r} is not {connection}. Nothing changed")
+
+
+def _refuse_another_login(name: str, connection: Connection, expected: Version, current: Version) -> None:
+    """Stop if a refresh has written a login since the versions were shown."""
+    if current.id != expected.id:
+        raise CannotTell(
+            f"a refresh has written another docker login meanwhile: {current}. The function of {connection.id} is "
+            f"stopped. If this login works, run: .venv/bin/ecr-login resume {name} {connection.id}"
+        )
+
+
+def _login(name: str, connection: Connection, current: Version) -> Check:
+    check, detail = f"login_{connection.id}", f"{connection.id}: Airflow reads {current}."
+    if current.expires_at <= datetime.now(UTC):
+        return Check(check, State.BROKEN, detail, f".venv/bin/ecr-login resume {name} {connection.id}")
+    return Check(check, State.OK, detail)
 
 
 def _stop(clients: Clients, name: str, connection: Connection) -> Check:

@@ -99,6 +99,12 @@ def _fix(problem: str, environment: Environment) -> str:
         return "List the profiles with: aws configure list-profiles"
     if "credentials are of the account" in lowered:
         return f"Use credentials of {environment.account}, or --profile <profile>"
+    if "mfa code" in lowered:
+        return "Enter a code with: aws sts get-caller-identity --profile <profile>. Then run this command again"
+    if "ssl validation" in lowered:
+        return "If a proxy inspects TLS, set AWS_CA_BUNDLE to the file with its certificate"
+    if "proxy" in lowered:
+        return "Check HTTPS_PROXY and NO_PROXY"
     if "could not connect" in lowered or "timeout" in lowered or "timed out" in lowered:
         return "Check the network and the proxy settings"
     return "Sign in with: aws sso login, or choose a profile with --profile <profile>"

@@ -75,7 +75,7 @@ MANIFEST_TYPES = ", ".join(
 ECR_HOST = re.compile(r"(?:\w+://)?[0-9]{12}\.dkr[.-]ecr[a-z0-9.-]{1,80}/?")
 AIRFLOW_BACKEND = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
 CONFIGURE = "docs/airflow/configure.md"
-REFRESH = "Run: ecr-login refresh <environment> {}"
+REFRESH = "Run where the deployment is managed: .venv/bin/ecr-login refresh <environment> {} --write"
 DEPLOY = "make deploy ENV=<environment>"
 
 
@@ -558,7 +558,7 @@ def check_login(registry: Registry, target: Target) -> Check:
         return Check("login", OK, "the registry accepts the docker login")
     if answer.refused:
         what = "has expired" if "expired" in answer.summary else "is refused"
-        logs = f"If it fails: ecr-login logs <environment> {target.connection}"
+        logs = f"If it fails: .venv/bin/ecr-login logs <environment> {target.connection}"
         return Check("login", BROKEN, f"The docker login {what}: {answer.summary}", f"{refresh}. {logs}")
     return Check("login", UNKNOWN, f"The registry answers {answer.summary}", "Run this command again in a minute.")
 
@@ -630,7 +630,7 @@ def pull_problem(target: Target, repository: str, answer: Answer, what: str) -> 
     if answer.code == "NAME_UNKNOWN":
         return Check("pull", BROKEN, f"{repository} does not exist.", f"Correct --repository, or run: {DEPLOY}")
     if answer.status == 404:
-        fix = f"Push {repository} again. Check it with: ecr-login status <environment>"
+        fix = f"Push {repository} again. Check it with: .venv/bin/ecr-login status <environment>"
         return Check("pull", BROKEN, f"{repository}: the {what} does not exist.", fix)
     return Check("pull", UNKNOWN, f"{repository}: {answer.summary}", "Run this command again in a minute.")
 

@@ -8,8 +8,14 @@ import pytest
 from local.account import BREAK_GLASS_ROLE_ARN, Account
 from local.demo import read
 from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
+from ops import rollback
+from ops.clients import Clients
+from ops.deployment import Connection
+from ops.invocation import run_refresh
+from ops.results import Check
 from tests.local.logins import places_with_a_login
 from tests.ops.ecr_login import Done, ecr_login
+from tests.ops.in_process import run
 
 
 @pytest.fixture
@@ -86,6 +92,26 @@ def test_a_second_rollback_does_not_return_to_the_broken_login(
     assert read(worker, secret)[0] == before["AWSPREVIOUS"]
 
 
+def test_a_login_that_a_refresh_writes_during_the_question_is_not_replaced(
+    aws: EmbeddedAws, secret: str, worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = rollback._stop
+
+    def write_and_stop(clients: Clients, name: str, connection: Connection) -> Check:
+        run_refresh(clients, connection, name, write=True)
+        return stop(clients, name, connection)
+
+    monkeypatch.setattr(rollback, "_stop", write_and_stop)
+    before = versions(aws, secret)
+
+    done = run(aws, "rollback", "local", "docker_default", "--yes")
+
+    assert done.code == 3
+    assert "a refresh has written another docker login meanwhile" in done.error
+    assert "resume local docker_default" in done.error
+    assert read(worker, secret)[0] not in before.values()
+
+
 def test_a_rollback_without_a_break_glass_role_says_what_changed_and_how_to_continue(
     aws: EmbeddedAws, secret: str, profiles: str, account: Account
 ) -> None:
@@ -97,7 +123,7 @@ def test_a_rollback_without_a_break_glass_role_says_what_changed_and_how_to_cont
     assert "AWS denied secretsmanager:UpdateSecretVersionStage. The function of docker_default is stopped" in (
         done.error
     )
-    assert done.error.splitlines()[-1].endswith("or run: ecr-login resume local docker_default")
+    assert done.error.splitlines()[-1].endswith("or run: .venv/bin/ecr-login resume local docker_default")
     assert versions(aws, secret) == before
 
 

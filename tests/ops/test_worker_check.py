@@ -416,7 +416,7 @@ TABLE = [
     Row(
         "the secret has no value yet",
         {"secret": BROKEN},
-        "ecr-login refresh <environment> docker_other",
+        "ecr-login refresh <environment> docker_other --write",
         other_secret,
         OTHER,
         as_administrator,
