@@ -54,7 +54,12 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "handoff --for airflow": (*_STACKS, "ecr:ListImages"),
     "refresh": (*_STACKS, "lambda:InvokeFunction"),
     "refresh --write": (*_STACKS, *_INVOKE),
-    "rollback": (*_STACKS, "lambda:PutFunctionConcurrency", "secretsmanager:ListSecretVersionIds"),
+    "rollback": (
+        *_STACKS,
+        "lambda:PutFunctionConcurrency",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:ListSecretVersionIds",
+    ),
     "rollback (break-glass)": ("secretsmanager:UpdateSecretVersionStage",),
     "resume": (*_STACKS, *_INVOKE, "lambda:DeleteFunctionConcurrency", "lambda:GetFunctionConcurrency"),
     "logs": (*_STACKS, "logs:FilterLogEvents"),

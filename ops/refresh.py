@@ -1,11 +1,13 @@
 """`ecr-login refresh`: refresh the docker logins now."""
 
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import click
 
 from ops.deployment import read_deployment
-from ops.invocation import run_refresh
+from ops.invocation import SECONDS, run_refresh
 from ops.results import end, print_checks
 from ops.target import Target, for_environment
 
@@ -19,9 +21,15 @@ def command(target: Target, connection: str | None, write: bool, as_json: bool) 
     clients = target.clients()
     deployment = read_deployment(clients, target.environment)
     chosen = [deployment.connection(connection)] if connection else list(deployment.connections.values())
-    with ThreadPoolExecutor(5) as pool:
-        name = target.environment.name
+    name = target.environment.name
+    if sys.stderr.isatty():
+        click.echo(f"Waiting for the results, for up to {SECONDS} seconds …", err=True)
+    pool = ThreadPoolExecutor(5)
+    try:
         checks = list(pool.map(lambda each: run_refresh(clients, each, name, write=write), chosen))
+    except KeyboardInterrupt:
+        print("\nStopped. The refreshes on AWS continue.", file=sys.stderr, flush=True)
+        os._exit(130)  # Python would wait for threads that still wait for an answer.
     if not as_json:
         print_checks(checks)
     end(checks, as_json=as_json)

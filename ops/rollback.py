@@ -47,6 +47,7 @@ def command(target: Target, connection: str, break_glass_profile: str | None, ye
     clients = target.clients()
     found = read_deployment(clients, target.environment).connection(connection)
     break_glass = target.clients(break_glass_profile)
+    _refuse_deleted(clients, found)
     current, previous = _labelled_versions(clients, found)
     is_done = current.written_at < previous.written_at
     if is_done:
@@ -67,6 +68,21 @@ def command(target: Target, connection: str, break_glass_profile: str | None, ye
         print_checks(checks)
     data = {"version_id": current.id, "expires_at": current.expires_at.isoformat()}
     end(checks, as_json=as_json, data=data)
+
+
+def _refuse_deleted(clients: Clients, connection: Connection) -> None:
+    try:
+        with answers():
+            described = clients.secretsmanager.describe_secret(SecretId=connection.secret_arn)
+    except NoAnswer as error:
+        problem = f"{connection.secret_name} cannot be described: {error}"
+        raise CannotTell(f"{problem}. Nothing changed. Choose an administrator with --profile") from None
+    if "DeletedDate" in described:
+        restore = f"aws secretsmanager restore-secret --secret-id {connection.secret_name}"
+        raise CannotTell(
+            f"{connection.secret_name} is scheduled for deletion, and Airflow cannot read it. Nothing changed. "
+            f"With a break-glass role, run: {restore}"
+        )
 
 
 def _labelled_versions(clients: Clients, connection: Connection) -> tuple[Version, Version]:

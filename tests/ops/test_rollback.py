@@ -112,6 +112,23 @@ def test_a_login_that_a_refresh_writes_during_the_question_is_not_replaced(
     assert read(worker, secret)[0] not in before.values()
 
 
+def test_a_secret_that_is_scheduled_for_deletion_is_restored_first(
+    aws: EmbeddedAws, secret: str, profiles: str, local: dict[str, str]
+) -> None:
+    root = aws.client("secretsmanager")
+    root.delete_secret(SecretId=secret)
+    try:
+        done = roll_back(aws, profiles, "--break-glass-profile", "break-glass", "--yes")
+    finally:
+        root.restore_secret(SecretId=secret)
+
+    assert done.code == 3
+    assert "is scheduled for deletion" in done.error
+    assert f"aws secretsmanager restore-secret --secret-id {secret}" in done.error
+    limit = aws.client("lambda").get_function_concurrency(FunctionName=local["RefreshFunctionNameDockerDefault"])
+    assert "ReservedConcurrentExecutions" not in limit
+
+
 def test_a_rollback_without_a_break_glass_role_says_what_changed_and_how_to_continue(
     aws: EmbeddedAws, secret: str, profiles: str, account: Account
 ) -> None:
