@@ -134,6 +134,9 @@ def give_exactly(operator: Operator, command: str, except_for: str | None = None
         # On AWS, a log group of a stack has the name <stack>-<logical id>-<random>. MiniStack uses another name.
         document = json.loads(text.replace("log-group:", "log-group:/aws/cloudformation/"))
         operator.may({**document, "Statement": [*document["Statement"], *denied]}, role)
+    if command == "resume":
+        function = outputs(operator.aws)["RefreshFunctionNameDockerDefault"]
+        operator.aws.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
 
 
 @pytest.mark.parametrize("command", RUNS)
