@@ -131,8 +131,9 @@ def _alarm_checks(
         if state == "ALARM":
             checks.append(Check(check_name, State.DEGRADED, "the alarm fires", f"See {fix}"))
         elif state is None:
-            fix = f"make deploy ENV={environment.name}"
-            checks.append(Check(check_name, State.DEGRADED, "the alarm does not exist", fix))
+            # A deployment does not create an alarm again that a person deleted.
+            fix = f".venv/bin/ecr-login doctor {environment.name}"
+            checks.append(Check(check_name, State.DEGRADED, "the alarm does not exist", f"See the commands of {fix}"))
         else:
             checks.append(Check(check_name, State.OK, "not firing" if state == "OK" else "no data yet"))
     return checks

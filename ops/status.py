@@ -103,7 +103,9 @@ def _repository_data(repository: Repository) -> dict[str, Any]:
 
 
 def _print_title(environment: Environment) -> None:
-    console().print(f"{environment.name}: account {environment.account}, Region {environment.region}\n")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    where = f", at {endpoint} (AWS_ENDPOINT_URL)" if endpoint else ""
+    console().print(f"{environment.name}: account {environment.account}, Region {environment.region}{where}\n")
 
 
 def _print_login(login: Login, checks: Sequence[Check]) -> None:

@@ -19,6 +19,7 @@ from ops.preflight.checks import ACTIONS as PREFLIGHT
 from settings.environment import Environment
 from settings.files import load_environments
 from tests.conftest import Deployed
+from tests.faults.refresh import published_version
 from tests.local.emulator.patches.support import allow, session_of_a_role
 from tests.ops.ecr_login import Done
 from tests.ops.in_process import run
@@ -119,6 +120,8 @@ def operator(deployed: Deployed, account: Account, tmp_path_factory: pytest.Temp
                 imageTag=tag,
             )
         function = outputs(aws)["RefreshFunctionNameDockerDefault"]
+        # A second login, so that there is a previous one.
+        aws.client("lambda").invoke(FunctionName=function, Qualifier=published_version(aws, function))
         aws.client("lambda").update_function_configuration(FunctionName=function, Timeout=100)
         cloudformation.detect_stack_drift(StackName="local-DockerLogin")
         found = Operator(aws, folder, load_environments(folder / "environments")[0])
