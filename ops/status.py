@@ -1,5 +1,6 @@
 """`ecr-login status`: whether the docker logins are fresh, and the images. docs/operate.md defines the words."""
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
