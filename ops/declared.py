@@ -1,7 +1,7 @@
 """What is declared: the settings and the state of the stacks, compared with what is deployed."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -18,34 +18,51 @@ _WORKS = re.compile(r"(CREATE|UPDATE|IMPORT)_COMPLETE|.*_IN_PROGRESS")
 
 
 def check_stacks(deployment: Deployment) -> Check:
-    """Return whether the last deployment of each stack succeeded."""
-    bad = {stack.name: stack.status for stack in deployment.stacks.values() if not _WORKS.fullmatch(stack.status)}
-    if not bad:
-        busy = {stack.name: stack.status for stack in deployment.stacks.values() if "_IN_PROGRESS" in stack.status}
-        return Check("stacks", State.OK, _listed(busy) if busy else f"{len(deployment.stacks)} stacks are deployed")
-    login = deployment.stacks["DockerLogin"]
-    state = State.BROKEN if login.name in bad and _NOTHING_DEPLOYED.fullmatch(login.status) else State.DEGRADED
-    if any("FAILED" in status for status in bad.values()):
-        fix = "Continue the rollback, or delete the stack, in the CloudFormation console"
-    else:
-        fix = f"Fix the error of the last deployment, then: make deploy ENV={deployment.environment.name}"
-    return Check("stacks", state, _listed(bad), fix)
+    """Return whether the last deployment of each stack succeeded.
+
+    | Status | State |
+    |---|---|
+    | CloudFormation created or updated every stack | ok |
+    | a deployment runs now, so other checks may compare with a template that is not deployed yet | degraded |
+    | the last deployment of a stack failed, and its resources exist | degraded |
+    | the resources of the docker logins were not created, or are deleted in part | broken |
+    """
+    environment, stacks = deployment.environment, deployment.stacks.values()
+    bad = {stack.name: stack.status for stack in stacks if not _WORKS.fullmatch(stack.status)}
+    busy = {stack.name: stack.status for stack in stacks if stack.status.endswith("_IN_PROGRESS")}
+    if bad:
+        login = deployment.stacks["DockerLogin"]
+        state = State.BROKEN if login.name in bad and _NOTHING_DEPLOYED.fullmatch(login.status) else State.DEGRADED
+        if any("FAILED" in status for status in bad.values()):
+            fix = "See the procedure for this status in docs/locked-out.md"
+        else:
+            fix = f"Fix the error of the last deployment, then: make deploy ENV={environment.name}"
+        return Check("stacks", state, _listed(bad), fix)
+    if busy:
+        detail = f"a deployment is running: {_listed(busy)}"
+        return Check("stacks", State.DEGRADED, detail, "Run the command again after the deployment")
+    return Check("stacks", State.OK, f"{len(stacks)} stacks are deployed")
 
 
-def check_settings(deployment: Deployment, logins: Iterable[Login], repositories: Iterable[Repository]) -> Check:
+def check_settings(deployment: Deployment, logins: Sequence[Login], repositories: Sequence[Repository]) -> Check:
     """Return whether the deployment has the connections, repositories and values of the settings."""
-    differences = [
-        *_connections(deployment),
-        *_intervals(logins),
-        *_stacks(deployment),
-        *_repositories(deployment, repositories),
-    ]
+    name = deployment.environment.name
+    schedules, rules = list(_intervals(logins)), list(_rules(deployment, repositories))
+    differences = [*_connections(deployment), *schedules, *_stacks(deployment), *_repositories(deployment), *rules]
     if differences:
-        fix = f"make diff ENV={deployment.environment.name}, then make deploy ENV={deployment.environment.name}"
+        fix = f"make diff ENV={name}, then make deploy ENV={name}"
+        # After a change by hand, the template has not changed, so a deployment changes nothing.
+        commands = [f".venv/bin/ecr-login doctor {name}"] if schedules else []
+        commands += [f".venv/bin/ecr-login lifecycle {name}"] if rules else []
+        if commands:
+            fix += f". If make diff shows no difference, print the command that repairs AWS: {' and '.join(commands)}"
         return Check("settings", State.DEGRADED, "; ".join(differences), fix)
     for repository in repositories:
         if isinstance(repository.lifecycle_policy, NoAnswer):
             return Check("settings", State.UNKNOWN, f"{repository.name}: {repository.lifecycle_policy}")
+    for login in logins:
+        if isinstance(login.schedule, NoAnswer):
+            return Check("settings", State.UNKNOWN, f"{login.connection.id}: {login.schedule}")
     return Check("settings", State.OK, "the settings are deployed")
 
 
@@ -89,12 +106,16 @@ def _stacks(deployment: Deployment) -> Iterator[str]:
             yield f"the stack {environment.name}-{name} is deployed, but not in the settings"
 
 
-def _repositories(deployment: Deployment, repositories: Iterable[Repository]) -> Iterator[str]:
+def _repositories(deployment: Deployment) -> Iterator[str]:
     wanted, deployed = managed_repositories(deployment.environment), deployed_repositories(deployment)
     for name in sorted(wanted.keys() - deployed):
         yield f"the repository {name} is not deployed"
     for name in sorted(deployed - wanted.keys()):
         yield f"the repository {name} is deployed, but not in the settings"
+
+
+def _rules(deployment: Deployment, repositories: Iterable[Repository]) -> Iterator[str]:
+    wanted, deployed = managed_repositories(deployment.environment), deployed_repositories(deployment)
     for repository in repositories:
         text = repository.lifecycle_policy
         if isinstance(text, NoAnswer) or not repository.exists or repository.name not in wanted.keys() & deployed:

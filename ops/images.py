@@ -19,6 +19,10 @@ INDEXES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 """The media types of multi-platform images."""
+SCANNED = ("COMPLETE", "ACTIVE")
+"""The states of a scan with findings: of basic scanning, and of enhanced scanning."""
+UNSUPPORTED_IMAGES = 3
+"""How many of the newest images `read_findings` asks for, if ECR cannot scan them."""
 
 
 def managed_repositories(environment: Environment) -> dict[str, str | None]:
@@ -79,8 +83,10 @@ def read_images(clients: Clients, repository: str) -> list[dict[str, Any]] | Non
 def read_findings(clients: Clients, repository: str, images: Sequence[dict[str, Any]]) -> dict[str, int] | None:
     """Return the numbers of findings by severity in the newest image that ECR can scan, or None without a scan.
 
-    DescribeImages has no findings of the current version of basic scanning (Amazon ECR user guide, "Scan images for OS
-    vulnerabilities in Amazon ECR").
+    A scan that failed, has not ended or is no longer kept has no findings, so the result is None. If ECR does not
+    support the newest image, for example because it is an attestation, the next image counts. DescribeImages has no
+    findings of the current version of basic scanning (Amazon ECR user guide, "Scan images for OS vulnerabilities in
+    Amazon ECR").
 
     Raises:
         NoAnswer: AWS refused the request.
@@ -90,19 +96,23 @@ def read_findings(clients: Clients, repository: str, images: Sequence[dict[str, 
         for image in images
         if image.get("imageManifestMediaType") not in INDEXES and "subjectManifestDigest" not in image
     ]
-    if not can_scan:
-        return None
-    newest = max(can_scan, key=lambda image: image["imagePushedAt"])
-    with answers():
-        try:
-            found = clients.ecr.describe_image_scan_findings(
-                repositoryName=repository, imageId={"imageDigest": newest["imageDigest"]}, maxResults=1
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("ScanNotFoundException", "ImageNotFoundException"):
-                raise
+    newest_first = sorted(can_scan, key=lambda image: image["imagePushedAt"], reverse=True)
+    for image in newest_first[:UNSUPPORTED_IMAGES]:
+        with answers():
+            try:
+                found = clients.ecr.describe_image_scan_findings(
+                    repositoryName=repository, imageId={"imageDigest": image["imageDigest"]}, maxResults=1
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in ("ScanNotFoundException", "ImageNotFoundException"):
+                    raise
+                return None
+        status = found.get("imageScanStatus", {}).get("status")
+        if status in SCANNED:
+            return dict(found.get("imageScanFindings", {}).get("findingSeverityCounts", {}))
+        if status != "UNSUPPORTED_IMAGE":
             return None
-    return dict(found.get("imageScanFindings", {}).get("findingSeverityCounts", {}))
+    return None
 
 
 def read_lifecycle_policy(clients: Clients, repository: str) -> str | None:

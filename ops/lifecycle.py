@@ -1,5 +1,6 @@
 """`ecr-login lifecycle`: which images the lifecycle rules would delete today."""
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import not_deployed
+from ops.fixes import aws
 from ops.images import (
     created_on_push,
     for_evaluation,
@@ -24,6 +26,7 @@ from ops.results import CannotTell, Check, State, console, end, print_checks
 from ops.target import Target, for_environment
 from ops.times import ago, iso
 from ops.together import ask_all
+from settings.environment import Environment
 from settings.lifecycle_evaluation import Image, evaluate
 from settings.problem import did_you_mean
 
@@ -76,7 +79,7 @@ def command(target: Target, as_json: bool, repository: str | None, preview: bool
     found = ask_all({name: _reading(clients, name, text, preview) for name, text in rules.items()})
     if repository is None and all(isinstance(each, Repository) and each.images is None for each in found.values()):
         raise not_deployed(environment)
-    checks = [_check(name, answer, now, environment.name) for name, answer in found.items()]
+    checks = [_check(name, answer, now, environment) for name, answer in found.items()]
     read = [each for each in found.values() if isinstance(each, Repository)]
     if not as_json:
         for each in read:
@@ -145,18 +148,18 @@ def _outcomes(repository: Repository, text: str | None, now: datetime, *, count_
     return {outcome.digest: outcome for outcome in found}
 
 
-def _check(name: str, answer: Repository | NoAnswer, now: datetime, environment: str) -> Check:
+def _check(name: str, answer: Repository | NoAnswer, now: datetime, environment: Environment) -> Check:
     check_name = f"lifecycle_{name}"
     if isinstance(answer, NoAnswer):
         return Check(check_name, State.UNKNOWN, str(answer))
     if answer.images is None:
-        fix = f"make deploy ENV={environment}"
+        fix = f"make deploy ENV={environment.name}. If a person deleted the repository, create it again"
         return Check(check_name, State.DEGRADED, "the repository does not exist", fix)
     if isinstance(answer.preview, NoAnswer):
         return Check(check_name, State.UNKNOWN, f"no preview of AWS: {answer.preview}")
     if not same_rules(answer.wanted, answer.deployed):
         detail = f"ECR has other rules than the settings: {in_words(answer.deployed)}"
-        return Check(check_name, State.DEGRADED, detail, f"make diff ENV={environment}, then make deploy")
+        return Check(check_name, State.DEGRADED, detail, _fix(answer, environment))
     if answer.preview is not None:
         results = [_outcomes(answer, answer.wanted, now, count_parts=each).keys() for each in (True, False)]
         if answer.preview not in results:
@@ -165,6 +168,23 @@ def _check(name: str, answer: Repository | NoAnswer, now: datetime, environment:
             return Check(check_name, State.DEGRADED, detail, "Report the difference to the maintainers")
         return Check(check_name, State.OK, "the preview of AWS has the same result")
     return Check(check_name, State.OK, "ECR has the rules of the settings")
+
+
+def _fix(repository: Repository, environment: Environment) -> str:
+    """Return how ECR gets the rules of the settings.
+
+    CloudFormation changes nothing if a person changed the rules by hand, because the template has not changed. It
+    also does not change the rules of a repository that a push created.
+    """
+    if repository.wanted is None:
+        words = f"ecr delete-lifecycle-policy --repository-name {repository.name}"
+    else:
+        text = shlex.quote(repository.wanted)
+        words = f"ecr put-lifecycle-policy --repository-name {repository.name} --lifecycle-policy-text {text}"
+    if repository.name not in managed_repositories(environment):
+        return aws(environment, words)
+    deploy = f"make diff ENV={environment.name}, then make deploy ENV={environment.name}"
+    return f"{deploy}. If make diff shows no difference: {aws(environment, words)}"
 
 
 def _print(repository: Repository, now: datetime) -> None:

@@ -9,10 +9,12 @@ from botocore.exceptions import ClientError
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Connection
+from ops.fixes import aws
 from ops.freshness import UNREAD_DAYS, Freshness, expiry, freshness, is_unread
 from ops.refresh_log import Run, read_runs, stops_reading
 from ops.results import Check, State
 from ops.times import ago, clock_time, length
+from settings.environment import Environment
 
 LOOK_BACK = timedelta(hours=24)
 """How far `status` looks back in the log of a function."""
@@ -28,7 +30,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret, as DescribeSecret answers."""
+    """The dates of a secret, as DescribeSecret answers, in UTC."""
 
     created_at: datetime
     read_at: datetime | None
@@ -109,26 +111,26 @@ def requests(clients: Clients, connection: Connection) -> dict[str, Callable[[],
     }
 
 
-def checks(login: Login, environment: str) -> Iterator[Check]:
+def checks(login: Login, environment: Environment) -> Iterator[Check]:
     """Return the results for a connection."""
-    name, again = login.connection.id, f".venv/bin/ecr-login refresh {environment} {login.connection.id}"
-    yield Check(f"login_{name}", *_age(login, again))
+    name, again = login.connection.id, f".venv/bin/ecr-login refresh {environment.name} {login.connection.id}"
+    yield Check(f"login_{name}", *_age(login, environment, again))
     if isinstance(login.runs, NoAnswer):
         yield Check(f"refresh_{name}", State.UNKNOWN, str(login.runs))
     else:
         yield Check(f"refresh_{name}", *_runs(login))
-    yield Check(f"schedule_{name}", *_starts(login, environment))
+    yield Check(f"schedule_{name}", *_starts(login, environment.name))
     if isinstance(login.secret, NoAnswer):
         yield Check(f"read_{name}", State.UNKNOWN, str(login.secret))
     else:
-        yield Check(f"read_{name}", *_readers(login.secret, login.now, environment))
+        yield Check(f"read_{name}", *_readers(login.secret, login.now, environment.name))
 
 
-def _age(login: Login, again: str) -> tuple[State, str, str]:
+def _age(login: Login, environment: Environment, again: str) -> tuple[State, str, str]:
     if isinstance(login.version, NoAnswer):
         return State.UNKNOWN, str(login.version), ""
     if not isinstance(login.secret, NoAnswer) and login.secret.deleted_at:
-        fix = f"aws secretsmanager restore-secret --secret-id {login.connection.secret_name}"
+        fix = aws(environment, f"secretsmanager restore-secret --secret-id {login.connection.secret_name}")
         return State.BROKEN, "the secret is scheduled for deletion, and Airflow cannot read it", fix
     if login.version is None:
         return State.BROKEN, "the secret has no login", again
@@ -206,7 +208,14 @@ def _version(clients: Clients, connection: Connection) -> Version | None:
 def _secret(clients: Clients, connection: Connection) -> Secret:
     with answers():
         found = clients.secretsmanager.describe_secret(SecretId=connection.secret_arn)
-    return Secret(found["CreatedDate"], found.get("LastAccessedDate"), found.get("DeletedDate"))
+    read_at, deleted_at = found.get("LastAccessedDate"), found.get("DeletedDate")
+    # botocore returns dates in the time zone of the computer. Secrets Manager knows only the day of the last read, and
+    # answers midnight in UTC. West of UTC, this is the evening before.
+    return Secret(
+        created_at=found["CreatedDate"].astimezone(UTC),
+        read_at=read_at.astimezone(UTC) if read_at else None,
+        deleted_at=deleted_at.astimezone(UTC) if deleted_at else None,
+    )
 
 
 def _schedule(clients: Clients, connection: Connection) -> Schedule:

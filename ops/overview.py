@@ -39,8 +39,8 @@ class Overview:
     @cached_property
     def login_checks(self) -> list[tuple[Login, list[Check]]]:
         """The checks of each docker login."""
-        name = self.deployment.environment.name
-        return [(login, list(login_status.checks(login, name))) for login in self.logins]
+        environment = self.deployment.environment
+        return [(login, list(login_status.checks(login, environment))) for login in self.logins]
 
     @cached_property
     def other_checks(self) -> list[Check]:
@@ -187,7 +187,9 @@ def _repository_checks(deployment: Deployment, repositories: Sequence[Repository
         yield Check("scan_findings", State.UNKNOWN, f"{unanswered[0].name}: {unanswered[0].findings}")
     else:
         severities = " or ".join(severity.lower() for severity in reported)
-        yield Check("scan_findings", State.OK, f"no {severities} finding in the newest images")
+        skipped = sum(each.findings is None and bool(each.images) for each in repositories)
+        detail = f"no {severities} finding in newest images" + (f", {skipped} not scanned" if skipped else "")
+        yield Check("scan_findings", State.OK, detail)
 
 
 def _verdict(environment: str, logins: Sequence[Login], checks: Sequence[Check]) -> str:

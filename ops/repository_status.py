@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ops.clients import Clients, NoAnswer
@@ -47,12 +47,15 @@ class Repository:
 
     @property
     def pushed_at(self) -> datetime | None:
-        return self.newest["imagePushedAt"] if self.newest else None
+        """When the newest image was pushed, in UTC. botocore returns times in the time zone of the computer."""
+        return self.newest["imagePushedAt"].astimezone(UTC) if self.newest else None
 
     @property
     def pulled_at(self) -> datetime | None:
-        """The last recorded pull. ECR may record a pull a day late."""
-        pulls = [image["lastRecordedPullTime"] for image in self._images if "lastRecordedPullTime" in image]
+        """The last recorded pull, in UTC. ECR may record a pull a day late."""
+        pulls = [
+            image["lastRecordedPullTime"].astimezone(UTC) for image in self._images if "lastRecordedPullTime" in image
+        ]
         return max(pulls, default=None)
 
     @property
@@ -74,8 +77,7 @@ def read_repository(clients: Clients, name: str) -> Repository:
             return refused
 
     images = ask(lambda: read_images(clients, name))
-    listed = [] if isinstance(images, NoAnswer) or images is None else images
-    findings = ask(lambda: read_findings(clients, name, listed))
+    findings = images if isinstance(images, NoAnswer) else ask(lambda: read_findings(clients, name, images or []))
     return Repository(name, images, findings, ask(lambda: read_lifecycle_policy(clients, name)))
 
 

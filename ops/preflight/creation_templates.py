@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ops.clients import Clients, answers
+from ops.fixes import aws
 from ops.preflight.findings import Finding, Planned
 from ops.preflight.stacks import ids_of, resources_of
 
@@ -21,11 +22,11 @@ def find_taken_creation_templates(clients: Clients, planned: Planned) -> Iterato
         for prefix in prefixes:
             name = prefix.rstrip("/")
             if name == team and prefix not in ours:
+                delete = aws(planned.environment, f"ecr delete-repository-creation-template --prefix {prefix}")
                 yield Finding(
                     f"A repository creation template with the prefix {prefix} exists, and it is not part of the stack "
                     f"{stack}. CloudFormation may not be able to create it.",
-                    "Delete it (aws ecr delete-repository-creation-template "
-                    f"--prefix {prefix}), or remove create_on_push of the team {team}.",
+                    f"Delete it ({delete}), or remove create_on_push of the team {team}.",
                 )
             elif name.startswith(f"{team}/"):
                 yield Finding(

@@ -61,9 +61,6 @@ class Finding:
     fix: str
     stops: bool = True
 
-    def __str__(self) -> str:
-        return f"  {'✗' if self.stops else '•'} {self.problem}\n    {self.fix}"
-
 
 def listed(names: list[str]) -> str:
     """Return names for a sentence. After the third name, only the number of further names is given."""

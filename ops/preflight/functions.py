@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ops.clients import Clients, answers
+from ops.fixes import aws
 from ops.preflight.findings import Finding, Planned
 
 FIRST_REFRESHES_AT_ONCE = 3
@@ -20,12 +21,12 @@ def find_low_concurrency(clients: Clients, planned: Planned) -> Iterator[Finding
     at_once = min(FIRST_REFRESHES_AT_ONCE, len(planned.environment.connections))
     needed = at_once * EXECUTIONS_OF_A_FIRST_REFRESH
     if free < needed:
+        request = "service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384"
         yield Finding(
             f"Lambda runs at most {free} functions of the account at the same time without reserved concurrency, of "
             f"{total} in total. The deployment runs up to {needed} at the same time, for {at_once} first refreshes. "
             "A first refresh can fail with TooManyRequestsException, and the deployment then rolls back.",
             "Reduce the reserved concurrency of other functions, or request a higher quota: "
-            "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 "
-            "--desired-value 1000",
+            + aws(planned.environment, f"{request} --desired-value 1000"),
             stops=False,
         )

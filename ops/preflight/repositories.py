@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from ops.clients import Clients, answers
+from ops.fixes import aws
 from ops.preflight.findings import Finding, Planned, listed
 from ops.preflight.policies import Policy, Statement, other_readers, removed_statements
 from ops.preflight.requests import in_parallel, unless_missing
@@ -28,11 +29,12 @@ def find_taken_repositories(clients: Clients, planned: Planned) -> Iterator[Find
         lost = removed_statements(repository_policy(clients, name), planned.environment, team_of(name))
         if not lost:
             return None
+        save = aws(planned.environment, f"ecr get-repository-policy --repository-name {name}")
+        delete = aws(planned.environment, f"ecr delete-repository-policy --repository-name {name}")
         return Finding(
             f"The repository {name} has a repository policy, which the deployment would replace.",
             f"{_how_to_keep_readers(lost, planned.environment, team_of(name))}"
-            f"Save the policy (aws ecr get-repository-policy --repository-name {name}), "
-            f"then run: aws ecr delete-repository-policy --repository-name {name}",
+            f"Save the policy ({save}), then run: {delete}",
         )
 
     yield from filter(None, in_parallel(look_at, adopted_repositories(clients, planned)))
@@ -47,13 +49,13 @@ def find_policies_by_hand(clients: Clients, planned: Planned) -> Iterator[Findin
     for name, policy in zip(names, policies, strict=True):
         if statements := removed_statements(policy, planned.environment, team_of(name)):
             lost.setdefault(team_of(name), {})[name] = statements
+    save = aws(planned.environment, "ecr get-repository-policy --repository-name <name>")
     for team, by_name in lost.items():
         statements = [each for of_one in by_name.values() for each in of_one]
         yield Finding(
             f"The policy of {listed(list(by_name))} has statements that are not from this project. The deployment "
             "removes them if it changes the repository. The first deployment of a new version often does.",
-            f"{_how_to_keep_readers(statements, planned.environment, team)}"
-            "Save the policy: aws ecr get-repository-policy --repository-name <name>",
+            f"{_how_to_keep_readers(statements, planned.environment, team)}Save the policy: {save}",
             stops=False,
         )
 
@@ -77,11 +79,12 @@ def find_tags_of_other_teams(clients: Clients, planned: Planned) -> Iterator[Fin
     names = adopted_repositories(clients, planned)
     for name, team in zip(names, in_parallel(team_in_tag, names), strict=True):
         if team is not None and team != team_of(name):
+            untag = f"ecr untag-resource --resource-arn {start}{name} --tag-keys {TEAM_TAG}"
             yield Finding(
                 f"The repository {name} has the tag {TEAM_TAG}={team}. The deployment replaces the tag by "
                 f"{TEAM_TAG}={team_of(name)}, so principals whose permissions depend on the tag lose access.",
-                f"If nobody needs the tag, run: aws ecr untag-resource --resource-arn {start}{name} "
-                f"--tag-keys {TEAM_TAG}. Otherwise, remove the repository from the settings.",
+                f"If nobody needs the tag, run: {aws(environment, untag)}. "
+                "Otherwise, remove the repository from the settings.",
                 # The tag can also be an ordinary tag of a company, such as for the allocation of costs.
                 stops=team in environment.teams,
             )

@@ -1,9 +1,11 @@
 """The secrets of the Airflow connections."""
 
 from collections.abc import Iterator
+from datetime import UTC
 from typing import Any
 
 from ops.clients import Clients
+from ops.fixes import aws
 from ops.preflight.findings import Finding, Planned
 from ops.preflight.requests import in_parallel, unless_missing
 from ops.preflight.stacks import ids_of, resources_of, stack_with
@@ -11,7 +13,7 @@ from ops.preflight.stacks import ids_of, resources_of, stack_with
 
 def find_taken_secrets(clients: Clients, planned: Planned) -> Iterator[Finding]:
     """Find secrets that have the names of our secrets and are not ours, or are scheduled for deletion."""
-    stack = planned.stack("DockerLogin")
+    environment, stack = planned.environment, planned.stack("DockerLogin")
     ours = ids_of(resources_of(clients, stack))
 
     def look_at(name: str) -> Finding | None:
@@ -21,13 +23,16 @@ def find_taken_secrets(clients: Clients, planned: Planned) -> Iterator[Finding]:
         is_ours = secret["ARN"] in ours
         if "DeletedDate" in secret:
             problem = f"The secret {name} is scheduled for deletion, which blocks its name."
+            restore = aws(environment, f"secretsmanager restore-secret --secret-id {name}")
             if is_ours:
-                who = " with a break-glass role" if planned.environment.break_glass_role_arns else ""
-                return Finding(problem, f"Run{who}: aws secretsmanager restore-secret --secret-id {name}")
+                who = " with a break-glass role" if environment.break_glass_role_arns else ""
+                return Finding(problem, f"Run{who}: {restore}")
+            delete = aws(
+                environment, f"secretsmanager delete-secret --force-delete-without-recovery --secret-id {name}"
+            )
             return Finding(
                 f"{problem} CloudFormation would answer: already scheduled for deletion.",
-                f"To delete it now, with its value, run: aws secretsmanager restore-secret --secret-id {name} && "
-                f"aws secretsmanager delete-secret --force-delete-without-recovery --secret-id {name}",
+                f"To delete it now, with its value, run: {restore} && {delete}",
             )
         if is_ours:
             return None
@@ -51,7 +56,8 @@ def find_removed_secrets(clients: Clients, planned: Planned) -> Iterator[Finding
         if not secret:
             continue
         read = secret.get("LastAccessedDate")
-        when = f"It was last read on {read:%Y-%m-%d} (UTC)." if read else "It was not read yet."
+        # botocore returns dates in the time zone of the computer.
+        when = f"It was last read on {read.astimezone(UTC):%Y-%m-%d} (UTC)." if read else "It was not read yet."
         yield Finding(
             f"The deployment deletes the secret {name_of_secret(arn)}, with its value. {when}",
             'If tasks still use it, see "Rename a connection" in docs/changes.md.',

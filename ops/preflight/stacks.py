@@ -29,11 +29,10 @@ def find_stacks(clients: Clients, planned: Planned) -> Iterator[Finding]:
 
     statuses = dict(zip(wanted + removed, in_parallel(status_of, wanted + removed), strict=True))
     for stack_id in wanted:
-        if statuses[stack_id] == "DELETE_FAILED":
-            yield Finding(
-                f"The stack {planned.stack(stack_id)} is in DELETE_FAILED, and CloudFormation cannot update it.",
-                'Delete the stack first. See "If the removal fails" in docs/remove.md.',
-            )
+        status = statuses[stack_id] or ""
+        if fix := _fix(status, planned.stack(stack_id)):
+            problem = f"The stack {planned.stack(stack_id)} is in {status}, and CloudFormation cannot update it."
+            yield Finding(problem, fix)
     for stack_id in removed:
         if statuses[stack_id] not in (None, "DELETE_COMPLETE"):
             name = planned.stack(stack_id)
@@ -42,6 +41,18 @@ def find_stacks(clients: Clients, planned: Planned) -> Iterator[Finding]:
                 f"To delete the stack, see {OPTIONAL_STACKS[stack_id]}.",
                 stops=False,
             )
+
+
+def _fix(status: str, stack: str) -> str:
+    """Return what to do about a stack that CloudFormation cannot update, or an empty string."""
+    if status == "DELETE_FAILED":
+        return 'Delete the stack first. See "If the removal fails" in docs/remove.md.'
+    if status == "UPDATE_ROLLBACK_FAILED":
+        return f'Finish the rollback of {stack} first. See "UPDATE_ROLLBACK_FAILED" in docs/locked-out.md.'
+    # The status REVIEW_IN_PROGRESS has a stack that nobody deployed. The CDK CLI deploys it.
+    if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+        return "Wait for the end of the other deployment."
+    return ""
 
 
 def resources_of(clients: Clients, stack: str) -> dict[str, list[str]]:

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from botocore.session import Session
 from botocore.stub import Stubber
 
 from ops.clients import Clients
+from ops.images import read_findings
 from ops.preflight.findings import Planned
 from ops.preflight.policies import removed_statements
 from ops.preflight.repositories import find_taken_repositories
-from ops.preflight.secrets import find_taken_secrets
+from ops.preflight.secrets import find_removed_secrets, find_taken_secrets
 from ops.preflight.stacks import find_stacks
+from ops.repository_status import Repository
 from settings.environment import Environment
 
 ACCOUNT = "111111111111"
@@ -109,9 +113,10 @@ def test_a_repository_that_left_the_stack_does_not_belong_to_it(stubs: Stubs, st
     assert "The repository red/app has a repository policy" in finding.problem
 
 
-def test_every_stack_whose_deletion_failed_is_found(stubs: Stubs) -> None:
+@pytest.mark.parametrize("status", ["DELETE_FAILED", "UPDATE_ROLLBACK_FAILED", "UPDATE_IN_PROGRESS"])
+def test_every_stack_that_cloudformation_cannot_update_is_found(stubs: Stubs, status: str) -> None:
     for _ in range(5):
-        stack = {"StackName": "any", "CreationTime": "2026-01-01", "StackStatus": "DELETE_FAILED"}
+        stack = {"StackName": "any", "CreationTime": "2026-01-01", "StackStatus": status}
         stubs.answer("cloudformation", "describe_stacks", {"Stacks": [stack]})
 
     findings = list(find_stacks(stubs.clients, PLANNED))
@@ -120,6 +125,68 @@ def test_every_stack_whose_deletion_failed_is_found(stubs: Stubs) -> None:
     assert [finding.problem.split(" is in ")[0] for finding in findings] == [
         f"The stack many-{stack}" for stack in ("Registry", "Access", "DockerLogin", "EcsTasks", "WorkerUpkeep")
     ]
+
+
+@pytest.mark.parametrize("status", ["UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
+def test_a_stack_that_a_deployment_can_update_is_no_finding(stubs: Stubs, status: str) -> None:
+    for _ in range(5):
+        stack = {"StackName": "any", "CreationTime": "2026-01-01", "StackStatus": status}
+        stubs.answer("cloudformation", "describe_stacks", {"Stacks": [stack]})
+
+    assert list(find_stacks(stubs.clients, PLANNED)) == []
+
+
+def add_scans(stubs: Stubs, *statuses: str) -> None:
+    """Answer with one scan for each status. Only a scan that ended has a finding."""
+    for status in statuses:
+        found = {"findingSeverityCounts": {"HIGH": 1}} if status in ("COMPLETE", "ACTIVE") else {}
+        answer = {"imageScanStatus": {"status": status}, "imageScanFindings": found}
+        stubs.answer("ecr", "describe_image_scan_findings", answer)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "found"),
+    [
+        (["COMPLETE"], {"HIGH": 1}),
+        (["ACTIVE"], {"HIGH": 1}),
+        (["FAILED"], None),
+        (["PENDING"], None),
+        (["IN_PROGRESS"], None),
+        (["SCAN_ELIGIBILITY_EXPIRED"], None),
+        (["FINDINGS_UNAVAILABLE"], None),
+        (["UNSUPPORTED_IMAGE", "COMPLETE"], {"HIGH": 1}),
+        (["UNSUPPORTED_IMAGE", "FAILED"], None),
+        (["UNSUPPORTED_IMAGE"] * 3, None),
+    ],
+)
+def test_only_a_scan_that_ended_has_findings(stubs: Stubs, statuses: list[str], found: dict[str, int] | None) -> None:
+    images = [
+        {"imageDigest": f"sha256:{number:064}", "imagePushedAt": datetime(2026, 1, 1 + number, tzinfo=UTC)}
+        for number in range(5)
+    ]
+    add_scans(stubs, *statuses)
+
+    assert read_findings(stubs.clients, "red/app", images) == found
+
+
+def test_dates_are_in_utc_in_every_time_zone(stubs: Stubs) -> None:
+    local = datetime(2026, 3, 2, tzinfo=UTC).astimezone(ZoneInfo("America/New_York"))
+    arn = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:airflow/connections/old-AbCdEf"
+    resource = {
+        "LogicalResourceId": "Secret",
+        "PhysicalResourceId": arn,
+        "ResourceType": "AWS::SecretsManager::Secret",
+        "ResourceStatus": "CREATE_COMPLETE",
+        "LastUpdatedTimestamp": "2026-01-01",
+    }
+    stubs.answer("cloudformation", "list_stack_resources", {"StackResourceSummaries": [resource]})
+    stubs.answer("secretsmanager", "describe_secret", {"ARN": arn, "LastAccessedDate": local})
+    repository = Repository("red/app", [{"imagePushedAt": local, "lastRecordedPullTime": local}], None, None)
+
+    [finding] = find_removed_secrets(stubs.clients, PLANNED)
+
+    assert "It was last read on 2026-03-02 (UTC)." in finding.problem
+    assert [f"{each:%Y-%m-%d}" for each in (repository.pushed_at, repository.pulled_at) if each] == ["2026-03-02"] * 2
 
 
 def test_a_secret_that_was_created_again_with_the_same_name_does_not_belong_to_the_stack(stubs: Stubs) -> None:

@@ -1,5 +1,6 @@
 """`ecr-login lifecycle` on a deployed environment."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,22 @@ def test_the_preview_of_aws_is_compared(aws: EmbeddedAws, folder: Path) -> None:
     assert (same.code, found["preview"]) == (0, sorted(image["digest"] for image in found["deletes"]))
     assert (other.code, other.checks[f"lifecycle_{REPOSITORY}"][0]) == (1, "degraded")
     assert "differs in 2 images" in other.checks[f"lifecycle_{REPOSITORY}"][1]
+
+
+def test_the_printed_command_restores_rules_that_a_person_changed_by_hand(aws: EmbeddedAws, folder: Path) -> None:
+    ecr = aws.client("ecr")
+    fixes = {}
+    for settings in (folder, ROOT / "environments"):
+        changed = run(aws, "lifecycle", "local", REPOSITORY, "--json", folder=settings)
+        fixes[settings] = changed.checks[f"lifecycle_{REPOSITORY}"][2]
+        if settings == folder:
+            ecr.put_lifecycle_policy(repositoryName=REPOSITORY, lifecyclePolicyText=TEXT)
+    program, *words = shlex.split(fixes[folder].partition("no difference: ")[2])
+    ecr.delete_lifecycle_policy(repositoryName=REPOSITORY)
+
+    assert (program, words[:2], words[-1]) == ("aws", ["ecr", "put-lifecycle-policy"], aws.region)
+    assert words[words.index("--lifecycle-policy-text") + 1] == TEXT
+    assert "ecr delete-lifecycle-policy" in fixes[ROOT / "environments"]
 
 
 def test_settings_without_rules_delete_nothing(aws: EmbeddedAws) -> None:

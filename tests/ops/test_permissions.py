@@ -175,6 +175,34 @@ def test_a_command_names_the_action_that_is_missing(operator: Operator, command:
     assert done.error.count("\n") <= 3
 
 
+@pytest.mark.parametrize(
+    ("action", "check"),
+    [
+        ("secretsmanager:ListSecretVersionIds", "login_docker_default"),
+        ("secretsmanager:DescribeSecret", "read_docker_default"),
+        ("logs:FilterLogEvents", "refresh_docker_default"),
+        ("scheduler:GetSchedule", "schedule_docker_default"),
+        ("lambda:GetFunctionConcurrency", "schedule_docker_default"),
+        ("cloudwatch:DescribeAlarms", "alarms"),
+        ("sqs:GetQueueAttributes", "dead_letters"),
+        ("ecr:DescribeRepositories", "repositories"),
+        ("ecr:DescribeImages", "repositories"),
+        ("ecr:DescribeImages", "scan_findings"),
+        ("ecr:DescribeImageScanFindings", "scan_findings"),
+        ("ecr:GetLifecyclePolicy", "settings"),
+    ],
+)
+def test_a_check_of_status_is_unknown_without_an_action_that_it_needs(
+    operator: Operator, action: str, check: str
+) -> None:
+    give_exactly(operator, "status", except_for=action)
+
+    done = operator.run("status", "--json")
+
+    assert (done.code, done.checks[check][0]) == (3, "unknown")
+    assert f"AWS denied {action}" in done.checks[check][1]
+
+
 @pytest.mark.parametrize(("command", "actions"), [("preflight", PREFLIGHT), ("doctor", DOCTOR)])
 def test_each_check_names_a_missing_action(
     operator: Operator, command: str, actions: Mapping[str, tuple[str, ...]]

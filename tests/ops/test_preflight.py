@@ -365,7 +365,7 @@ def test_a_secret_that_is_scheduled_for_deletion_is_found_and_the_fix_works(clie
     secret.delete_secret(SecretId=SECRET, RecoveryWindowInDays=7)
     finding = only(find_taken_secrets(clients, PLANNED))
     assert "is scheduled for deletion" in finding.problem
-    assert f"restore-secret --secret-id {SECRET} && " in finding.fix
+    assert f"restore-secret --secret-id {SECRET} --region {REGION} && " in finding.fix
     assert f"delete-secret --force-delete-without-recovery --secret-id {SECRET}" in finding.fix
 
     secret.restore_secret(SecretId=SECRET)
@@ -383,12 +383,15 @@ def test_a_secret_of_the_stack_is_a_finding_only_if_it_is_scheduled_for_deletion
     secretsmanager = aws.client("secretsmanager")
     secretsmanager.delete_secret(SecretId=SECRET)
     finding = only(find_taken_secrets(clients, PLANNED))
-    assert finding.fix == f"Run: aws secretsmanager restore-secret --secret-id {SECRET}"
+    assert finding.fix == f"Run: aws secretsmanager restore-secret --secret-id {SECRET} --region {REGION}"
 
     # The policy of the secret then denies the request to all other principals.
     break_glass = _planned(break_glass_role_arns=[f"arn:aws:iam::{ACCOUNT}:role/BreakGlass"])
     finding = only(find_taken_secrets(clients, break_glass))
-    assert finding.fix == f"Run with a break-glass role: aws secretsmanager restore-secret --secret-id {SECRET}"
+    assert (
+        finding.fix
+        == f"Run with a break-glass role: aws secretsmanager restore-secret --secret-id {SECRET} --region {REGION}"
+    )
 
     secretsmanager.restore_secret(SecretId=SECRET)
     assert list(find_taken_secrets(clients, PLANNED)) == []

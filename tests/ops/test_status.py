@@ -1,11 +1,14 @@
 """`ecr-login status` on a deployed environment. Each test breaks one thing and asserts what turns."""
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -85,6 +88,16 @@ def test_a_healthy_environment_has_the_exit_code_0(aws: EmbeddedAws, refresh: Re
     assert repository["newest_push_at"]
 
 
+def test_a_read_of_today_is_of_today_in_a_time_zone_west_of_utc(aws: EmbeddedAws, refresh: Refresh) -> None:
+    with patch.dict(os.environ, {"TZ": "America/New_York"}):
+        time.tzset()
+        done = status(aws, TZ="America/New_York")
+    time.tzset()
+
+    assert done.json["connections"][NAME]["last_read_on"] == f"{datetime.now(UTC):%Y-%m-%d}"
+    assert done.checks[f"read_{NAME}"][1] == "read today"
+
+
 def test_the_last_line_for_people_is_the_verdict(aws: EmbeddedAws, refresh: Refresh) -> None:
     done = run(aws, "status", "local")
 
@@ -115,7 +128,7 @@ def test_a_stopped_function_is_shown_with_the_command_that_starts_it(aws: Embedd
         done = status(aws)
 
     assert (done.code, turned(done)) == (1, {f"schedule_{NAME}": "degraded"})
-    assert done.checks[f"schedule_{NAME}"][2] == f"ecr-login resume local {NAME}"
+    assert done.checks[f"schedule_{NAME}"][2] == f".venv/bin/ecr-login resume local {NAME}"
 
 
 def test_a_failed_refresh_is_shown_with_its_reason(aws: EmbeddedAws, refresh: Refresh) -> None:
@@ -161,6 +174,7 @@ def test_a_secret_that_is_scheduled_for_deletion_is_broken(aws: EmbeddedAws, ref
         secrets.restore_secret(SecretId=refresh.secret)
 
     assert (done.code, turned(done)) == (2, {f"login_{NAME}": "broken"})
+    assert done.checks[f"login_{NAME}"][2].endswith(f"--region {aws.region}")
 
 
 def test_a_critical_finding_in_the_newest_image_is_shown(aws: EmbeddedAws, refresh: Refresh) -> None:
@@ -196,6 +210,7 @@ def test_rules_that_a_person_changed_by_hand_are_shown(aws: EmbeddedAws, refresh
     aws.client("ecr").delete_lifecycle_policy(repositoryName="risk/var")
 
     assert (done.code, turned(done)) == (1, {"settings": "degraded"})
+    assert done.checks["settings"][2].endswith(".venv/bin/ecr-login lifecycle local")
     assert done.json["repositories"]["risk/var"]["lifecycle"] == "keeps newest 7"
 
 
@@ -289,7 +304,7 @@ def test_a_secret_that_nobody_ever_read_degrades_after_a_week(age_days: int, sta
     connection = Connection(NAME, "arn", "name", "function", "role", "schedule", "log")
     login = Login(connection, 30, NOW, Version("1", NOW), secret, [], Schedule(True, "rate(30 minutes)"), False)
 
-    found = {check.name: check.state for check in checks(login, "prod")}
+    found = {check.name: check.state for check in checks(login, load_environments(ROOT / "environments")[0])}
 
     assert found[f"read_{NAME}"] is state
 
@@ -319,7 +334,7 @@ def test_a_run_that_lambda_ended_is_a_failure_and_a_failed_run_counts_once() -> 
     [
         ("UPDATE_COMPLETE", State.OK),
         ("IMPORT_COMPLETE", State.OK),
-        ("UPDATE_IN_PROGRESS", State.OK),
+        ("UPDATE_IN_PROGRESS", State.DEGRADED),
         ("UPDATE_ROLLBACK_COMPLETE", State.DEGRADED),
         ("UPDATE_ROLLBACK_FAILED", State.DEGRADED),
         ("ROLLBACK_COMPLETE", State.BROKEN),
