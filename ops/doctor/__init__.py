@@ -30,7 +30,7 @@ _PRINTED_PROBLEMS = 5
     "report_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the results to a JSON file that is safe to send: without account numbers, ARNs and names.",
+    help="Write the results to a JSON file without account numbers, ARNs and names in the settings.",
 )
 @click.option("--force", is_flag=True, help="Replace the file of --write-report if it exists.")
 @click.option(
@@ -47,7 +47,7 @@ def command(
     """Check whether ENVIRONMENT is as deployed and works, and how to fix it.
 
     The checks send read-only requests. The policy ReadOnlyAccess of AWS is enough. With --active, each function runs
-    once, and one alarm sends a message.
+    once, and one alarm sends two messages.
     """
     if report_file and report_file.exists() and not force:
         raise CannotTell(f"the file {report_file} exists. Choose another file, or replace it with --force")

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ops.deployment import Connection
@@ -11,7 +11,10 @@ from ops.doctor.alerts import alarms, topic_arn
 from ops.doctor.findings import Examine, Found, NotTried, Problem, each
 from ops.doctor.refreshes import reserved_concurrency
 from ops.doctor.templates import Examined
+from ops.fixes import aws
 from ops.invocation import failure_reason
+from ops.refresh_log import stops_reading
+from ops.results import State
 
 _RUN_SECONDS = 125
 """Longer than the timeout of the function, which is 2 minutes."""
@@ -37,9 +40,13 @@ def check_answers(examined: Examined) -> Found:
         answer = client.invoke(FunctionName=connection.function_name)
         payload = json.loads(answer["Payload"].read() or "null")
         if answer.get("FunctionError"):
+            reason = failure_reason(payload)
+            stops = stops_reading(reason)
             yield Problem(
-                f"The function of {connection.id} failed: {failure_reason(payload)}.",
+                f"The function of {connection.id} failed: {reason.rstrip('.')}."
+                + (" Airflow cannot read the secret either." if stops else ""),
                 f".venv/bin/ecr-login logs {examined.environment.name} {connection.id}",
+                State.BROKEN if stops else State.DEGRADED,
             )
         elif "expires_at" not in (payload or {}):
             kept.append(connection.id)
@@ -66,10 +73,11 @@ def check_arrival(examined: Examined) -> Found:
     if not ready:
         raise NotTried("no alarm has the state OK, so a test would not be a change")
     name = next((each for each in ready if "RefreshFailed" in each), ready[0])
-    since = datetime.now(UTC) - timedelta(seconds=5)
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="Test by ecr-login doctor")
     try:
-        actions = _actions(cloudwatch, name, since)
+        # The local clock can differ from the clock of CloudWatch.
+        [changed] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        actions = _actions(cloudwatch, name, changed["StateUpdatedTimestamp"] - timedelta(seconds=1))
     finally:
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="End of the test by ecr-login doctor")
     failed = [action for action in actions if "uccessfully executed" not in action]
@@ -77,11 +85,12 @@ def check_arrival(examined: Examined) -> Found:
         fix = "See alarm_topic and topic_policies above"
         return Found("", [Problem(f"CloudWatch could not publish for the alarm {name}: {failed[0]}.", fix)])
     if not actions:
-        fix = f"aws cloudwatch describe-alarm-history --alarm-name {name} --history-item-type Action"
+        words = f"cloudwatch describe-alarm-history --alarm-name {name} --history-item-type Action"
+        fix = aws(examined.environment, words)
         text = f"The history of the alarm {name} shows no action within {_HISTORY_SECONDS} seconds."
         return Found("", [Problem(text, fix)])
     where = ", ".join(examined.environment.alerts.emails) or "the subscribers of the topic"
-    return Found(f'CloudWatch published. Look for the message "ALARM: "{name}"" at {where}', [])
+    return Found(f"CloudWatch published. Look for two messages about {name} at {where}: ALARM, then OK", [])
 
 
 def _actions(cloudwatch: Any, name: str, since: datetime) -> list[str]:

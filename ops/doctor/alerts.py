@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ops.doctor.findings import FILES, Examine, Found, NotTried, Problem, count, unless_missing
 from ops.doctor.templates import Declared, Examined
-from settings.regions import PARTITIONS
+from ops.fixes import aws
+from ops.preflight.alerts import Sender, find_unusable_key, senders
+from ops.preflight.policies import Policy, allows, statements_of
 
 NOT_FOUND = ("NotFound", "NotFoundException")
 
@@ -51,7 +52,7 @@ def check_alarms(examined: Examined) -> Found:
             problems.append(
                 Problem(
                     f"The alarm {name} does not exist.",
-                    f"aws cloudwatch put-metric-alarm --cli-input-json file://{FILES}/{file}",
+                    aws(examined.environment, f"cloudwatch put-metric-alarm --cli-input-json file://{FILES}/{file}"),
                     files={file: {"AlarmName": name, **declared.properties}},
                 )
             )
@@ -70,7 +71,7 @@ def check_alarm_actions(examined: Examined) -> Found:
             problems.append(
                 Problem(
                     f"The actions of the alarm {name} are off, so the alarm reaches nobody.",
-                    f"aws cloudwatch enable-alarm-actions --alarm-names {name}",
+                    aws(examined.environment, f"cloudwatch enable-alarm-actions --alarm-names {name}"),
                 )
             )
         kinds = ("AlarmActions", "OKActions")
@@ -80,7 +81,7 @@ def check_alarm_actions(examined: Examined) -> Found:
             problems.append(
                 Problem(
                     f"The alarm {name} does not publish to the topic in the template ({', '.join(lost)}).",
-                    f"aws cloudwatch put-metric-alarm --cli-input-json file://{FILES}/{file}",
+                    aws(examined.environment, f"cloudwatch put-metric-alarm --cli-input-json file://{FILES}/{file}"),
                     files={file: {"AlarmName": name, **declared.properties}},
                 )
             )
@@ -88,7 +89,7 @@ def check_alarm_actions(examined: Examined) -> Found:
 
 
 def check_topic(examined: Examined) -> Found:
-    """Check that the topic exists and lets CloudWatch alarms publish."""
+    """Check that the topic exists, and that alarms and messages about scans may publish to it."""
     arn = topic_arn(examined)
     attributes = _topic_attributes(examined, arn)
     if attributes is None:
@@ -96,17 +97,15 @@ def check_topic(examined: Examined) -> Found:
             "", [Problem(f"The topic {arn} does not exist, so no alarm reaches anybody.", _topic_fix(examined))]
         )
     problems = []
-    if attributes.get("KmsMasterKeyId") == "alias/aws/sns":
+    if key := attributes.get("KmsMasterKeyId"):
+        without = f"sns set-topic-attributes --topic-arn {arn} --attribute-name KmsMasterKeyId --attribute-value ''"
+        for finding in find_unusable_key(examined.clients, examined.environment, arn, key):
+            fix = finding.fix if examined.environment.alerts.topic_arn else aws(examined.environment, without)
+            problems.append(Problem(finding.problem, fix))
+    for sender in _refused_senders(json.loads(attributes.get("Policy", "{}")), examined):
         problems.append(
             Problem(
-                f"The topic {arn} is encrypted with the key alias/aws/sns, so alarms cannot publish to it.",
-                f"aws sns set-topic-attributes --topic-arn {arn} --attribute-name KmsMasterKeyId --attribute-value ''",
-            )
-        )
-    if not _lets_alarms_publish(attributes.get("Policy", "{}"), examined):
-        problems.append(
-            Problem(
-                f"The policy of the topic {arn} does not let CloudWatch alarms publish.",
+                f"The policy of the topic {arn} does not allow {sender.name} to publish, so {sender.lost}.",
                 'Add the statement of "Allow messages to an existing topic" in docs/deploy.md'
                 if examined.environment.alerts.topic_arn
                 else "Set the policy of the template: see topic_policies",
@@ -126,7 +125,9 @@ def check_subscriptions(examined: Examined) -> Found:
     known = {each["Endpoint"] for each in subscriptions}
     problems = []
     for email in examined.environment.alerts.emails:
-        again = f"aws sns subscribe --topic-arn {arn} --protocol email --notification-endpoint {email}"
+        again = aws(
+            examined.environment, f"sns subscribe --topic-arn {arn} --protocol email --notification-endpoint {email}"
+        )
         if email not in known:
             problems.append(Problem(f"The topic has no subscription of {email}.", again))
         elif email not in confirmed:
@@ -137,7 +138,9 @@ def check_subscriptions(examined: Examined) -> Found:
                 )
             )
     if not confirmed and not problems:
-        subscribe = f"aws sns subscribe --topic-arn {arn} --protocol email --notification-endpoint <address>"
+        subscribe = aws(
+            examined.environment, f"sns subscribe --topic-arn {arn} --protocol email --notification-endpoint <address>"
+        )
         problems.append(Problem(f"The topic {arn} has no confirmed subscription.", subscribe))
     return Found(f"{count(len(confirmed), 'subscription')} confirmed", problems)
 
@@ -156,7 +159,7 @@ def check_scan_rules(examined: Examined) -> Found:
             problems.append(Problem(f"The rule {name} does not exist.", fix))
             continue
         if found["State"] != "ENABLED":
-            fix = f"aws events enable-rule --name {name}"
+            fix = aws(examined.environment, f"events enable-rule --name {name}")
             problems.append(Problem(f"The rule {name} is disabled, so no finding is reported.", fix))
         targets = {each["Arn"] for each in examined.clients.events.list_targets_by_rule(Rule=name)["Targets"]}
         wanted = rule.properties["Targets"]
@@ -165,7 +168,7 @@ def check_scan_rules(examined: Examined) -> Found:
             problems.append(
                 Problem(
                     f"The rule {name} does not publish to the topic.",
-                    f"aws events put-targets --cli-input-json file://{FILES}/{file}",
+                    aws(examined.environment, f"events put-targets --cli-input-json file://{FILES}/{file}"),
                     files={file: {"Rule": name, "Targets": wanted}},
                 )
             )
@@ -196,43 +199,22 @@ def _topic_fix(examined: Examined) -> str:
     return f"Set alerts.off_because, deploy, change it back, and deploy again: make deploy ENV={name}"
 
 
-def _lets_alarms_publish(policy: str, examined: Examined) -> bool:
-    """Return whether CloudWatch may publish for an alarm of this account.
+def _refused_senders(policy: Policy, examined: Examined) -> list[Sender]:
+    """Return the AWS services that may not publish to the topic.
 
-    Only conditions on the source are evaluated. Other conditions are taken as fulfilled, except aws:SecureTransport.
+    A Deny statement with a condition may not apply to the message, so only a Deny statement without one counts.
     """
-    environment = examined.environment
-    partition = PARTITIONS[environment.region].name
-    request = {
-        "aws:sourcearn": f"arn:{partition}:cloudwatch:{environment.region}:{environment.account}:alarm:any",
-        "aws:sourceaccount": environment.account,
-        "aws:sourceowner": environment.account,
-        "aws:securetransport": "true",
-    }
-
-    def applies(statement: Mapping[str, Any]) -> bool:
-        principal = statement.get("Principal", {})
-        kinds = principal if isinstance(principal, dict) else {"AWS": principal}
-        principals = {value for values in kinds.values() for value in _list(values)}
-        actions = [str(action).lower() for action in _list(statement.get("Action"))]
-        conditions = [
-            (key.lower(), [str(value) for value in _list(values)])
-            for keys in statement.get("Condition", {}).values()
-            for key, values in keys.items()
-        ]
-        return (
-            not principals.isdisjoint({"*", "cloudwatch.amazonaws.com"})
-            and any(fnmatchcase("sns:publish", action) for action in actions)
-            and all(
-                any(fnmatchcase(request[key], value) for value in values)
-                for key, values in conditions
-                if key in request
-            )
-        )
-
-    matching = {each["Effect"] for each in _list(json.loads(policy).get("Statement")) if applies(each)}
-    return matching == {"Allow"}
-
-
-def _list(one_or_more: Any) -> list[Any]:
-    return one_or_more if isinstance(one_or_more, list) else [] if one_or_more is None else [one_or_more]
+    found = list(senders(examined.environment))
+    if not examined.environment.alerts.topic_arn:
+        # The policy in the template names the rules by their generated names. check_topic_policies compares it.
+        found = [sender for sender in found if sender.service == "cloudwatch.amazonaws.com"]
+    statements = statements_of(policy)
+    denied = [
+        each | {"Effect": "Allow"} for each in statements if each["Effect"] == "Deny" and not each.get("Condition")
+    ]
+    return [
+        sender
+        for sender in found
+        if allows({"Statement": denied}, sender.service, "sns:Publish", {})
+        or not allows(policy, sender.service, "sns:Publish", sender.request)
+    ]

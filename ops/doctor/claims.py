@@ -84,19 +84,25 @@ def _check_is_ok(check: str, needs: str = "") -> Look:
     return look
 
 
-def _has_written(by_schedule: bool) -> Look:
-    """Return a function that looks for a login that a scheduled run wrote, or that any run wrote."""
+def _has_written(examined: Examined) -> tuple[Shown, str]:
+    """Look for a login that a run of a function wrote."""
+    for connection in examined.deployment.connections.values():
+        versions = examined.clients.secretsmanager.list_secret_version_ids(SecretId=connection.secret_arn)
+        for version in versions["Versions"]:
+            if "AWSCURRENT" in version.get("VersionStages", []):
+                return Shown.HERE, f"the current login of {connection.id} was written at {version['CreatedDate']}"
+    return Shown.NO, "no connection has a login"
 
-    def look(examined: Examined, results: Results) -> tuple[Shown, str]:
-        for connection in examined.deployment.connections.values():
-            versions = examined.clients.secretsmanager.list_secret_version_ids(SecretId=connection.secret_arn)
-            for version in versions["Versions"]:
-                is_scheduled = not version["VersionId"].startswith("deploy-")
-                if "AWSCURRENT" in version.get("VersionStages", []) and (is_scheduled or not by_schedule):
-                    return Shown.HERE, f"the current login of {connection.id} was written at {version['CreatedDate']}"
-        return Shown.NO, "no current login was written so" if by_schedule else "no connection has a login"
 
-    return look
+def _runs_as_deployed(examined: Examined, results: Results) -> tuple[Shown, str]:
+    if results["function_settings"].state is not State.OK:
+        return Shown.NOT_TRIED, "the functions are not as deployed: see function_settings"
+    return _has_written(examined)
+
+
+def _starts_by_schedule(examined: Examined, results: Results) -> tuple[Shown, str]:
+    # The version id of a login is the same for a run of the schedule and for a run of `refresh` or `doctor --active`.
+    return Shown.NOT_TRIED, "the login does not say whether the schedule or a person started the run"
 
 
 def _writes_with_customer_key(examined: Examined, results: Results) -> tuple[Shown, str]:
@@ -104,7 +110,7 @@ def _writes_with_customer_key(examined: Examined, results: Results) -> tuple[Sho
         return Shown.NOT_TRIED, "the environment uses the AWS managed key"
     if results["key_policy"].state is not State.OK:
         return Shown.NOT_TRIED, "the policy of the key is not as deployed"
-    return _has_written(by_schedule=False)(examined, results)
+    return _has_written(examined)
 
 
 def _publishes(examined: Examined, results: Results) -> tuple[Shown, str]:
@@ -216,8 +222,8 @@ OBSERVED: dict[str, Look] = {
     "key_policy_allows_writing": _writes_with_customer_key,
     "repository_policy_is_accepted": _check_is_ok("repository_policies", "AWS::ECR::Repository"),
     "creation_template_is_accepted": _check_is_ok("stacks", "AWS::ECR::RepositoryCreationTemplate"),
-    "function_runs_on_arm64": _has_written(by_schedule=False),
-    "schedule_starts_function": _has_written(by_schedule=True),
+    "function_runs_on_arm64": _runs_as_deployed,
+    "schedule_starts_function": _starts_by_schedule,
     "alarm_publishes": _publishes,
     "drift_detection_finishes": _check_is_ok("drift"),
 }

@@ -1,13 +1,13 @@
 """What a check of `ecr-login doctor` returns."""
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from ops.doctor.templates import Examined
+from ops.preflight.requests import in_parallel
 from ops.results import Check, State, worst
 
 S = TypeVar("S")
@@ -87,11 +87,8 @@ class Found:
 
 def each(function: Callable[[S], Iterable[T]], items: Iterable[S]) -> list[T]:
     """Call a function for several items in parallel, and return all results together."""
-    every = list(items)
-    if not every:
-        return []
-    with ThreadPoolExecutor(min(len(every), 12)) as pool:
-        return [found for results in pool.map(lambda item: list(function(item)), every) for found in results]
+    results = in_parallel(lambda item: list(function(item)), list(items))
+    return [found for some in results for found in some]
 
 
 def unless_missing(request: Callable[..., T], *codes: str, **parameters: Any) -> T | None:

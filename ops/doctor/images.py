@@ -11,7 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 from ops.doctor.findings import Examine, Found, Problem, count, each, unless_missing
-from ops.doctor.templates import Declared, Examined
+from ops.doctor.templates import Examined
+from ops.fixes import aws
+from ops.results import State
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _INDEX = "application/vnd.oci.image.index.v1+json"
@@ -25,23 +27,25 @@ Image = Mapping[str, Any]
 
 
 def check_repositories(examined: Examined) -> Found:
-    """Check that the repositories exist."""
-    repositories = examined.declared("AWS::ECR::Repository")
+    """Check that the repositories exist, including the repositories that the settings name as existing."""
+    existing = examined.environment.existing_repositories(examined.environment.teams)
 
-    def look_at(repository: Declared) -> Iterator[Problem]:
-        name = repository.physical_id
+    def look_at(name: str) -> Iterator[Problem]:
         request = examined.clients.ecr.describe_repositories
         if not unless_missing(request, "RepositoryNotFoundException", repositoryNames=[name]):
             fix = f"Remove {name} from the settings, deploy, add it again, and deploy again"
-            yield Problem(f"The repository {name} does not exist.", fix)
+            if name in existing:
+                fix = f"Create the repository {name} again"
+            text = f"The repository {name} does not exist, so Airflow cannot pull its images."
+            yield Problem(text, f"{fix}. Then push the images", State.BROKEN)
 
-    return Found(f"found {count(len(repositories), 'repository', 'repositories')}", each(look_at, repositories))
+    names = _repositories(examined)
+    return Found(f"found {count(len(names), 'repository', 'repositories')}", each(look_at, names))
 
 
 def check_tags(examined: Examined) -> Found:
     """Find tags that name an attestation, or one part of an image whose other parts have no tag."""
-    names = [repository.physical_id for repository in examined.declared("AWS::ECR::Repository")]
-    names += examined.environment.existing_repositories(examined.environment.teams)
+    names = _repositories(examined)
 
     def look_at(name: str) -> Iterator[Problem]:
         ecr = examined.clients.ecr
@@ -63,7 +67,8 @@ def check_tags(examined: Examined) -> Found:
             else:
                 continue
             for tag in image["imageTags"]:
-                delete = f"aws ecr batch-delete-image --repository-name {name} --image-ids imageTag={tag}"
+                words = f"ecr batch-delete-image --repository-name {name} --image-ids imageTag={tag}"
+                delete = aws(examined.environment, words)
                 yield Problem(
                     f"The tag {name}:{tag} refers to {what}.",
                     f"{_who_deletes(examined)}{delete}, then push the image again",
@@ -71,6 +76,11 @@ def check_tags(examined: Examined) -> Found:
 
     problems = each(look_at, names)
     return Found(f"{count(len(names), 'repository', 'repositories')} without a tag of an incomplete image", problems)
+
+
+def _repositories(examined: Examined) -> list[str]:
+    names = [repository.physical_id for repository in examined.declared("AWS::ECR::Repository")]
+    return [*names, *examined.environment.existing_repositories(examined.environment.teams)]
 
 
 def _suspects(images: Sequence[Image]) -> tuple[list[Image], list[Image]]:

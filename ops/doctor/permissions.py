@@ -31,7 +31,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "function_policies": ("lambda:GetPolicy",),
     "alarms": ("cloudwatch:DescribeAlarms",),
     "alarm_actions": ("cloudwatch:DescribeAlarms",),
-    "alarm_topic": ("sns:GetTopicAttributes",),
+    "alarm_topic": ("kms:DescribeKey", "kms:GetKeyPolicy", "sns:GetTopicAttributes"),
     "subscriptions": ("sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"),
     "scan_rules": ("events:DescribeRule", "events:ListTargetsByRule"),
     "repositories": ("ecr:DescribeRepositories",),

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ops.deployment import Connection
 from ops.doctor.findings import FILES, Examine, Found, Problem, count, each, unless_missing
 from ops.doctor.templates import Declared, Examined
+from ops.fixes import aws
 
 _COMPARED = ("Handler", "Role", "Runtime", "Timeout", "MemorySize", "Architectures", "LoggingConfig")
 """The properties of a function that have the same name in the template and in the answer of Lambda."""
@@ -27,12 +29,16 @@ def check_schedules(examined: Examined) -> Found:
         )
         if not found:
             text = f"The schedule {name} does not exist, so no refresh starts."
-            yield Problem(text, f"aws scheduler create-schedule {arguments}", files={file: request})
+            yield Problem(
+                text, aws(examined.environment, f"scheduler create-schedule {arguments}"), files={file: request}
+            )
             return
         differences = list(_differences(schedule.properties, found))
         if differences:
             text = f"The schedule {name} {' and '.join(differences)}."
-            yield Problem(text, f"aws scheduler update-schedule {arguments}", files={file: request})
+            yield Problem(
+                text, aws(examined.environment, f"scheduler update-schedule {arguments}"), files={file: request}
+            )
 
     return Found(f"{count(len(schedules), 'schedule')} enabled, as deployed", each(look_at, schedules))
 
@@ -56,7 +62,8 @@ def _differences(declared: Mapping[str, Any], found: Mapping[str, Any]) -> Itera
 def check_running(examined: Examined) -> Found:
     """Find functions that are missing, or that a person stopped with a reserved concurrency of 0."""
 
-    def look_at(name: str) -> Iterator[Problem]:
+    def look_at(connection: Connection) -> Iterator[Problem]:
+        name = connection.function_name
         found = unless_missing(
             examined.clients.lambda_.get_function_configuration, "ResourceNotFoundException", FunctionName=name
         )
@@ -71,19 +78,19 @@ def check_running(examined: Examined) -> Found:
             text = (
                 "is stopped: its reserved concurrency is 0" if limit == 0 else f"has a reserved concurrency of {limit}"
             )
-            yield Problem(
-                f"The function {name} {text}.",
-                f"If nobody needs this any more: aws lambda delete-function-concurrency --function-name {name}",
-            )
+            remove = aws(examined.environment, f"lambda delete-function-concurrency --function-name {name}")
+            resume = f".venv/bin/ecr-login resume {examined.environment.name} {connection.id}"
+            fix = f"If nobody needs this any more: {resume if limit == 0 else remove}"
+            yield Problem(f"The function {name} {text}.", fix)
         for key, expected in (("State", "Active"), ("LastUpdateStatus", "Successful")):
             if found.get(key, expected) != expected and found[key] not in ("Inactive", "Pending", "InProgress"):
                 yield Problem(
                     f"The function {name} has the status {found[key]}: {found.get(f'{key}Reason', 'no reason given')}.",
-                    f"aws lambda get-function-configuration --function-name {name}",
+                    aws(examined.environment, f"lambda get-function-configuration --function-name {name}"),
                 )
 
-    functions = list(examined.refresh_functions)
-    return Found(f"{count(len(functions), 'function')} not stopped", each(look_at, functions))
+    connections = examined.deployment.connections.values()
+    return Found(f"{count(len(connections), 'function')} not stopped", each(look_at, connections))
 
 
 def check_configurations(examined: Examined) -> Found:
@@ -105,22 +112,22 @@ def check_configurations(examined: Examined) -> Found:
         if different:
             # Architectures are changed with the code, and not with the configuration.
             request = {"FunctionName": name, **{key: wanted[key] for key in different if key != "Architectures"}}
-            yield _restore(function, f"differs from the template: {', '.join(different)}", request)
+            yield _restore(examined, function, f"differs from the template: {', '.join(different)}", request)
         variables = function.properties.get("Environment", {}).get("Variables", {})
         actual = found.get("Environment", {}).get("Variables", {})
         changed = sorted(key for key in {*variables, *actual} if variables.get(key) != actual.get(key))
         if changed:
             request = {"FunctionName": name, "Environment": {"Variables": variables}}
-            yield _restore(function, f"has other environment variables: {', '.join(changed)}", request)
+            yield _restore(examined, function, f"has other environment variables: {', '.join(changed)}", request)
         if found.get("Layers"):
             request = {"FunctionName": name, "Layers": []}
-            yield _restore(function, "has a layer, which is not in the template", request)
+            yield _restore(examined, function, "has a layer, which is not in the template", request)
         if name in versions:
             qualifier = versions[name].rpartition(":")[2]
             published = unless_missing(get, "ResourceNotFoundException", FunctionName=name, Qualifier=qualifier)
             code = function.properties["Code"]
-            fix = f"aws lambda update-function-code --function-name {name} "
-            fix += f"--s3-bucket {code.get('S3Bucket')} --s3-key {code.get('S3Key')}"
+            place = f"--s3-bucket {code.get('S3Bucket')} --s3-key {code.get('S3Key')}"
+            fix = aws(examined.environment, f"lambda update-function-code --function-name {name} {place}")
             if not published:
                 yield Problem(f"The version {qualifier} of the function {name} does not exist.", _PUBLISH_AGAIN)
             elif published["CodeSha256"] != found["CodeSha256"]:
@@ -133,11 +140,11 @@ def check_configurations(examined: Examined) -> Found:
 _PUBLISH_AGAIN = 'Change the description of the function: see "Make a connection again" in docs/runbook.md'
 
 
-def _restore(function: Declared, what: str, request: Mapping[str, Any]) -> Problem:
+def _restore(examined: Examined, function: Declared, what: str, request: Mapping[str, Any]) -> Problem:
     file = f"{function.logical_id}-{'-'.join(key for key in request if key != 'FunctionName')}.json"
     return Problem(
         f"The function {function.physical_id} {what}.",
-        f"aws lambda update-function-configuration --cli-input-json file://{FILES}/{file}",
+        aws(examined.environment, f"lambda update-function-configuration --cli-input-json file://{FILES}/{file}"),
         files={file: request},
     )
 
@@ -162,7 +169,10 @@ def check_retries(examined: Examined) -> Found:
             yield Problem(
                 f"The retries of the function {name} "
                 + (f"differ from the template: {', '.join(different)}." if found else "are not configured."),
-                f"aws lambda put-function-event-invoke-config --cli-input-json file://{FILES}/{file}",
+                aws(
+                    examined.environment,
+                    f"lambda put-function-event-invoke-config --cli-input-json file://{FILES}/{file}",
+                ),
                 files={file: wanted},
             )
 

@@ -1,7 +1,9 @@
 """A report that is safe to send to somebody outside the company.
 
-The report contains no account numbers, ARNs, e-mail addresses, host names, names of teams and repositories, and no
-names of principals. The same value has the same placeholder everywhere, such as `<account-1>`.
+The report contains no account numbers, ARNs, e-mail addresses and host names. It contains no names in the settings: of
+the environment, connections, teams, repositories, principals and the topic. The same value has the same placeholder
+everywhere, such as `<account-1>`. In a generated name, the names in the settings are replaced. The Region and other
+names stay, such as image tags and policies that a person added.
 """
 
 import json
@@ -116,7 +118,10 @@ def _masked_entry(mask: Mask, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _names(environment: Environment) -> Iterable[tuple[str, str]]:
     """Return the names in the settings that are masked, with their kind, the longest names first."""
-    names: dict[str, str] = {}
+    names: dict[str, str] = {environment.name: "environment"}
+    for connection in environment.connections:
+        names |= {connection: "connection", pascal_case(connection): "connection"}
+        names[environment.secret_name(connection)] = "secret"
     for team, own in environment.teams.items():
         names |= {team: "team", pascal_case(team): "team"}
         for name in own.repositories:

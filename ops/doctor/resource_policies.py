@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ops.doctor.findings import Examine, Found, Problem, count, each, unless_missing
 from ops.doctor.policies import policy_differences
 from ops.doctor.templates import Declared, Examined
+from ops.fixes import aws
 
 
 def check_secret_policies(examined: Examined) -> Found:
@@ -27,8 +28,12 @@ def check_secret_policies(examined: Examined) -> Found:
             found.get("ResourcePolicy"),
             f"{policy.logical_id}.json",
             lambda file: (
-                f"{'With a break-glass role: ' if by_break_glass else ''}aws secretsmanager put-resource-policy "
-                f"--block-public-policy --secret-id {arn} --resource-policy {file}"
+                ("With a break-glass role: " if by_break_glass else "")
+                + aws(
+                    examined.environment,
+                    "secretsmanager put-resource-policy --block-public-policy "
+                    f"--secret-id {arn} --resource-policy {file}",
+                )
             ),
             is_needed_to_pull=True,
         )
@@ -51,7 +56,10 @@ def check_key_policy(examined: Examined) -> Found:
             key.properties["KeyPolicy"],
             found and found["Policy"],
             f"{key.logical_id}.json",
-            lambda file: f"aws kms put-key-policy --key-id {key.physical_id} --policy-name default --policy {file}",
+            lambda file: aws(
+                examined.environment,
+                f"kms put-key-policy --key-id {key.physical_id} --policy-name default --policy {file}",
+            ),
             is_needed_to_pull=True,
         )
 
@@ -75,7 +83,7 @@ def check_repository_policies(examined: Examined) -> Found:
             if actual:
                 yield Problem(
                     f"The repository {name} has a policy, which is not in the template.",
-                    f"aws ecr delete-repository-policy --repository-name {name}",
+                    aws(examined.environment, f"ecr delete-repository-policy --repository-name {name}"),
                 )
             return
         yield from policy_differences(
@@ -84,7 +92,9 @@ def check_repository_policies(examined: Examined) -> Found:
             declared,
             actual,
             f"{repository.logical_id}.json",
-            lambda file: f"aws ecr set-repository-policy --repository-name {name} --policy-text {file}",
+            lambda file: aws(
+                examined.environment, f"ecr set-repository-policy --repository-name {name} --policy-text {file}"
+            ),
         )
 
     problems = each(look_at, repositories)
@@ -114,7 +124,9 @@ def check_queue_policies(examined: Examined) -> Found:
                 document,
                 found.get("Attributes", {}).get("Policy"),
                 f"{policy.logical_id}.json",
-                lambda file, url=url: f"aws sqs set-queue-attributes --queue-url {url} --attributes {file}",  # type: ignore[misc]
+                lambda file, url=url: aws(
+                    examined.environment, f"sqs set-queue-attributes --queue-url {url} --attributes {file}"
+                ),  # type: ignore[misc]
                 content={"Policy": json.dumps(document)},
             )
 
@@ -139,7 +151,10 @@ def check_topic_policies(examined: Examined) -> Found:
                 found["Attributes"].get("Policy"),
                 f"{policy.logical_id}.json",
                 lambda file, arn=arn: (  # type: ignore[misc]
-                    f"aws sns set-topic-attributes --topic-arn {arn} --attribute-name Policy --attribute-value {file}"
+                    aws(
+                        examined.environment,
+                        f"sns set-topic-attributes --topic-arn {arn} --attribute-name Policy --attribute-value {file}",
+                    )
                 ),
             )
 
@@ -155,7 +170,10 @@ def check_function_policies(examined: Examined) -> Found:
         for statement in json.loads(found["Policy"])["Statement"] if found else []:
             yield Problem(
                 f"The function {name} has the permission {statement.get('Sid')}, which is not in the template.",
-                f"aws lambda remove-permission --function-name {name} --statement-id {statement.get('Sid')}",
+                aws(
+                    examined.environment,
+                    f"lambda remove-permission --function-name {name} --statement-id {statement.get('Sid')}",
+                ),
             )
 
     return Found(f"{count(len(functions), 'function')} without added permissions", each(look_at, functions))

@@ -1,21 +1,21 @@
 """Check the secrets with the docker logins, their key, and the roles of the workers that read them."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from ops.deployment import Connection
 from ops.doctor.findings import Examine, Found, NotTried, Problem, count, each, unless_missing
 from ops.doctor.templates import Declared, Examined
+from ops.fixes import aws
+from ops.freshness import expiry
 from ops.results import State
-
-LOGIN_LIFETIME = timedelta(hours=12)
-"""How long a token of ECR is valid (Amazon ECR API Reference, GetAuthorizationToken)."""
 
 
 def check_secrets(examined: Examined) -> Found:
     """Check that the secrets exist, use the key in the template, and are neither deleted nor replicated."""
     secrets = examined.declared("AWS::SecretsManager::Secret")
-    with_role = "With a break-glass role: " if examined.environment.break_glass_role_arns else ""
+    environment = examined.environment
+    with_role = "With a break-glass role: " if environment.break_glass_role_arns else ""
 
     def look_at(secret: Declared) -> Iterator[Problem]:
         name = secret.properties["Name"]
@@ -29,28 +29,31 @@ def check_secrets(examined: Examined) -> Found:
         if found.get("DeletedDate"):
             yield Problem(
                 f"The secret {name} is scheduled for deletion, so Airflow cannot read it.",
-                f"{with_role}aws secretsmanager restore-secret --secret-id {name}",
+                with_role + aws(environment, f"secretsmanager restore-secret --secret-id {name}"),
                 State.BROKEN,
             )
         for replica in found.get("ReplicationStatus", []):
             region = replica.get("Region")
             yield Problem(
                 f"The secret {name} is replicated to {region}, where other policies apply.",
-                f"aws secretsmanager remove-regions-from-replication --secret-id {name} "
-                f"--remove-replica-regions {region}",
+                aws(
+                    environment,
+                    f"secretsmanager remove-regions-from-replication --secret-id {name} "
+                    f"--remove-replica-regions {region}",
+                ),
             )
         if found.get("RotationEnabled"):
             yield Problem(
                 f"The secret {name} has a rotation, which is not in the template.",
-                f"{with_role}aws secretsmanager cancel-rotate-secret --secret-id {name}",
+                with_role + aws(environment, f"secretsmanager cancel-rotate-secret --secret-id {name}"),
             )
         key = secret.properties.get("KmsKeyId")
         if _key_id(found.get("KmsKeyId")) != _key_id(key):
+            to_key = f"--kms-key-id {key or 'alias/aws/secretsmanager'}"
             yield Problem(
                 f"The secret {name} is encrypted with {found.get('KmsKeyId') or 'the AWS managed key'}, "
                 f"not with {key or 'the AWS managed key'}.",
-                f"{with_role}aws secretsmanager update-secret --secret-id {name} "
-                f"--kms-key-id {key or 'alias/aws/secretsmanager'}",
+                with_role + aws(environment, f"secretsmanager update-secret --secret-id {name} {to_key}"),
             )
 
     return Found(f"{count(len(secrets), 'secret')} as deployed", each(look_at, secrets))
@@ -76,10 +79,10 @@ def check_logins(examined: Examined) -> Found:
         fix = f".venv/bin/ecr-login refresh {examined.environment.name} {connection.id}"
         if not written:
             yield Problem(f"The secret {connection.secret_name} has no docker login.", fix, State.BROKEN)
-        elif datetime.now(UTC) - written[0] >= LOGIN_LIFETIME:
+        elif datetime.now(UTC) >= expiry(written[0]):
             yield Problem(f"The docker login of {connection.id} has expired.", fix, State.BROKEN)
 
-    return Found(f"{count(len(connections), 'docker login')} younger than 12 hours", each(look_at, connections))
+    return Found(f"{count(len(connections), 'docker login')} not expired", each(look_at, connections))
 
 
 def check_key(examined: Examined) -> Found:
@@ -93,11 +96,9 @@ def check_key(examined: Examined) -> Found:
         state = found["KeyMetadata"]["KeyState"] if found else "missing"
         if state == "Enabled":
             continue
-        enable = f"aws kms enable-key --key-id {key.physical_id}"
-        fixes = {
-            "Disabled": enable,
-            "PendingDeletion": f"aws kms cancel-key-deletion --key-id {key.physical_id} && {enable}",
-        }
+        enable = aws(examined.environment, f"kms enable-key --key-id {key.physical_id}")
+        cancel = aws(examined.environment, f"kms cancel-key-deletion --key-id {key.physical_id}")
+        fixes = {"Disabled": enable, "PendingDeletion": f"{cancel} && {enable}"}
         text = f"The key {key.physical_id} has the state {state}, so Airflow cannot read the docker logins."
         problems.append(Problem(text, fixes.get(state, "Change secret_key, and deploy"), State.BROKEN))
     return Found("the key is enabled", problems)

@@ -5,34 +5,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from ops.clients import NoAnswer
+from ops.declared import check_stacks
 from ops.deployment import Stack
 from ops.doctor.findings import Examine, Found, Problem, count, each
 from ops.doctor.templates import Examined
+from ops.results import State
 from settings.environment import Environment
 from settings.names import pascal_case, repository_name
 
 DRIFT_SECONDS = 90
 """How long the command waits for CloudFormation's drift detection."""
 _SECONDS_BETWEEN_QUESTIONS = 1
-_OK = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
 
 def check_status(examined: Examined) -> Found:
-    """Check that the last deployment of each stack succeeded.
-
-    Raises:
-        NoAnswer: A deployment runs now, so the other checks compare with a template that is not deployed yet.
-    """
-    problems = []
-    for stack in examined.deployment.stacks.values():
-        if stack.status.endswith("_IN_PROGRESS"):
-            raise NoAnswer(f"a deployment of {stack.name} runs now ({stack.status}); run the command again afterwards")
-        if stack.status not in _OK:
-            fix = "See the procedure for this status in docs/locked-out.md"
-            if stack.status == "UPDATE_ROLLBACK_COMPLETE":
-                fix = f"Deploy again: make deploy ENV={examined.environment.name}"
-            problems.append(Problem(f"The stack {stack.name} has the status {stack.status}.", fix))
-    return Found(f"{count(len(examined.deployment.stacks), 'stack')} deployed", problems)
+    """Check that the last deployment of each stack succeeded. `ecr-login status` has the same check."""
+    check = check_stacks(examined.deployment)
+    problems = [] if check.state is State.OK else [Problem(f"{check.detail}.", check.fix, check.state)]
+    return Found(check.detail, problems)
 
 
 def check_drift(examined: Examined) -> Found:

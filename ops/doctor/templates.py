@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Deployment, Stack
+from ops.preflight.requests import in_parallel
 from settings.environment import Environment
 from settings.regions import PARTITIONS
 
@@ -202,6 +202,5 @@ def read_templates(clients: Clients, deployment: Deployment) -> Examined:
         # botocore parses a template in JSON.
         return Template(stack, json.loads(body) if isinstance(body, str) else body, deployment.environment)
 
-    with ThreadPoolExecutor(len(deployment.stacks)) as pool:
-        templates = dict(zip(deployment.stacks, pool.map(read, deployment.stacks.values()), strict=True))
-    return Examined(clients, deployment, templates)
+    templates = in_parallel(read, list(deployment.stacks.values()))
+    return Examined(clients, deployment, dict(zip(deployment.stacks, templates, strict=True)))

@@ -16,7 +16,7 @@ _HEADING = '"Allow messages to an existing topic" in docs/deploy.md'
 
 
 @dataclass(frozen=True)
-class _Sender:
+class Sender:
     """An AWS service that publishes to the topic.
 
     Attributes:
@@ -34,11 +34,11 @@ class _Sender:
     condition: dict[str, Any]
 
 
-def _senders(environment: Environment) -> Iterator[_Sender]:
+def senders(environment: Environment) -> Iterator[Sender]:
     partition, region, account = PARTITIONS[environment.region].name, environment.region, environment.account
     # CloudFormation generates the names of the alarms and rules from the name of the stack.
     start = f"{environment.name}-DockerLogin"
-    yield _Sender(
+    yield Sender(
         "cloudwatch.amazonaws.com",
         "CloudWatch",
         "no alarm reaches anybody",
@@ -51,7 +51,7 @@ def _senders(environment: Environment) -> Iterator[_Sender]:
     )
     if environment.reported_severities:
         rules = f"arn:{partition}:events:{region}:{account}:rule/"
-        yield _Sender(
+        yield Sender(
             "events.amazonaws.com",
             "EventBridge",
             "no message about findings of image scans arrives",
@@ -78,7 +78,7 @@ def find_silent_topic(clients: Clients, planned: Planned) -> Iterator[Finding]:
         return
     attributes = topic["Attributes"]
     policy = json.loads(attributes.get("Policy", "{}"))
-    for sender in _senders(environment):
+    for sender in senders(environment):
         if not allows(policy, sender.service, "sns:Publish", sender.request):
             statement = {
                 "Effect": "Allow",
@@ -93,10 +93,10 @@ def find_silent_topic(clients: Clients, planned: Planned) -> Iterator[Finding]:
                 stops=False,
             )
     if key := attributes.get("KmsMasterKeyId"):
-        yield from _find_unusable_key(clients, environment, topic_arn, key)
+        yield from find_unusable_key(clients, environment, topic_arn, key)
 
 
-def _find_unusable_key(clients: Clients, environment: Environment, topic_arn: str, key: str) -> Iterator[Finding]:
+def find_unusable_key(clients: Clients, environment: Environment, topic_arn: str, key: str) -> Iterator[Finding]:
     """Find a key that alarms and rules cannot use to publish to an encrypted topic."""
     if key == "alias/aws/sns":
         yield Finding(
@@ -119,7 +119,7 @@ def _find_unusable_key(clients: Clients, environment: Environment, topic_arn: st
         policy = json.loads(clients.kms.get_key_policy(KeyId=metadata["Arn"], PolicyName="default")["Policy"])
     refused = [
         sender
-        for sender in _senders(environment)
+        for sender in senders(environment)
         if not all(allows(policy, sender.service, action, {}) for action in ("kms:Decrypt", "kms:GenerateDataKey"))
     ]
     for sender in refused:

@@ -11,6 +11,9 @@ from settings.names import PULL_ACTIONS, RepositoryStatement
 Policy = dict[str, Any]
 Statement = dict[str, Any]
 
+_COMPARES = re.compile(r"(ForAnyValue:)?(String|Arn)(Equals|Like)", re.IGNORECASE)
+"""The operators of conditions that are fulfilled if a value matches."""
+
 
 def removed_statements(policy: Policy, environment: Environment, team: str) -> list[Statement]:
     """Return the statements of a repository policy that have no counterpart in the policy of the settings.
@@ -49,8 +52,8 @@ def denies_pushing(policy: Policy) -> bool:
 def allows(policy: Policy, service: str, action: str, request: Mapping[str, str]) -> bool:
     """Return whether a statement of a resource's policy allows an action to an AWS service.
 
-    Only conditions on the keys of `request` are evaluated. For other conditions, the answer is yes, so that no finding
-    is wrong.
+    Only conditions that compare a key of `request` are evaluated. For other conditions, the answer is yes, so that no
+    finding is wrong.
 
     Args:
         policy: The policy of a topic or key.
@@ -67,7 +70,8 @@ def allows(policy: Policy, service: str, action: str, request: Mapping[str, str]
         actions = [pattern.lower() for pattern in as_list(statement.get("Action"))]
         conditions = [
             (key.lower(), [str(value) for value in as_list(values)])
-            for keys in statement.get("Condition", {}).values()
+            for operator, keys in statement.get("Condition", {}).items()
+            if _COMPARES.match(operator)
             for key, values in keys.items()
         ]
         if (

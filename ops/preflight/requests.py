@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from ops.clients import answers
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 THREADS = 16
@@ -34,8 +35,8 @@ def unless_missing(missing: str | tuple[str, ...], request: Callable[..., T], **
             return None
 
 
-def in_parallel(function: Callable[[str], T], names: list[str]) -> list[T]:
-    """Return the result of a function for each name.
+def in_parallel(function: Callable[[S], T], items: list[S]) -> list[T]:
+    """Return the result of a function for each item.
 
     The threads are daemons, so a program that ends does not wait for them. Python waits for the threads of a
     ThreadPoolExecutor.
@@ -45,24 +46,24 @@ def in_parallel(function: Callable[[str], T], names: list[str]) -> list[T]:
     """
     results: dict[int, T] = {}
     errors: list[Exception] = []
-    waiting = deque(enumerate(names))
+    waiting = deque(enumerate(items))
 
     def work() -> None:
         while waiting and not errors:
             try:
-                place, name = waiting.popleft()
-            except IndexError:  # Another thread took the last name.
+                place, item = waiting.popleft()
+            except IndexError:  # Another thread took the last item.
                 return
             try:
-                results[place] = function(name)
+                results[place] = function(item)
             except Exception as error:
                 errors.append(error)
 
-    threads = [Thread(target=work, daemon=True) for _ in names[:THREADS]]
+    threads = [Thread(target=work, daemon=True) for _ in items[:THREADS]]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if errors:
         raise errors[0]
-    return [results[place] for place in range(len(names))]
+    return [results[place] for place in range(len(items))]

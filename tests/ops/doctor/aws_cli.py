@@ -1,4 +1,4 @@
-"""Run the commands of the AWS CLI that `doctor` prints, with boto3."""
+"""Run the commands that `doctor` prints. boto3 takes the place of the AWS CLI."""
 
 import json
 import re
@@ -8,13 +8,16 @@ from typing import Any
 
 from botocore import xform_name
 
-from local.embedded_aws import EmbeddedAws
+from local.embedded_aws import REGION, EmbeddedAws
+from tests.ops.ecr_login import ecr_login
+
+ECR_LOGIN = ".venv/bin/ecr-login "
 
 
 def commands(fix: str) -> list[str]:
-    """Return the commands of the AWS CLI in a fix, without the words around them."""
-    found = [part for line in fix.splitlines() for part in re.split(r" && |, then |: (?=aws )", line)]
-    return [part for part in found if part.startswith("aws ")]
+    """Return the commands in a fix, without the words around them."""
+    found = [part for line in fix.splitlines() for part in re.split(r" && |, then |: (?=aws |\.venv/)", line)]
+    return [part for part in found if part.startswith(("aws ", ECR_LOGIN))]
 
 
 def run(aws: EmbeddedAws, command: str, folder: Path) -> None:
@@ -25,7 +28,13 @@ def run(aws: EmbeddedAws, command: str, folder: Path) -> None:
         command: The command, such as `aws iam get-role --role-name worker`.
         folder: The folder that contains the files of the command.
     """
+    if command.startswith(ECR_LOGIN):
+        ecr_login(aws, *command.removeprefix(ECR_LOGIN).split())
+        return
     _, service, name, *words = shlex.split(command)
+    if service != "iam":  # IAM is global.
+        assert words[-2:] == ["--region", REGION]
+        words = words[:-2]
     client = aws.client(service)
     operation = client.meta.service_model.operation_model(
         next(each for each in client.meta.service_model.operation_names if xform_name(each, "-") == name)

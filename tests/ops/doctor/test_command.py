@@ -48,7 +48,7 @@ def test_the_active_checks_invoke_the_function_and_let_an_alarm_fire(healthy: Em
     assert done.code == 0, done.out
     assert done.json["ok"]
     assert done.checks["function_answers"][0] == "ok"
-    assert done.checks["alarm_arrives"][1].startswith("CloudWatch published. Look for the message")
+    assert done.checks["alarm_arrives"][1].startswith("CloudWatch published. Look for two messages")
     [alarm] = healthy.client("cloudwatch").describe_alarms(AlarmNames=[Broken(healthy).alarm])["MetricAlarms"]
     assert alarm["StateValue"] == "OK"
 
@@ -96,12 +96,15 @@ def test_the_report_hides_names_and_is_not_overwritten(healthy: EmbeddedAws, tmp
         "var",
         "scraper",
         "worker-",
+        "docker_default",
+        "DockerDefault",
+        "local",
     ):
         assert hidden not in re.sub(r'"(name|source)": ".*"', "", text), hidden
     report = json.loads(text)
     details = {check["name"]: check["detail"] for check in report["checks"]}
     assert details["repository_policies"] == "The policy of the repository <repository-1> does not exist."
-    assert "local-ecr-push-<team-1>" in details["role_policies"]
+    assert "<environment-1>-ecr-push-<team-1>" in details["role_policies"]
     assert {claim["shown"] for claim in report["claims"]} == {"not tried"}
 
 
