@@ -105,7 +105,7 @@ def _repository_data(repository: Repository) -> dict[str, Any]:
 
 def _print_title(environment: Environment) -> None:
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
-    where = f", at {endpoint} (AWS_ENDPOINT_URL)" if endpoint else ""
+    where = f"\nat {endpoint} (AWS_ENDPOINT_URL)" if endpoint else ""
     console().print(f"{environment.name}: account {environment.account}, Region {environment.region}{where}\n")
 
 
