@@ -952,7 +952,7 @@ def test_a_region_that_is_not_enabled_stops_the_deployment(
         def get_region_opt_status(self, RegionName: str) -> dict[str, str]:
             return {"RegionName": RegionName, "RegionOptStatus": status}
 
-    shell.setattr("botocore.session.Session.create_client", lambda *_: Answers())
+    shell.setattr("botocore.session.Session.create_client", lambda *_, **_options: Answers())
     if status == "ENABLED":
         with pytest.raises(CannotTell, match=r"InvalidClientTokenId\. Sign in again"):
             run(PLANNED)
