@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.results import CannotTell
+from ops.together import in_parallel
 from settings.environment import Environment
 from settings.names import pascal_case
 from settings.problem import did_you_mean
@@ -151,12 +151,11 @@ def read_deployment(clients: Clients, environment: Environment) -> Deployment:
     Raises:
         CannotTell: The environment is not deployed, or AWS refuses to describe its stacks.
     """
-    with ThreadPoolExecutor(len(STACKS)) as pool:
-        try:
-            found = list(pool.map(lambda stack: _read_stack(clients, f"{environment.name}-{stack}"), STACKS))
-        except NoAnswer as error:
-            fix = "Use credentials with the permissions of docs/operate.md"
-            raise CannotTell(f"the stacks of {environment.name} cannot be read: {error}. {fix}") from None
+    try:
+        found = in_parallel(lambda stack: _read_stack(clients, f"{environment.name}-{stack}"), STACKS)
+    except NoAnswer as error:
+        fix = "Use credentials with the permissions of docs/operate.md"
+        raise CannotTell(f"the stacks of {environment.name} cannot be read: {error}. {fix}") from None
     stacks = {name: stack for name, stack in zip(STACKS, found, strict=True) if stack}
     if "DockerLogin" not in stacks:
         raise not_deployed(environment)

@@ -31,7 +31,8 @@ def command(target: Target, connection: str, hours: int, as_json: bool) -> None:
             line = Text(f"{SIGNS[state]} ", style=COLOURS[state])
             console().print(line.append(f"{run.at:%Y-%m-%d %H:%M:%S} UTC  {_in_words(run)}", style="default"))
     data = {"runs": [{"at": iso(run.at), "result": _result(run), "reason": run.reason} for run in runs]}
-    end([_check(connection, runs, hours)], as_json=as_json, data=data, verdict=_check(connection, runs, hours).detail)
+    check = _check(connection, runs, hours)
+    end([check], as_json=as_json, data=data, verdict=check.detail)
 
 
 def _check(connection: str, runs: list[Run], hours: int) -> Check:

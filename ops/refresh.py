@@ -1,8 +1,6 @@
 """`ecr-login refresh`: refresh the docker logins now."""
 
-import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import click
 
@@ -10,6 +8,7 @@ from ops.deployment import read_deployment
 from ops.invocation import SECONDS, run_refresh
 from ops.results import end, print_checks
 from ops.target import Target, for_environment
+from ops.together import in_parallel
 
 
 @click.command(name="refresh")
@@ -24,12 +23,11 @@ def command(target: Target, connection: str | None, write: bool, as_json: bool) 
     name = target.environment.name
     if sys.stderr.isatty():
         click.echo(f"Waiting for the results, for up to {SECONDS} seconds …", err=True)
-    pool = ThreadPoolExecutor(5)
     try:
-        checks = list(pool.map(lambda each: run_refresh(clients, each, name, write=write), chosen))
+        checks = in_parallel(lambda each: run_refresh(clients, each, name, write=write), chosen)
     except KeyboardInterrupt:
-        print("\nStopped. The refreshes on AWS continue.", file=sys.stderr, flush=True)
-        os._exit(130)  # Python would wait for threads that still wait for an answer.
+        click.echo("\nThe refreshes on AWS continue.", err=True)
+        raise
     if not as_json:
         print_checks(checks)
     end(checks, as_json=as_json)

@@ -13,9 +13,11 @@ import click
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Connection, read_deployment
+from ops.fixes import aws
 from ops.freshness import expiry
 from ops.results import CannotTell, Check, State, end, print_checks
 from ops.target import Target, for_environment
+from settings.environment import Environment
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ def command(target: Target, connection: str, break_glass_profile: str | None, ye
     clients = target.clients()
     found = read_deployment(clients, target.environment).connection(connection)
     break_glass = target.clients(break_glass_profile)
-    _refuse_deleted(clients, found)
-    current, previous = _labelled_versions(clients, found)
+    _refuse_deleted(clients, found, target.environment)
+    current, previous = _labelled_versions(clients, found, "Nothing changed")
     is_done = current.written_at < previous.written_at
     if is_done:
         click.echo(f"The older login of {connection} is already the current one.", err=True)
@@ -58,11 +60,11 @@ def command(target: Target, connection: str, break_glass_profile: str | None, ye
         _confirm(connection, yes=yes)
     checks = [_stop(clients, name, found)]
     if not is_done:
-        _refuse_another_login(name, found, current, _labelled_versions(clients, found)[0])
+        stopped = f"The function of {connection} is stopped"
+        _refuse_another_login(name, found, current, _labelled_versions(clients, found, stopped)[0])
         _move_label(break_glass, name, found, current, previous)
-        current = _labelled_versions(clients, found)[0]
-        if current.id != previous.id:
-            _refuse_another_login(name, found, previous, current)
+        current = _labelled_versions(clients, found, f"{stopped}, and the previous docker login is the current one")[0]
+        _refuse_another_login(name, found, previous, current)
     checks.append(_login(name, found, current))
     if not as_json:
         print_checks(checks)
@@ -70,7 +72,7 @@ def command(target: Target, connection: str, break_glass_profile: str | None, ye
     end(checks, as_json=as_json, data=data)
 
 
-def _refuse_deleted(clients: Clients, connection: Connection) -> None:
+def _refuse_deleted(clients: Clients, connection: Connection, environment: Environment) -> None:
     try:
         with answers():
             described = clients.secretsmanager.describe_secret(SecretId=connection.secret_arn)
@@ -78,24 +80,30 @@ def _refuse_deleted(clients: Clients, connection: Connection) -> None:
         problem = f"{connection.secret_name} cannot be described: {error}"
         raise CannotTell(f"{problem}. Nothing changed. Choose an administrator with --profile") from None
     if "DeletedDate" in described:
-        restore = f"aws secretsmanager restore-secret --secret-id {connection.secret_name}"
+        restore = aws(environment, f"secretsmanager restore-secret --secret-id {connection.secret_name}")
         raise CannotTell(
             f"{connection.secret_name} is scheduled for deletion, and Airflow cannot read it. Nothing changed. "
             f"With a break-glass role, run: {restore}"
         )
 
 
-def _labelled_versions(clients: Clients, connection: Connection) -> tuple[Version, Version]:
-    """Return the current version, and the version that was current before."""
+def _labelled_versions(clients: Clients, connection: Connection, changed: str) -> tuple[Version, Version]:
+    """Return the current version, and the version that was current before.
+
+    Args:
+        clients: The clients of the administrator.
+        connection: The connection.
+        changed: What the command has changed so far, for the error message.
+    """
     try:
         with answers():
             listed = clients.secretsmanager.list_secret_version_ids(SecretId=connection.secret_arn)["Versions"]
     except NoAnswer as error:
         problem = f"the versions of {connection.secret_name} cannot be listed: {error}"
-        raise CannotTell(f"{problem}. Nothing changed. Choose an administrator with --profile") from None
+        raise CannotTell(f"{problem}. {changed}. Choose an administrator with --profile") from None
     current, previous = (_labelled(listed, label) for label in ("AWSCURRENT", "AWSPREVIOUS"))
     if not current or not previous:
-        raise CannotTell(f"{connection.secret_name} has no previous docker login to roll back to. Nothing changed")
+        raise CannotTell(f"{connection.secret_name} has no previous docker login to roll back to. {changed}")
     return current, previous
 
 

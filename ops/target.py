@@ -1,5 +1,6 @@
 """The environment that a command is about, with AWS clients for its account. Also the options of every command."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -14,9 +15,9 @@ from settings.environment import Environment
 from settings.files import SettingsError, load_environments
 from settings.problem import did_you_mean
 from tools import ROOT
+from tools.cdk_options import qualifier_of
 
 ENVIRONMENTS = ROOT / "environments"
-QUALIFIER = "hnb659fds"
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,21 @@ class Target:
     folder: Path
     profile: str | None
 
-    def clients(self, profile: str | None = None, qualifier: str = QUALIFIER) -> Clients:
+    def clients(self, profile: str | None = None, qualifier: str | None = None) -> Clients:
         """Return clients for the account and Region of the settings.
 
         Args:
             profile: A profile that is used instead of the command's profile.
-            qualifier: The qualifier of the CDK's bootstrap.
+            qualifier: The qualifier of the CDK's bootstrap; by default that of cdk.json.
 
         Raises:
             CannotTell: There are no valid credentials for the account, or AWS does not answer.
         """
         account, region = self.environment.account, self.environment.region
         try:
-            return make_clients(account, region, profile or self.profile, qualifier)
+            return make_clients(
+                account, region, profile or self.profile, qualifier or qualifier_of([], dict(os.environ))
+            )
         except NoAnswer as error:
             raise CannotTell(f"{error}. {_fix(str(error), self.environment)}") from error
 

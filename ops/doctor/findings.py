@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from ops.doctor.templates import Examined
-from ops.preflight.requests import in_parallel
 from ops.results import Check, State, worst
+from ops.together import in_parallel
 
 S = TypeVar("S")
 T = TypeVar("T")

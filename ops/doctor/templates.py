@@ -9,7 +9,7 @@ from typing import Any
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Deployment, Stack
-from ops.preflight.requests import in_parallel
+from ops.together import in_parallel
 from settings.environment import Environment
 from settings.regions import PARTITIONS
 

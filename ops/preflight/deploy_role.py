@@ -7,9 +7,10 @@ from ops.clients import Clients
 from ops.preflight.findings import Finding, Planned, listed
 from ops.preflight.policies import deploy_roles_in
 from ops.preflight.repositories import adopted_repositories, repository_policy, team_of
-from ops.preflight.requests import in_parallel, unless_missing
+from ops.preflight.requests import unless_missing
 from ops.preflight.secrets import name_of_secret
 from ops.preflight.stacks import resources_of
+from ops.together import in_parallel
 from settings.names import RepositoryStatement
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from ops.clients import Clients
 from ops.preflight.findings import Finding, Planned, listed
-from ops.preflight.requests import in_parallel, unless_missing
+from ops.preflight.requests import unless_missing
+from ops.together import in_parallel
 from settings.regions import PARTITIONS
 
 

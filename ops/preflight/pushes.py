@@ -9,8 +9,8 @@ from ops.clients import Clients, answers
 from ops.preflight.findings import Finding, Planned, listed
 from ops.preflight.policies import denies_pushing
 from ops.preflight.repositories import adopted_repositories, repository_policy, team_of
-from ops.preflight.requests import in_parallel
 from ops.preflight.stacks import resources_of
+from ops.together import in_parallel
 
 
 def find_cut_off_pushers(clients: Clients, planned: Planned) -> Iterator[Finding]:

@@ -9,8 +9,9 @@ from ops.clients import Clients, answers
 from ops.fixes import aws
 from ops.preflight.findings import Finding, Planned, listed
 from ops.preflight.policies import Policy, Statement, other_readers, removed_statements
-from ops.preflight.requests import in_parallel, unless_missing
+from ops.preflight.requests import unless_missing
 from ops.preflight.stacks import ids_of, resources_of, stack_with
+from ops.together import in_parallel
 from settings.environment import Environment
 from settings.names import TEAM_TAG
 from settings.regions import PARTITIONS

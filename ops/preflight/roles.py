@@ -5,8 +5,9 @@ from typing import Any
 
 from ops.clients import Clients, answers
 from ops.preflight.findings import Finding, Planned, listed
-from ops.preflight.requests import in_parallel, unless_missing
+from ops.preflight.requests import unless_missing
 from ops.preflight.stacks import ids_of, resources_of, stack_with
+from ops.together import in_parallel
 
 
 def find_push_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Finding]:

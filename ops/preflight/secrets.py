@@ -7,8 +7,9 @@ from typing import Any
 from ops.clients import Clients
 from ops.fixes import aws
 from ops.preflight.findings import Finding, Planned
-from ops.preflight.requests import in_parallel, unless_missing
+from ops.preflight.requests import unless_missing
 from ops.preflight.stacks import ids_of, resources_of, stack_with
+from ops.together import in_parallel
 
 
 def find_taken_secrets(clients: Clients, planned: Planned) -> Iterator[Finding]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from ops.clients import Clients
 from ops.preflight.findings import Finding, Planned
-from ops.preflight.requests import in_parallel, unless_missing
+from ops.preflight.requests import unless_missing
+from ops.together import in_parallel
 
 # The stacks that the settings can remove, and how to delete them.
 OPTIONAL_STACKS = {

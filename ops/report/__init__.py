@@ -18,8 +18,8 @@ from markupsafe import Markup
 from ops.deployment import read_deployment
 from ops.overview import read_overview
 from ops.report.access import access
-from ops.report.freshness import read_freshness
 from ops.report.picture import WIDTH, draw
+from ops.report.refreshes import read_refreshes
 from ops.repository_status import findings_in_words
 from ops.results import CannotTell, end, worst
 from ops.target import Target, for_environment
@@ -41,7 +41,7 @@ def command(target: Target, output: Path, as_json: bool) -> None:
         environment=target.environment,
         picture=draw(target.environment),
         width=WIDTH,
-        freshness=read_freshness(clients, deployment),
+        refreshes=read_refreshes(clients, deployment),
         access=access(target.environment),
         repositories=overview.repositories,
         findings_in_words=findings_in_words,

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from ops.clients import NoAnswer
 from ops.report import render
 from ops.report.access import access
-from ops.report.freshness import DAYS, HOUR, Hour, Week
 from ops.report.picture import WIDTH, draw
+from ops.report.refreshes import DAYS, HOUR, Hour, Week
 from ops.repository_status import Repository, findings_in_words
 from ops.results import Check, State
 from settings.files import load_environments
@@ -45,7 +45,7 @@ def browser() -> Iterator[Browser]:
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report about the largest example, with every state of a check and of an hour."""
     [environment] = [each for each in load_environments(ROOT / "examples") if each.name == "prod"]
-    states = ["fresh", "failed", "none"]
+    states = ["succeeded", "failed", "none"]
     hours = [Hour(NOW - timedelta(days=DAYS) + HOUR * n, states[n % 3], f"hour {n}") for n in range(DAYS * 24)]
     weeks = [Week(connection, hours) for connection in environment.connections] + [Week("docker_x", [], "no answer")]
     file = tmp_path_factory.mktemp("report") / "report.html"
@@ -54,7 +54,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             environment=environment,
             picture=draw(environment),
             width=WIDTH,
-            freshness=weeks,
+            refreshes=weeks,
             access=access(environment),
             repositories=REPOSITORIES,
             findings_in_words=findings_in_words,

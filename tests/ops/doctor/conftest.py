@@ -12,7 +12,7 @@ from ops.deployment import read_deployment
 from ops.doctor.findings import Result
 from ops.doctor.run import examine
 from ops.doctor.templates import Examined, read_templates
-from ops.target import ENVIRONMENTS, QUALIFIER
+from ops.target import ENVIRONMENTS
 from settings.environment import Environment
 from settings.files import load_environments
 from tests.conftest import Deployed
@@ -37,7 +37,7 @@ def clients(healthy: EmbeddedAws) -> Clients:
     with pytest.MonkeyPatch.context() as shell:
         for name, value in healthy.client_environment().items():
             shell.setenv(name, value)
-        found = make_clients(ACCOUNT, REGION, None, QUALIFIER)
+        found = make_clients(ACCOUNT, REGION, None, "hnb659fds")
         for service in ("cloudformation", "cloudwatch", "ecr", "events", "iam", "kms", "lambda_", "scheduler"):
             getattr(found, service)
         for service in ("secretsmanager", "sns", "sqs"):

@@ -17,7 +17,7 @@ class Hour:
 
     Attributes:
         start: The start of the hour, in UTC.
-        state: `fresh` if a refresh succeeded, `failed` if every refresh failed, `none` if there was no refresh.
+        state: `succeeded` if a refresh succeeded, `failed` if every refresh failed, `none` if there was no refresh.
         text: The numbers of refreshes in words.
     """
 
@@ -35,7 +35,7 @@ class Week:
     problem: str = ""
 
 
-def read_freshness(clients: Clients, deployment: Deployment) -> list[Week]:
+def read_refreshes(clients: Clients, deployment: Deployment) -> list[Week]:
     """Return the refreshes of the last week for each connection."""
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
     return [_week(clients, connection, end) for connection in deployment.connections.values()]
@@ -63,7 +63,7 @@ def _week(clients: Clients, connection: Connection, end: datetime) -> Week:
 
 
 def _hour(start: datetime, runs: int, errors: int) -> Hour:
-    state = "none" if not runs else "failed" if errors >= runs else "fresh"
+    state = "none" if not runs else "failed" if errors >= runs else "succeeded"
     text = (
         f"{start:%a %d %b, %H:00 UTC}: {runs - errors} succeeded, {errors} failed"
         if runs
