@@ -85,8 +85,7 @@ def read_findings(clients: Clients, repository: str, images: Sequence[dict[str, 
 
     A scan that failed, has not ended or is no longer kept has no findings, so the result is None. If ECR does not
     support the newest image, for example because it is an attestation, the next image counts. DescribeImages has no
-    findings of the current version of basic scanning (Amazon ECR user guide, "Scan images for OS vulnerabilities in
-    Amazon ECR").
+    findings of the current version of basic scanning (Amazon ECR API Reference, DescribeImages).
 
     Raises:
         NoAnswer: AWS refused the request.
