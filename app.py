@@ -13,7 +13,7 @@ gc.disable()
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,23 +55,29 @@ def create_app(outdir: Path, context: Mapping[str, Any], *, validate: bool = Tru
     )
 
 
-def add_stage(app: cdk.App, environment: Environment) -> None:
-    """Add the stacks of an environment.
+def add_stages(app: cdk.App, environments: Sequence[Environment]) -> None:
+    """Add a stage for each environment.
 
     A stack refers to the resources of other stacks by name and imports no CloudFormation exports. Therefore, each
     stack can be deployed and deleted separately.
+
+    Args:
+        app: The app.
+        environments: All environments in the folder of settings. A docker login may pull from the registry of another
+            environment.
     """
-    stage = cdk.Stage(
-        app, environment.name, env=cdk.Environment(account=environment.account, region=environment.region)
-    )
-    RegistryStack(stage, "Registry", environment=environment)
-    AccessStack(stage, "Access", environment=environment)
-    DockerLoginStack(stage, "DockerLogin", environment=environment)
-    if environment.workers.clean_up:
-        WorkerUpkeepStack(stage, "WorkerUpkeep", clean_up=environment.workers.clean_up)
-    if environment.ecs:
-        EcsTasksStack(stage, "EcsTasks", environment=environment, tasks=environment.ecs.tasks)
-    tag_stage(stage, environment.tags)
+    registries = {environment.registry for environment in environments}
+    for environment in environments:
+        place = cdk.Environment(account=environment.account, region=environment.region)
+        stage = cdk.Stage(app, environment.name, env=place)
+        RegistryStack(stage, "Registry", environment=environment)
+        AccessStack(stage, "Access", environment=environment)
+        DockerLoginStack(stage, "DockerLogin", environment=environment, deployed_registries=registries)
+        if environment.workers.clean_up:
+            WorkerUpkeepStack(stage, "WorkerUpkeep", clean_up=environment.workers.clean_up)
+        if environment.ecs:
+            EcsTasksStack(stage, "EcsTasks", environment=environment, tasks=environment.ecs.tasks)
+        tag_stage(stage, environment.tags)
 
 
 def main() -> None:
@@ -88,8 +94,7 @@ def main() -> None:
         sys.exit(str(error))
     for warning in warnings_about(environments):
         print(warning, file=sys.stderr)
-    for environment in environments:
-        add_stage(app, environment)
+    add_stages(app, environments)
     app.synth()
 
 

@@ -94,6 +94,8 @@ def _environment(function: Function, stub: AwsStub, runtime_api_address: str) ->
         "CONNECTION_ID": "docker_default",
         "SECRET_ARN": SECRET_ARN,
         "REGISTRY_HOST": REGISTRY_HOST,
+        "REGISTRY_REGION": REGION,
+        "TOKEN_ENDPOINT_HOST": REGISTRY_HOST,
         "NEW_RIGHTS_WAIT_SECONDS": "60",
         "SHORTEST_INTERVAL_MINUTES": "25",
     }

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import aws_cdk as cdk
 
-from app import add_stage, create_app
+from app import add_stages, create_app
 from settings.environment import Environment
 from settings.files import load_environments
 from tools import ROOT
@@ -55,8 +55,7 @@ class Assembly:
         """
         # CDK's built-in validation is off, because it has the rules of cfn-lint, and cfn-lint is one of the scanners.
         self.app = create_app(folder / "cdk.out", {"aws:cdk:enable-path-metadata": True}, validate=False)
-        for environment in environments_in(_FOLDERS):
-            add_stage(self.app, environment)
+        add_stages(self.app, environments_in(_FOLDERS))
         stages = self.app.synth().nested_assemblies
         self.folder = folder / "templates"
         self.templates: dict[str, dict[str, Any]] = {}

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from settings import policy_lengths, template_size
+from settings import foreign_registries, policy_lengths, template_size
 from settings.environment import Environment
 from settings.image_names import how_to_shorten, short_name
 from settings.names import pascal_case, repository_name
@@ -44,6 +44,7 @@ def problems_in(environment: Environment) -> Iterator[Problem]:
         _name_lengths,
         _lifecycles,
         _teams_of_connections,
+        foreign_registries.problems,
         _ecs_tasks,
         _arns,
         _workflows,
@@ -72,6 +73,7 @@ def problems_between(environments: Iterable[Environment]) -> Iterator[tuple[Envi
                 what = f"{name.kind} {name.text!r} also belongs to {owner.name}.toml"
                 yield environment, Problem(name.key, f"{what}; change the {name.parts} in one of the two files")
     yield from _existing_repositories_between(environments)
+    yield from foreign_registries.problems_between(environments)
 
 
 def _counts(environment: Environment) -> Iterator[Problem]:
@@ -217,6 +219,15 @@ def _physical_names(environment: Environment) -> Iterator[_PhysicalName]:
                 parts="name of the team or of the repository",
             )
     for connection in environment.connections:
+        if role_name := environment.pull_role_name(connection):
+            yield _PhysicalName(
+                "pull role",
+                role_name,
+                LONGEST_ROLE_NAME,
+                unique_in=account,
+                key=f"connections.{connection}",
+                parts="ID of the connection or the name of the environment",
+            )
         yield _PhysicalName(
             "secret",
             environment.secret_name(connection),
@@ -263,8 +274,14 @@ def _lifecycles(environment: Environment) -> Iterator[Problem]:
 def _teams_of_connections(environment: Environment) -> Iterator[Problem]:
     teams = environment.teams
     for name, connection in environment.connections.items():
+        if not connection.teams and not connection.registry:
+            is_empty = "teams" in connection.model_fields_set
+            what = (
+                "is empty; write at least one team" if is_empty else f'is missing; add teams = ["{next(iter(teams))}"]'
+            )
+            yield Problem(f"connections.{name}.teams", what)
         for team in connection.teams:
-            if team not in teams:
+            if not connection.registry and team not in teams:
                 fix = did_you_mean(team, teams, f"write one of {', '.join(teams)}")
                 yield Problem(f"connections.{name}.teams", f"{team!r} is not a team of this file; {fix}")
 

@@ -4,8 +4,9 @@
 is the setting's description there.
 """
 
+import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pydantic
@@ -13,6 +14,7 @@ from pydantic import Field
 
 from settings import fargate_sizes
 from settings.regions import PARTITIONS
+from settings.registries import PulledImages, Registry
 from settings.value_types import (
     AccountId,
     AgeInDays,
@@ -447,6 +449,12 @@ class Team(Table):
     A deployment shows a warning with the ID.
     """
 
+    pull_environments: UniqueList[EnvironmentName] = ()
+    """Other environments of the same account, in other Regions, whose docker logins may pull the team's images.
+    Without this setting, the checks refuse a connection of another environment that names this registry and this team.
+    The setting changes no policy, because a repository needs no policy for readers of its own account.
+    """
+
     repository: dict[str, RepositoryOverrides] = {}
     """Settings of single repositories. The key of each table is a name in `repositories`."""
 
@@ -473,21 +481,79 @@ class Team(Table):
         return self
 
 
+class ForeignRegistry(Table):
+    """An ECR registry of another account, of another Region, or of both.
+
+    The registry is in the same AWS partition.
+    `docs/airflow/other-registries.md` describes what the other account must allow.
+    """
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["account"]}, {"required": ["region"]}]}
+    )
+
+    account: AccountId | None = Field(default=None, examples=["444455556666"])
+    """The AWS account with the registry. By default, the environment's account."""
+
+    region: Region | None = Field(default=None, examples=["us-east-1"])
+    """The Region of the registry. By default, the environment's Region."""
+
+    @pydantic.model_validator(mode="after")
+    def _names_a_registry(self) -> Self:
+        if not (self.account or self.region):
+            raise ValueError("has neither account nor region; add one of them, or both")
+        return self
+
+
 class Connection(Table):
     """An Airflow connection that contains a docker login.
 
     Replace `<id>` with the ID of the connection in Airflow, such as `docker_default`.
     """
 
-    teams: UniqueList[str] = Field(min_length=1, examples=[["analytics"]])
+    model_config = pydantic.ConfigDict(
+        json_schema_extra={
+            "if": {"required": ["registry"]},
+            "then": {"anyOf": [_is_filled("teams"), _is_filled("repositories")]},
+            "else": {**_is_filled("teams"), "properties": {"teams": {"minItems": 1}, "repositories": {"maxItems": 0}}},
+        }
+    )
+
+    teams: UniqueList[str] = Field(default=(), examples=[["analytics"]])
     """The teams whose images the docker login can pull.
     Each team must have a table `[teams.<team>]`.
+    With `registry`, these are the first parts of the names of repositories in the other registry: `analytics` means all
+    repositories whose names start with `analytics/`. They need no table here.
+    """
+
+    registry: ForeignRegistry | None = Field(
+        default=None,
+        examples=[{"account": "444455556666"}, {"region": "us-east-1"}],
+    )
+    """The registry of another account or Region whose images the docker login can pull.
+    By default, the login is for the environment's own registry.
+    A connection is for one registry. Write a connection for each registry.
+    """
+
+    repositories: UniqueList[ExistingRepositoryName] = Field(default=(), examples=[["tools/base"]])
+    """Single repositories of the other registry that the docker login can pull, with their full names.
+    This setting needs `registry`.
     """
 
     refresh_every_minutes: RefreshMinutes = 30
     """How often the docker login is refreshed, in minutes.
     A login is valid for 12 hours.
     """
+
+    @pydantic.model_validator(mode="after")
+    def _pulls_images(self) -> Self:
+        if self.registry:
+            if not (self.teams or self.repositories):
+                raise ValueError("has neither teams nor repositories; add one of them, or both")
+        elif self.repositories:
+            fix = "remove repositories, or add registry; for this registry, use existing_repositories of a team"
+            raise ValueError(f"has repositories and no registry; {fix}")
+        return self
 
 
 class CleanUp(Table):
@@ -734,7 +800,12 @@ class Environment(Table):
     @property
     def registry_host(self) -> str:
         """The host name of the account's ECR registry."""
-        return f"{self.account}.dkr.ecr.{self.region}.{PARTITIONS[self.region].domain}"
+        return self.registry.host
+
+    @property
+    def registry(self) -> Registry:
+        """The account's ECR registry in the Region."""
+        return Registry(self.account, self.region)
 
     @property
     def reported_severities(self) -> tuple[str, ...]:
@@ -753,6 +824,53 @@ class Environment(Table):
         Unknown teams have none. Another check reports them.
         """
         return [name for team in teams if team in self.teams for name in self.teams[team].existing_repositories]
+
+    def registry_of(self, connection_id: str) -> Registry:
+        """Return the registry that a connection is for."""
+        foreign = self.connections[connection_id].registry
+        return Registry(foreign.account or self.account, foreign.region or self.region) if foreign else self.registry
+
+    def pulled_images(self, connection_id: str, deployed: Collection[Registry] = ()) -> PulledImages:
+        """Return the images that the docker login of a connection can pull.
+
+        Args:
+            connection_id: The connection.
+            deployed: The registries that the settings files of the same folder deploy.
+        """
+        connection = self.connections[connection_id]
+        registry = self.registry_of(connection_id)
+        return PulledImages(
+            registry,
+            connection.teams,
+            connection.repositories if connection.registry else tuple(self.existing_repositories(connection.teams)),
+            are_tagged=registry == self.registry or registry in deployed,
+        )
+
+    def pulled_directly(self, deployed: Collection[Registry] = ()) -> list[PulledImages]:
+        """Return the images that the workers can pull without a docker login, for each registry.
+
+        Args:
+            deployed: The registries that the settings files of the same folder deploy.
+        """
+        if not self.workers.pull_directly:
+            return []
+        together: dict[Registry, PulledImages] = {}
+        for connection_id in self.connections:
+            images = self.pulled_images(connection_id, deployed)
+            others = together.get(images.registry, images)
+            together[images.registry] = dataclasses.replace(
+                images,
+                teams=tuple(sorted({*others.teams, *images.teams})),
+                repositories=tuple(dict.fromkeys([*others.repositories, *images.repositories])),
+            )
+        return list(together.values())
+
+    def pull_role_name(self, connection_id: str) -> str | None:
+        """Return the name of a connection's pull role, or None if CloudFormation chooses the name.
+
+        The policies of another registry name the role. Therefore, only these connections have a role with a fixed name.
+        """
+        return f"{self.name}-ecr-pull-{connection_id}" if self.connections[connection_id].registry else None
 
     def push_role_name(self, team: str) -> str:
         """Return the name of a team's push role."""

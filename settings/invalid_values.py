@@ -153,8 +153,9 @@ def _how_to_shorten(place: tuple[str | int, ...], settings: Mapping[str, Any]) -
 def _where_to_move(path: list[str]) -> str | None:
     """Return the place of a setting that is in the wrong table, or None if no table has this setting."""
     *table, key = path
-    # A table of a single repository repeats a table of the team.
-    of_all = [(home, model.model_fields) for home, model in tables() if "repository" not in home]
+    # A table of a single repository repeats a table of the team. A table of another registry repeats the account and
+    # the Region.
+    of_all = [(home, model.model_fields) for home, model in tables() if not {"repository", "registry"} & {*home}]
     homes = {home: fields[key] for home, fields in of_all if key in fields and key != "name"}
     if not homes:
         return None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from settings.environment import Environment, Push, Team
 from settings.problem import Problem
 from settings.regions import PARTITIONS
+from settings.registries import PulledImages
 
 # The quotas are in characters.
 INLINE_POLICIES_QUOTA = 10_240  # for all inline policies of a role together
@@ -32,6 +33,7 @@ _PERMISSION_SETS_CONDITION = 90
 _WORKFLOWS_CONDITION = 120  # without the URL of the OIDC provider, which is in the statement three times
 _TEAM = 75  # the name is in the ARN of the team's repositories and in the value of the tag
 _SECRET = 70
+_STATEMENTS_OF_REGISTRY = 370  # the statements that pull from another registry, without ARNs and tags
 _ECS_TASK = 390  # the ARNs of two roles, of the family with and without a revision, and of a log group
 # The number of characters of the statements in a repository policy, without accounts and ARNs.
 _REPOSITORY_POLICY = 70  # without its statements
@@ -91,11 +93,11 @@ def _push_policies(environment: Environment) -> Iterator[Problem]:
 
 
 def _pull_policies(environment: Environment) -> Iterator[Problem]:
-    for name, connection in environment.connections.items():
-        length = _length_of_teams(connection.teams) + length_of_existing(environment, connection.teams)
-        if length > ROOM_FOR_TEAMS:
-            existing = environment.existing_repositories(connection.teams)
-            has = "teams, or too many existing repositories," if existing else "teams"
+    for name in environment.connections:
+        images = environment.pulled_images(name)
+        if length_of_images(images) > ROOM_FOR_TEAMS:
+            kind = "repositories" if environment.connections[name].registry else "existing repositories"
+            has = f"teams, or too many {kind}," if images.repositories else "teams"
             yield Problem(
                 f"connections.{name}.teams",
                 f"has too many {has} for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
@@ -105,9 +107,9 @@ def _pull_policies(environment: Environment) -> Iterator[Problem]:
 
 def _worker_policy(environment: Environment) -> Iterator[Problem]:
     length = sum(len(environment.secret_name(name)) + _SECRET for name in environment.connections)
-    if environment.workers.pull_directly:
-        teams = {team for c in environment.connections.values() for team in c.teams}
-        length += _length_of_teams(teams) + length_of_existing(environment, teams)
+    # The first registry has room in the fixed part of the policy.
+    pulled = environment.pulled_directly()
+    length += sum(map(length_of_images, pulled)) + _STATEMENTS_OF_REGISTRY * (len(pulled) - 1 if pulled else 0)
     if length > ROOM_FOR_WORKERS:
         fix = "split the file into two environments, or shorten connections_prefix and the connections' IDs"
         yield Problem("connections", f"need {_TOO_LONG}; {fix}")
@@ -136,20 +138,20 @@ def _repository_policies(environment: Environment) -> Iterator[Problem]:
 _TOO_LONG = f"a longer policy for the workers than the {MANAGED_POLICY_QUOTA} characters that IAM accepts"
 
 
-def _length_of_teams(teams: Iterable[str]) -> int:
-    return sum(2 * len(team) + _TEAM for team in teams)
+def length_of_images(images: PulledImages) -> int:
+    """Return the length of the ARNs and tags in the statements that allow pulling these images."""
+    return sum(2 * len(team) + _TEAM for team in images.teams) + length_of_single(images)
+
+
+def length_of_single(images: PulledImages) -> int:
+    """Return the length of the ARNs of the single repositories."""
+    return sum(len(images.registry.repository_arn(name)) + _ENTRY for name in images.repositories)
 
 
 def length_of_existing(environment: Environment, teams: Iterable[str]) -> int:
     """Return the length of the ARNs of the existing repositories of these teams."""
-    arn = repository_arn_length(environment)
+    arn = len(environment.registry.repository_arn(""))
     return sum(arn + len(name) + _ENTRY for name in environment.existing_repositories(teams))
-
-
-def repository_arn_length(environment: Environment) -> int:
-    """Return the length of the ARN of a repository, without the repository's name."""
-    partition = PARTITIONS[environment.region].name
-    return len(f"arn:{partition}:ecr:{environment.region}:{environment.account}:repository/")
 
 
 def length_of_repository_policy(environment: Environment, name: str, team: Team) -> int:

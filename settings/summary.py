@@ -90,6 +90,8 @@ def other_readers(team: Team) -> Iterator[str]:
         yield f"ANOTHER ACCOUNT, {account}"
     if team.pull_organization:
         yield f"ALL ACCOUNTS of the organization {team.pull_organization}"
+    for environment in team.pull_environments:
+        yield f"the environment {environment} of this account"
 
 
 def deletions(lifecycle: Lifecycle, where: str) -> Iterator[str]:
@@ -120,8 +122,13 @@ def _logins(environment: Environment) -> Iterator[str]:
     yield "What each docker login pulls"
     for name, connection in environment.connections.items():
         yield f"  connection {name}"
-        managed = [repository_name(team, "*") for team in connection.teams]
-        yield from _row("images in", ", ".join([*managed, *environment.existing_repositories(connection.teams)]))
+        images = environment.pulled_images(name)
+        if connection.registry:
+            yield from _row("registry", images.registry.host + _elsewhere(environment, images.registry.account))
+            yield from _row("pull role", environment.pull_role_name(name) or "")
+        yield from _row(
+            "images in", ", ".join([*(repository_name(team, "*") for team in images.teams), *images.repositories])
+        )
         yield from _row("refreshed", f"every {connection.refresh_every_minutes} minutes")
         yield from _row("secret", environment.secret_name(name))
 

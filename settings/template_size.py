@@ -11,10 +11,11 @@ from settings.names import pascal_case, repository_name
 from settings.policy_lengths import (
     length_of_existing,
     length_of_repository_policy,
+    length_of_single,
     length_of_trust_policy,
-    repository_arn_length,
 )
 from settings.problem import Problem
+from settings.registries import PulledImages
 
 TEMPLATE_QUOTA = 1_000_000  # bytes
 RESOURCES_QUOTA = 500
@@ -36,6 +37,7 @@ _PUSH_TO_EXISTING = 480  # a statement, without the ARNs of existing repositorie
 _DOCKER_LOGIN = 20_000  # the parts that do not depend on the number of connections, teams and repositories
 _CONNECTION = 16_900  # with a customer managed key
 _PULLED_TEAM = 105  # in the policy of a role that pulls
+_REGISTRY = 400  # the statements about one registry in the workers' policy, without teams and repositories
 _GRAPH = 220
 _LINE_OF_GRAPH = 115  # without the repository's name, which is the label too
 _RULE = 1_450  # a rule for findings of image scans, without the list of the repositories
@@ -102,13 +104,17 @@ def docker_login_template_bytes(environment: Environment) -> int:
         + 7 * tags_bytes(environment)
     )
     size = _DOCKER_LOGIN + 20 * tags_bytes(environment) + _bytes_of_rules(environment) + _bytes_of_graphs(environment)
-    for name, connection in environment.connections.items():
-        size += every_connection + 96 * len(name) + 2 * length_of_existing(environment, connection.teams)
-        size += sum(_PULLED_TEAM + 5 * len(team) for team in connection.teams)
-    if environment.workers.pull_directly:
-        pulled = {team for connection in environment.connections.values() for team in connection.teams}
-        size += length_of_existing(environment, pulled) + sum(_PULLED_TEAM + 5 * len(team) for team in pulled)
-    return size
+    for name in environment.connections:
+        images = environment.pulled_images(name)
+        size += every_connection + 96 * len(name) + _bytes_of_teams(images) + 2 * length_of_single(images)
+        size += len(environment.pull_role_name(name) or "")
+    return size + sum(
+        _REGISTRY + _bytes_of_teams(images) + length_of_single(images) for images in environment.pulled_directly()
+    )
+
+
+def _bytes_of_teams(images: PulledImages) -> int:
+    return sum(_PULLED_TEAM + 5 * len(team) for team in images.teams)
 
 
 def _bytes_of_rules(environment: Environment) -> int:
@@ -127,7 +133,7 @@ def _rules(environment: Environment) -> int:
 
 def _resources_in_rules(environment: Environment) -> list[int]:
     """Return the length of each entry of the lists of repositories in the rules for findings of image scans."""
-    arn = repository_arn_length(environment)
+    arn = len(environment.registry.repository_arn(""))
     existing = environment.existing_repositories(environment.teams)
     return [*(arn + len(team) + _PREFIX for team in environment.teams), *(arn + len(name) + 4 for name in existing)]
 

@@ -8,6 +8,7 @@ from constructs import Construct
 
 from settings.environment import Environment, Push
 from settings.names import pascal_case
+from settings.registries import Registry
 from stacks import image_permissions
 from stacks.acknowledgements import acknowledge
 from stacks.permissions_boundary import apply_permissions_boundary
@@ -30,6 +31,7 @@ class AccessStack(Stack):
                 push_roles,
                 pascal_case(team_name),
                 team=team_name,
+                registry=environment.registry,
                 role_name=environment.push_role_name(team_name),
                 role_path=environment.role_path,
                 push=team.push,
@@ -64,6 +66,7 @@ class PushRole(iam.CfnRole):
         construct_id: str,
         *,
         team: str,
+        registry: Registry,
         role_name: str,
         role_path: str,
         push: Push,
@@ -74,6 +77,7 @@ class PushRole(iam.CfnRole):
             scope: The parent construct.
             construct_id: The construct's id.
             team: The team's name in the settings.
+            registry: The registry with the team's repositories.
             role_name: The role's name. Analysts type this name.
             role_path: The role's path in IAM.
             push: The principals that may assume the role.
@@ -93,7 +97,7 @@ class PushRole(iam.CfnRole):
                     policy_name="PushImages",
                     policy_document=iam.PolicyDocument(
                         statements=[
-                            *image_permissions.push(stack, team, existing_repositories),
+                            *image_permissions.push(registry, team, existing_repositories),
                             image_permissions.log_in(),
                             _refuse_plain_http(),
                         ]
@@ -101,7 +105,7 @@ class PushRole(iam.CfnRole):
                 )
             ],
         )
-        acknowledge(self, image_permissions.wildcard_reasons(stack, [team]))
+        acknowledge(self, image_permissions.wildcard_reasons(registry, [team]))
 
 
 # GitHub's credentials action and EKS Pod Identity pass session tags. They may do so, because no permission of the push

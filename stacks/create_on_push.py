@@ -11,6 +11,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from settings.registries import Registry
 from stacks import image_permissions
 from stacks.acknowledgements import acknowledge
 
@@ -41,7 +42,8 @@ class CreationRole(iam.Role):
             team: The team's name in the settings.
             role_path: The role's path in IAM.
         """
-        repositories = image_permissions.repository_arns(Stack.of(scope), [team])
+        stack = Stack.of(scope)
+        repositories = image_permissions.repository_arns(Registry(stack.account, stack.region), [team])
         super().__init__(
             scope,
             construct_id,

@@ -6,11 +6,10 @@ not depend on the number of managed repositories. A policy contains the full nam
 
 from collections.abc import Iterable, Sequence
 
-from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
 from settings.names import PULL_ACTIONS, TEAM_TAG, repository_name
-from settings.regions import PARTITIONS
+from settings.registries import PulledImages, Registry
 
 # The first line: Amazon ECR User Guide, "IAM permissions for pushing an image". crane and buildx call BatchGetImage
 # before they push.
@@ -32,42 +31,49 @@ PUSHER_ACTIONS = [
 ]
 
 
-def push(stack: Stack, team: str, existing_repositories: Sequence[str]) -> list[iam.PolicyStatement]:
+def push(registry: Registry, team: str, existing_repositories: Sequence[str]) -> list[iam.PolicyStatement]:
     """Return statements that allow pushing to, pulling from and looking at the repositories of one team.
 
     Args:
-        stack: The stack, which has the account and the Region of the repositories.
+        registry: The registry with the repositories.
         team: The team.
         existing_repositories: The full names of the team's repositories that are not managed here.
     """
     return [
-        _on_repositories("PushImages", PUSHER_ACTIONS, stack, [team]),
-        *_on_existing("PushToExisting", PUSHER_ACTIONS, stack, existing_repositories),
+        _on_repositories("PushImages", PUSHER_ACTIONS, registry, [team], are_tagged=True),
+        *_on_single("PushToExisting", PUSHER_ACTIONS, registry, existing_repositories),
     ]
 
 
-def pull(stack: Stack, teams: Sequence[str], existing_repositories: Sequence[str]) -> list[iam.PolicyStatement]:
-    """Return statements that allow pulling from the repositories of these teams.
+def pull(images: PulledImages, *, sid_suffix: str = "") -> list[iam.PolicyStatement]:
+    """Return statements that allow pulling images.
 
     Args:
-        stack: The stack, which has the account and the Region of the repositories.
-        teams: The teams.
-        existing_repositories: The full names of the teams' repositories that are not managed here.
+        images: The images.
+        sid_suffix: The end of the Sids, so that a policy can have the statements for several registries.
     """
+    statements = []
+    if images.teams:
+        sid = f"PullImages{sid_suffix}"
+        statements.append(
+            _on_repositories(sid, PULL_ACTIONS, images.registry, images.teams, are_tagged=images.are_tagged)
+        )
     return [
-        _on_repositories("PullImages", PULL_ACTIONS, stack, teams),
-        *_on_existing("PullFromExisting", PULL_ACTIONS, stack, existing_repositories),
+        *statements,
+        *_on_single(f"PullFromExisting{sid_suffix}", PULL_ACTIONS, images.registry, images.repositories),
     ]
 
 
-def pull_one(stack: Stack, repository: str) -> iam.PolicyStatement:
+def pull_one(registry: Registry, repository: str) -> iam.PolicyStatement:
     """Return a statement that allows pulling from one repository.
 
     Args:
-        stack: The stack, which has the account and the Region of the repository.
+        registry: The registry with the repository.
         repository: The full name. The settings contain this name, so the statement has no condition on the team's tag.
     """
-    return iam.PolicyStatement(sid="PullImage", actions=[*PULL_ACTIONS], resources=[_repository_arn(stack, repository)])
+    return iam.PolicyStatement(
+        sid="PullImage", actions=[*PULL_ACTIONS], resources=[registry.repository_arn(repository)]
+    )
 
 
 def log_in() -> iam.PolicyStatement:
@@ -83,43 +89,43 @@ def log_in() -> iam.PolicyStatement:
     )
 
 
-def wildcard_reasons(stack: Stack, teams: Iterable[str]) -> dict[str, str]:
+def wildcard_reasons(registry: Registry, teams: Iterable[str]) -> dict[str, str]:
     """Return a dict of cdk-nag finding to the reason why it is acceptable, for the wildcards in these statements."""
     repositories = "The prefix and the tag match exactly the team's repositories, and the policy is short"
     return {
-        **{f"AwsSolutions-IAM5[Resource::{arn}]": repositories for arn in repository_arns(stack, teams)},
+        **{f"AwsSolutions-IAM5[Resource::{arn}]": repositories for arn in repository_arns(registry, teams)},
         "AwsSolutions-IAM5[Resource::*]": "ecr:GetAuthorizationToken supports no resources",
     }
 
 
-def _on_repositories(sid: str, actions: Sequence[str], stack: Stack, teams: Sequence[str]) -> iam.PolicyStatement:
+def _on_repositories(
+    sid: str, actions: Sequence[str], registry: Registry, teams: Sequence[str], *, are_tagged: bool
+) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid=sid,
         actions=[*actions],
-        resources=repository_arns(stack, teams),
+        resources=repository_arns(registry, teams),
         # The statement requires both the prefix and the tag, because another principal may be able to create a
-        # repository with only the team's prefix or with only the team's tag.
-        conditions={"StringEquals": {f"aws:ResourceTag/{TEAM_TAG}": list(teams)}},
+        # repository with only the team's prefix or with only the team's tag. Only repositories that these settings
+        # deploy have the tag.
+        conditions={"StringEquals": {f"aws:ResourceTag/{TEAM_TAG}": list(teams)}} if are_tagged else None,
     )
 
 
-def _on_existing(
-    sid: str, actions: Sequence[str], stack: Stack, existing_repositories: Sequence[str]
+def _on_single(
+    sid: str, actions: Sequence[str], registry: Registry, repositories: Sequence[str]
 ) -> list[iam.PolicyStatement]:
-    if not existing_repositories:
+    if not repositories:
         return []
-    # The settings contain these names, and an existing repository may not have the team's tag.
-    arns = [_repository_arn(stack, name) for name in existing_repositories]
+    # The settings contain these names, and such a repository may not have the team's tag.
+    arns = [registry.repository_arn(name) for name in repositories]
     return [iam.PolicyStatement(sid=sid, actions=[*actions], resources=arns)]
 
 
-def repository_arns(stack: Stack, teams: Iterable[str]) -> list[str]:
-    """Return a pattern for each team that matches the ARNs of all repositories with the team's prefix."""
-    return [_repository_arn(stack, repository_name(team, "*")) for team in teams]
+def repository_arns(registry: Registry, teams: Iterable[str]) -> list[str]:
+    """Return a pattern for each team that matches the ARNs of all repositories with the team's prefix.
 
-
-def _repository_arn(stack: Stack, name: str) -> str:
-    # The partition is explicit, because the names of cdk-nag's findings contain this ARN, and the acknowledgements must
-    # contain the names as plain strings.
-    partition = PARTITIONS[stack.region].name
-    return stack.format_arn(partition=partition, service="ecr", resource="repository", resource_name=name)
+    The ARNs are plain strings, because the names of cdk-nag's findings contain them, and the acknowledgements must
+    contain the names as plain strings.
+    """
+    return [registry.repository_arn(repository_name(team, "*")) for team in teams]

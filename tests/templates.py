@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from app import add_stage, create_app
+from app import add_stages, create_app
 from settings.files import load_environments
 
 Template = dict[str, Any]
@@ -20,7 +20,6 @@ def synthesize(settings: Path, output: Path, context: dict[str, Any] | None = No
     """
     # One test runs CDK's built-in validation. It takes seconds.
     app = create_app(output, {"aws:cdk:enable-path-metadata": True, **(context or {})}, validate=False)
-    for environment in load_environments(settings):
-        add_stage(app, environment)
+    add_stages(app, load_environments(settings))
     stages = app.synth().nested_assemblies
     return {stack.stack_name: stack.template for stage in stages for stack in stage.nested_assembly.stacks}

@@ -17,12 +17,16 @@ class UnusableLogin(Exception):
     """
 
 
-def airflow_connection(reply: Mapping[str, Any], registry_host: str, now: datetime) -> dict[str, Any]:
+def airflow_connection(
+    reply: Mapping[str, Any], *, registry_host: str, token_endpoint_host: str, now: datetime
+) -> dict[str, Any]:
     """Convert an answer of GetAuthorizationToken into an Airflow connection.
 
     Args:
         reply: The answer as botocore returns it. The token in the answer is the base64 encoding of `AWS:<password>`.
         registry_host: The registry that this connection is for, without a scheme.
+        token_endpoint_host: The registry that ECR must name in its answer, without a scheme. This is the registry of
+            the caller's account in the same Region. Its token also opens the registries of other accounts.
         now: The current time, with a time zone. A login that expires at this time or earlier is refused.
 
     Returns:
@@ -43,8 +47,8 @@ def airflow_connection(reply: Mapping[str, Any], registry_host: str, now: dateti
     else:
         if user != "AWS" or not password:
             problem = "ECR's token is not a login of the user AWS"
-        elif endpoint != f"https://{registry_host}":
-            problem = f"ECR answered for another registry than {registry_host}"
+        elif endpoint != f"https://{token_endpoint_host}":
+            problem = f"ECR answered for another registry than {token_endpoint_host}"
         elif expires_at <= now:
             problem = f"ECR's token expired at {expires_at.isoformat()}"
         else:

@@ -42,6 +42,8 @@ class Settings(NamedTuple):
     connection_id: str
     secret_arn: str
     registry_host: str  # without a scheme
+    registry_region: str
+    token_endpoint_host: str  # the registry that ECR names in its answer, without a scheme
     new_permissions_wait_seconds: float
     shortest_interval: timedelta  # how old the login must be before a scheduled run replaces it
 
@@ -76,26 +78,28 @@ def _read_settings() -> Settings:
         connection_id=os.environ["CONNECTION_ID"],
         secret_arn=os.environ["SECRET_ARN"],
         registry_host=os.environ["REGISTRY_HOST"],
+        registry_region=os.environ["REGISTRY_REGION"],
+        token_endpoint_host=os.environ["TOKEN_ENDPOINT_HOST"],
         new_permissions_wait_seconds=float(os.environ["NEW_RIGHTS_WAIT_SECONDS"]),
         shortest_interval=timedelta(minutes=float(os.environ["SHORTEST_INTERVAL_MINUTES"])),
     )
 
 
-def _create_clients() -> Clients:
+def _create_clients(registry_region: str) -> Clients:
     # Each call has three attempts of at most 8 s. The waits between the attempts take at most 3 s in total. Therefore,
     # a call takes at most 27 s. stacks/docker_login/timings.py contains the same numbers, and a test compares them.
     config = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
     # A botocore session loads faster than a boto3 session, because boto3 also loads its resource classes.
     session = botocore.session.get_session()
     return Clients(
-        ecr=session.create_client("ecr", config=config),
+        ecr=session.create_client("ecr", region_name=registry_region, config=config),
         secrets_manager=session.create_client("secretsmanager", config=config),
     )
 
 
 # Only these lines read the environment variables and create the clients. They run once per cold start.
 SETTINGS = _read_settings()
-CLIENTS = _create_clients()
+CLIENTS = _create_clients(SETTINGS.registry_region)
 gc.freeze()
 gc.enable()
 
@@ -205,7 +209,12 @@ def refresh(clients: Clients, settings: Settings, request_token: str) -> dict[st
         UnusableLogin: ECR's answer is not a usable login for this registry.
     """
     reply = _call("GetAuthorizationToken", clients.ecr.get_authorization_token)
-    login = airflow_connection(reply, settings.registry_host, datetime.now(UTC))
+    login = airflow_connection(
+        reply,
+        registry_host=settings.registry_host,
+        token_endpoint_host=settings.token_endpoint_host,
+        now=datetime.now(UTC),
+    )
     request = {
         "SecretId": settings.secret_arn,
         "SecretString": json.dumps(login),

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from settings.registries import PulledImages
 from stacks import image_permissions
 from stacks.acknowledgements import acknowledge
 from stacks.docker_login.failure_queue import FailureQueue
@@ -37,9 +38,8 @@ class DockerLogin(Construct):
         *,
         connection_id: str,
         secret_name: str,
-        registry_host: str,
-        teams: Sequence[str],
-        existing_repositories: Sequence[str],
+        images: PulledImages,
+        pull_role_name: str | None,
         refresh_every_minutes: int,
         role_path: str,
         key: SecretKey | None,
@@ -54,9 +54,8 @@ class DockerLogin(Construct):
             construct_id: The construct's id.
             connection_id: The Airflow connection, such as `docker_default`.
             secret_name: The name under which Airflow looks up the connection.
-            registry_host: The registry that the login is for.
-            teams: The teams whose images the login can pull.
-            existing_repositories: The full names of these teams' repositories that are not managed here.
+            images: The images that the login can pull, and their registry.
+            pull_role_name: The name of the function's role. If None, CloudFormation chooses the name.
             refresh_every_minutes: The interval of the schedule.
             role_path: The path of the roles in IAM.
             key: The customer managed key that encrypts the secret. If None, the AWS managed key encrypts the secret.
@@ -68,7 +67,6 @@ class DockerLogin(Construct):
             deploy_role_arn: The ARN of the role that CloudFormation assumes for a deployment.
         """
         super().__init__(scope, construct_id)
-        stack = Stack.of(self)
 
         # Resources
         # This is an L1 construct, because the L2 construct writes a random string into the secret. Here, the secret has
@@ -78,7 +76,7 @@ class DockerLogin(Construct):
             self,
             "Secret",
             name=secret_name,
-            description=f"Airflow connection {connection_id}: docker login to {registry_host}",
+            description=f"Airflow connection {connection_id}: docker login to {images.registry.host}",
             kms_key_id=key.key_arn if key else None,
         )
         self.secret.apply_removal_policy(RemovalPolicy.DESTROY)
@@ -89,6 +87,7 @@ class DockerLogin(Construct):
         self.pull_role = iam.Role(
             self,
             "PullRole",
+            role_name=pull_role_name,
             path=role_path,
             description=f"Mints the docker login of {connection_id}; the login pulls what this role may pull",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
@@ -100,7 +99,7 @@ class DockerLogin(Construct):
             connection_id=connection_id,
             secret_name=secret_name,
             secret_arn=self.secret.ref,
-            registry_host=registry_host,
+            registry=images.registry,
             refresh_every_minutes=refresh_every_minutes,
             role=self.pull_role,
             role_path=role_path,
@@ -114,7 +113,7 @@ class DockerLogin(Construct):
             "PullPolicy",
             roles=[self.pull_role],
             statements=[
-                *image_permissions.pull(stack, teams, existing_repositories),
+                *image_permissions.pull(images),
                 image_permissions.log_in(),
                 iam.PolicyStatement(
                     sid="WriteLogin",
@@ -126,7 +125,7 @@ class DockerLogin(Construct):
                 failures.report_permission(),
             ],
         )
-        acknowledge(pull_policy, image_permissions.wildcard_reasons(stack, teams))
+        acknowledge(pull_policy, image_permissions.wildcard_reasons(images.registry, images.teams))
         secret_policy_document = secret_policy(
             account_root_arn=iam.AccountRootPrincipal().arn,
             deploy_role_arn=deploy_role_arn,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aws_cdk import Duration, FileSystem
+from aws_cdk import Duration, FileSystem, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -10,6 +10,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from settings.registries import Registry
 from stacks.acknowledgements import ANY_FUNCTION, CDK_REPEATS_DEPENDENCY, acknowledge
 from stacks.docker_login import timings
 
@@ -31,7 +32,7 @@ class RefreshFunction(lambda_.Function):
         connection_id: str,
         secret_name: str,
         secret_arn: str,
-        registry_host: str,
+        registry: Registry,
         refresh_every_minutes: int,
         role: iam.Role,
         role_path: str,
@@ -45,13 +46,15 @@ class RefreshFunction(lambda_.Function):
             connection_id: The Airflow connection, such as `docker_default`.
             secret_name: The name of the connection's secret.
             secret_arn: The ARN of the connection's secret.
-            registry_host: The registry that the login is for.
+            registry: The registry that the login is for.
             refresh_every_minutes: The interval of the schedule.
             role: The role that the function assumes.
             role_path: The path of the role in IAM.
             log_group: The log group for its runs.
             failures: The queue for runs that failed after all retries.
         """
+        # ECR names this registry in its answer, also if the login is for a registry of another account.
+        own_registry = Registry(Stack.of(scope).account, registry.region)
         super().__init__(
             scope,
             construct_id,
@@ -68,7 +71,9 @@ class RefreshFunction(lambda_.Function):
             environment={
                 "CONNECTION_ID": connection_id,
                 "SECRET_ARN": secret_arn,
-                "REGISTRY_HOST": registry_host,
+                "REGISTRY_HOST": registry.host,
+                "REGISTRY_REGION": registry.region,
+                "TOKEN_ENDPOINT_HOST": own_registry.host,
                 "SHORTEST_INTERVAL_MINUTES": str(timings.shortest_interval_minutes(refresh_every_minutes)),
                 "NEW_RIGHTS_WAIT_SECONDS": str(timings.NEW_PERMISSIONS_WAIT_SECONDS),
             },

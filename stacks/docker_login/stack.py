@@ -1,5 +1,6 @@
 """The stack with the docker login of each Airflow connection, the alarms, and the permissions of the workers."""
 
+from collections.abc import Collection
 from typing import cast
 
 from aws_cdk import CfnOutput, DefaultStackSynthesizer, Fn, Stack
@@ -7,6 +8,7 @@ from constructs import Construct
 
 from settings.environment import Environment
 from settings.names import pascal_case, repository_name
+from settings.registries import Registry
 from stacks.docker_login.alarms import Alarms
 from stacks.docker_login.connection import DockerLogin
 from stacks.docker_login.dashboard import LoginDashboard
@@ -21,7 +23,22 @@ from stacks.permissions_boundary import apply_permissions_boundary
 class DockerLoginStack(Stack):
     """The docker login of every connection, the workers' access, and one queue for failures."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        deployed_registries: Collection[Registry],
+    ) -> None:
+        """
+        Args:
+            scope: The stage.
+            construct_id: The stack's id.
+            environment: The settings of the environment.
+            deployed_registries: The registries that the settings files of the same folder deploy. Their repositories
+                have the tag of their team.
+        """
         # Without indentation, the template of the largest number of connections is smaller than CloudFormation's quota.
         super().__init__(scope, construct_id, suppress_template_indentation=True)
         synthesizer = cast(DefaultStackSynthesizer, self.synthesizer)
@@ -52,9 +69,8 @@ class DockerLoginStack(Stack):
                 pascal_case(connection_id),
                 connection_id=connection_id,
                 secret_name=environment.secret_name(connection_id),
-                registry_host=environment.registry_host,
-                teams=connection.teams,
-                existing_repositories=environment.existing_repositories(connection.teams),
+                images=environment.pulled_images(connection_id, deployed_registries),
+                pull_role_name=environment.pull_role_name(connection_id),
                 refresh_every_minutes=connection.refresh_every_minutes,
                 role_path=environment.role_path,
                 key=key,
@@ -69,8 +85,6 @@ class DockerLoginStack(Stack):
         # Permissions
         apply_permissions_boundary(self, environment.permissions_boundary_arn)
         restrict_provider(self, role_path=environment.role_path, tags=environment.tags)
-        pulled_teams = {team for connection in environment.connections.values() for team in connection.teams}
-        pull_teams = sorted(pulled_teams) if environment.workers.pull_directly else []
         worker_policy = WorkerPolicy(
             self,
             "WorkerPolicy",
@@ -78,8 +92,7 @@ class DockerLoginStack(Stack):
             roles=workers.roles,
             secret_names=[environment.secret_name(connection_id) for connection_id in logins],
             key=key,
-            pull_teams=pull_teams,
-            existing_repositories=environment.existing_repositories(pull_teams),
+            images=environment.pulled_directly(deployed_registries),
         )
         for login in logins.values():
             # If the key changes, Secrets Manager encrypts the current login again at once. At this moment, the workers

@@ -7,6 +7,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from settings.regions import PARTITIONS
+from settings.registries import PulledImages
 from stacks import image_permissions
 from stacks.acknowledgements import acknowledge
 from stacks.docker_login.secret_key import READ_ACTIONS, SecretKey
@@ -61,7 +62,7 @@ class WorkerRoles(Construct):
 
 
 class WorkerPolicy(iam.ManagedPolicy):
-    """The permissions to read the connections' secrets, and to pull images of `pull_teams` without a docker login."""
+    """The permissions to read the connections' secrets, and to pull images without a docker login."""
 
     def __init__(
         self,
@@ -72,8 +73,7 @@ class WorkerPolicy(iam.ManagedPolicy):
         roles: Sequence[iam.IRole],
         secret_names: Sequence[str],
         key: SecretKey | None,
-        pull_teams: Sequence[str],
-        existing_repositories: Sequence[str],
+        images: Sequence[PulledImages],
     ) -> None:
         """
         Args:
@@ -83,8 +83,8 @@ class WorkerPolicy(iam.ManagedPolicy):
             roles: The workers' roles.
             secret_names: The names of the connections' secrets.
             key: The customer managed key that encrypts the secrets. If None, the AWS managed key encrypts the secrets.
-            pull_teams: The teams whose images the workers may pull without a docker login. The list can be empty.
-            existing_repositories: The full names of these teams' repositories that are not managed here.
+            images: The images that the workers may pull without a docker login, with one entry for each registry. The
+                list can be empty.
         """
         stack = Stack.of(scope)
         secret_arns = [_secret_arn(stack, name) for name in secret_names]
@@ -100,8 +100,9 @@ class WorkerPolicy(iam.ManagedPolicy):
                     conditions=key.conditions(),
                 )
             )
-        if pull_teams:
-            statements += image_permissions.pull(stack, pull_teams, existing_repositories)
+        for number, pulled in enumerate(images, 1):
+            statements += image_permissions.pull(pulled, sid_suffix="" if number == 1 else str(number))
+        if images:
             statements.append(image_permissions.log_in())
         super().__init__(
             scope,
@@ -111,8 +112,8 @@ class WorkerPolicy(iam.ManagedPolicy):
             roles=list(roles),
             statements=statements,
         )
-        if pull_teams:
-            acknowledge(self, image_permissions.wildcard_reasons(stack, pull_teams))
+        for pulled in images:
+            acknowledge(self, image_permissions.wildcard_reasons(pulled.registry, pulled.teams))
 
 
 def _secret_arn(stack: Stack, name: str) -> str:

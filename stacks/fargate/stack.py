@@ -43,8 +43,9 @@ class EcsTasksStack(Stack):
             repository: FargateTask(
                 self,
                 pascal_case(repository),
+                registry=environment.registry,
                 repository=repository,
-                image=f"{environment.registry_host}/{repository}:{task.image_tag}",
+                image_tag=task.image_tag,
                 family=environment.ecs_family(repository),
                 cpu_units=task.cpu_units,
                 memory_mib=task.memory_mib,

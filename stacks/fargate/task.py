@@ -5,6 +5,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from settings.registries import Registry
 from stacks import image_permissions
 from stacks.acknowledgements import acknowledge
 from stacks.logs import StackLogGroup
@@ -28,8 +29,9 @@ class FargateTask(Construct):
         scope: Construct,
         construct_id: str,
         *,
+        registry: Registry,
         repository: str,
-        image: str,
+        image_tag: str,
         family: str,
         cpu_units: int,
         memory_mib: int,
@@ -39,8 +41,9 @@ class FargateTask(Construct):
         Args:
             scope: The parent construct.
             construct_id: The construct's id.
+            registry: The registry with the repository.
             repository: The full name of the repository, `<team>/<name>`.
-            image: The image that a task runs.
+            image_tag: The tag of the image that a task runs.
             family: The family of the task definition. DAGs use this name.
             cpu_units: The task's CPU; 1024 units are one vCPU.
             memory_mib: The task's memory in MiB.
@@ -61,14 +64,14 @@ class FargateTask(Construct):
             inline_policies={
                 "StartTask": iam.PolicyDocument(
                     statements=[
-                        image_permissions.pull_one(stack, repository),
+                        image_permissions.pull_one(registry, repository),
                         image_permissions.log_in(),
                         self.log_group.write_permission(),
                     ]
                 )
             },
         )
-        acknowledge(self.execution_role, image_permissions.wildcard_reasons(stack, []))
+        acknowledge(self.execution_role, image_permissions.wildcard_reasons(registry, []))
         self.task_role = iam.Role(
             self,
             "TaskRole",
@@ -87,7 +90,7 @@ class FargateTask(Construct):
         )
         container = definition.add_container(
             CONTAINER_NAME,
-            image=ecs.ContainerImage.from_registry(image),
+            image=ecs.ContainerImage.from_registry(f"{registry.host}/{repository}:{image_tag}"),
             logging=ecs.LogDrivers.aws_logs(stream_prefix="airflow", log_group=self.log_group),
         )
         Annotations.of(container).acknowledge_warning(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from app import add_stage, create_app
+from app import add_stages, create_app
 from local import cdk
 from local.account import BREAK_GLASS_ROLE_ARN, WORKER_ROLE_ARN, Account, assume, outputs
 from local.cdk import CdkFailed
@@ -90,8 +90,7 @@ class Lab:
         context = {"@aws-cdk/core:bootstrapQualifier": qualifier} if qualifier else {}
         (folder / ".cdk.json").write_text(json.dumps({"context": context}))  # for tests/local/documented.py
         app = create_app(folder / "cdk.out", context, validate=False)
-        for environment in load_environments(folder):
-            add_stage(app, environment)
+        add_stages(app, load_environments(folder))
         app.synth()
         edit(folder / "cdk.out", name, wait_one_second_for_permissions)
         return folder / "cdk.out"

@@ -415,6 +415,8 @@ def _connection(environment: Environment, connection: str) -> Rows:
             "CONNECTION_ID": connection,
             "NEW_RIGHTS_WAIT_SECONDS": "60",
             "REGISTRY_HOST": host,
+            "REGISTRY_REGION": environment.region,
+            "TOKEN_ENDPOINT_HOST": host,
             "SECRET_ARN": f"<{path}/Secret>",
             "SHORTEST_INTERVAL_MINUTES": str(min(max(every_minutes - 5, 10), 25)),
         },

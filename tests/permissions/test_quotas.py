@@ -15,6 +15,7 @@ from aws_cdk.assertions import Template
 
 from settings.environment import Environment as Settings
 from settings.policy_lengths import problems
+from settings.registries import Registry
 from stacks.access import PushRole
 from tests.permissions.account import Account, account_of, path_of
 from tests.permissions.environments import ACCOUNT, Environment
@@ -140,8 +141,17 @@ def test_the_trust_policy_with_the_most_principals_that_the_settings_accept_fits
     context = {"@aws-cdk/core:enablePartitionLiterals": True}
     app = App(context=context, builtin_cloud_formation_validation=False)
     stack = Stack(app, "Stack", env=CdkEnvironment(account=ACCOUNT, region="us-gov-west-1"))
-    push = environment(most).teams["one"].push
-    PushRole(stack, "Role", team="one", role_name="push", role_path="/", push=push, existing_repositories=[])
+    registry = Registry(ACCOUNT, "us-gov-west-1")
+    PushRole(
+        stack,
+        "Role",
+        team="one",
+        registry=registry,
+        role_name="push",
+        role_path="/",
+        push=environment(most).teams["one"].push,
+        existing_repositories=[],
+    )
     [role] = Template.from_stack(stack).find_resources("AWS::IAM::Role").values()
     trust = json.dumps(role["Properties"]["AssumeRolePolicyDocument"], separators=(",", ":"))
 

@@ -40,6 +40,8 @@ def handler() -> Iterator[ModuleType]:
         patch.setenv("CONNECTION_ID", "docker_default")
         patch.setenv("SECRET_ARN", SECRET_NAME)
         patch.setenv("REGISTRY_HOST", HOST)
+        patch.setenv("REGISTRY_REGION", "us-east-1")
+        patch.setenv("TOKEN_ENDPOINT_HOST", HOST)
         patch.setenv("NEW_RIGHTS_WAIT_SECONDS", "60")
         patch.setenv("SHORTEST_INTERVAL_MINUTES", "25")
         from refresh_docker_login import handler

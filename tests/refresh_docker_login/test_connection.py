@@ -33,10 +33,14 @@ def token(login: str) -> str:
     return base64.b64encode(login.encode()).decode()
 
 
+def converted(answer: Any) -> dict[str, Any]:
+    return airflow_connection(answer, registry_host=HOST, token_endpoint_host=HOST, now=NOW)
+
+
 def test_the_connection_has_the_form_that_every_airflow_version_reads() -> None:
     # Some versions of Airflow or docker fail if there is another top-level key, a scheme in the host, or a URL-encoded
     # password.
-    connection = json.loads(json.dumps(airflow_connection(reply(), HOST, NOW)))
+    connection = json.loads(json.dumps(converted(reply())))
 
     assert connection == {
         "conn_type": "docker",
@@ -50,7 +54,7 @@ def test_the_connection_has_the_form_that_every_airflow_version_reads() -> None:
 def test_the_expiry_is_converted_to_utc() -> None:
     expires_at = datetime.fromisoformat("2026-11-24T20:00:00-04:00")
 
-    connection = airflow_connection(reply(expiresAt=expires_at), HOST, NOW)
+    connection = converted(reply(expiresAt=expires_at))
 
     assert connection["extra"] == {"expires_at": "2026-11-25T00:00:00+00:00"}
 
@@ -80,7 +84,7 @@ REFUSED = {
 @pytest.mark.parametrize("answer", REFUSED.values(), ids=REFUSED.keys())
 def test_an_unusable_answer_is_refused_without_quoting_it(answer: dict[str, Any]) -> None:
     with pytest.raises(UnusableLogin) as refusal:
-        airflow_connection(answer, HOST, NOW)
+        converted(answer)
 
     told = "".join(traceback.format_exception(refusal.value))
     assert PASSWORD not in told
@@ -88,3 +92,13 @@ def test_an_unusable_answer_is_refused_without_quoting_it(answer: dict[str, Any]
     assert token(f"AWS:{PASSWORD}") not in told
     # `raise … from None` keeps the parsing error in __context__. A logger that prints __context__ prints the token.
     assert refusal.value.__context__ is None
+
+
+def test_a_login_for_another_account_has_the_other_host_and_the_answer_of_the_own_registry() -> None:
+    other = "444455556666.dkr.ecr.us-east-1.amazonaws.com"
+    login = airflow_connection(reply(), registry_host=other, token_endpoint_host=HOST, now=NOW)
+    assert (login["host"], login["password"]) == (other, PASSWORD)
+
+    answer = reply(proxyEndpoint=f"https://{other}")
+    with pytest.raises(UnusableLogin, match=f"another registry than {HOST}"):
+        airflow_connection(answer, registry_host=other, token_endpoint_host=HOST, now=NOW)

@@ -57,7 +57,15 @@ def test_a_refresh_uses_only_the_clients_and_settings_that_it_gets(handler: Modu
         written.update(request)
         return {"VersionId": "v1"}
 
-    settings = handler.Settings("docker_risk", "another-secret", "another.example.com", 0.0, timedelta(0))
+    settings = handler.Settings(
+        connection_id="docker_risk",
+        secret_arn="another-secret",
+        registry_host="another.example.com",
+        registry_region="us-east-1",
+        token_endpoint_host="another.example.com",
+        new_permissions_wait_seconds=0.0,
+        shortest_interval=timedelta(0),
+    )
     data = {
         "authorizationToken": "QVdTOng=",  # AWS:x
         "expiresAt": datetime.now(UTC) + timedelta(hours=12),

@@ -9,6 +9,7 @@ from aws_cdk import Environment as CdkEnvironment
 from aws_cdk.assertions import Template
 
 from settings.environment import Push
+from settings.registries import Registry
 from stacks.access import PushRole
 from tests.stacks.conftest import actions, of_type, statements
 from tests.templates import Templates
@@ -162,6 +163,7 @@ def trust_of(push: dict[str, Any], region: str = "eu-west-1") -> list[dict[str, 
         stack,
         "Role",
         team="analytics",
+        registry=Registry("111111111111", region),
         role_name="push",
         role_path="/",
         push=Push.model_validate(push),

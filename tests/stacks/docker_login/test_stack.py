@@ -129,6 +129,8 @@ def test_the_function_runs_on_a_supported_python_and_gets_its_secret_and_registr
         "CONNECTION_ID": "docker_default",
         "SECRET_ARN": {"Ref": secret},
         "REGISTRY_HOST": "111111111111.dkr.ecr.eu-west-1.amazonaws.com",
+        "REGISTRY_REGION": "eu-west-1",
+        "TOKEN_ENDPOINT_HOST": "111111111111.dkr.ecr.eu-west-1.amazonaws.com",
         "SHORTEST_INTERVAL_MINUTES": "25",
         "NEW_RIGHTS_WAIT_SECONDS": "60",
     }
