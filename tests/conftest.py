@@ -54,6 +54,7 @@ REHEARSALS = (
     "tests/local/test_commands.py",
     "tests/local/test_adoption.py",
     "tests/local/test_new_account.py",
+    "tests/local/test_other_registries.py",
     "tests/local/test_locked_out.py",
     "tests/local/test_repository_policy.py",
     "tests/local/test_rollback.py",
