@@ -49,6 +49,7 @@ REHEARSALS = (
     "tests/changes/test_create_on_push.py",
     "tests/changes/test_in_place.py",
     "tests/changes/test_names.py",
+    "tests/changes/test_registries.py",
     "tests/changes/test_roles.py",
     "tests/upgrade/",
     "tests/local/test_commands.py",
