@@ -32,7 +32,7 @@ REGISTRY_REGIONS = (REGION, "eu-west-1")
 
 _START_SECONDS = 30
 _STOP_SECONDS = 5
-# MiniStack accepts these credentials as those of the account's root user.
+# MiniStack accepts these credentials as those of the root user of the account that it starts with.
 ROOT_CREDENTIALS = {"AccessKeyId": "test", "SecretAccessKey": "test"}
 
 
@@ -49,6 +49,7 @@ class EmbeddedAws:
         pid: the process id of the server, which is also the id of its process group.
         account: the number of its account.
         region: the Region that clients use by default.
+        root_credentials: the credentials of the root user of its account.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class EmbeddedAws:
         self.pid = pid
         self.account = account
         self.region = region
+        self.root_credentials = ROOT_CREDENTIALS
         self._process = process
         self._session: boto3.Session | None = None
         self._stopped = False
@@ -146,6 +148,20 @@ class EmbeddedAws:
     ) -> None:
         self.stop()
 
+    def elsewhere(self, *, account: str = "", region: str = "") -> Self:
+        """Return the same server with another account or Region as the default of its clients.
+
+        Args:
+            account: the number of the account. By default, the same account.
+            region: the Region. By default, the same Region. The server certificate must be valid for its registry.
+        """
+        other = type(self)(
+            self.state, self.port, self.pid, account=account or self.account, region=region or self.region
+        )
+        # MiniStack accepts the number of an account as the access key of the account's root user.
+        other.root_credentials = {**ROOT_CREDENTIALS, "AccessKeyId": other.account}
+        return other
+
     @property
     def endpoint_url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
@@ -165,8 +181,8 @@ class EmbeddedAws:
             "NODE_EXTRA_CA_CERTS": str(self.ca_bundle),
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_ACCESS_KEY_ID": ROOT_CREDENTIALS["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": ROOT_CREDENTIALS["SecretAccessKey"],
+            "AWS_ACCESS_KEY_ID": self.root_credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": self.root_credentials["SecretAccessKey"],
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -194,7 +210,7 @@ class EmbeddedAws:
             config: further settings of the client.
         """
         self._session = self._session or _session_without_settings()
-        identity = credentials or ROOT_CREDENTIALS
+        identity = credentials or self.root_credentials
         return self._session.client(
             service,
             region_name=region or self.region,

@@ -53,8 +53,28 @@ def decide(principal: Principal, action: str, resource_arn: str, context: dict[s
     if is_root and same_account:
         return iam_evaluator.EvalResult("Allow", principal.arn)
     service = action.partition(":")[0]
+    request = _request(principal, action, resource_arn, context)
+    decision = _identity_decision(principal, request)
+    policy = iam_evaluator._resource_policy(service, resource_arn)
+    if policy is None:
+        return decision if same_account else iam_evaluator.EvalResult("ImplicitDeny", principal.arn)
+    return iam_evaluator.combine_resource_policy(
+        decision,
+        request,
+        *policy,
+        required=service in iam_evaluator._POLICY_REQUIRED,
+        limits=principal.limits,
+    )
+
+
+def is_allowed_by_own_policies(principal: Principal, action: str, resource_arn: str) -> bool:
+    """Return whether the principal's own policies allow an action. The policy of the resource has no effect."""
+    return bool(_identity_decision(principal, _request(principal, action, resource_arn)).decision == "Allow")
+
+
+def _request(principal: Principal, action: str, resource_arn: str, context: dict[str, Any] | None = None) -> Any:
     tags = tagging.resource_tags(resource_arn) or {}
-    request = iam_evaluator.EvalContext(
+    return iam_evaluator.EvalContext(
         principal_arn=principal.arn,
         principal_type=principal.type,
         principal_account=principal.account,
@@ -68,20 +88,13 @@ def decide(principal: Principal, action: str, resource_arn: str, context: dict[s
         },
         principal_keys=principal.keys,
     )
-    if is_root:
-        decision = iam_evaluator.EvalResult("Allow", principal.arn)
-    else:
-        decision = iam_evaluator.evaluate(request, principal.policies, *principal.limits)
-    policy = iam_evaluator._resource_policy(service, resource_arn)
-    if policy is None:
-        return decision if same_account else iam_evaluator.EvalResult("ImplicitDeny", principal.arn)
-    return iam_evaluator.combine_resource_policy(
-        decision,
-        request,
-        *policy,
-        required=service in iam_evaluator._POLICY_REQUIRED,
-        limits=principal.limits,
-    )
+
+
+def _identity_decision(principal: Principal, request: Any) -> Decision:
+    """Return the decision of the principal's own policies. The root user has no policies, and may do everything."""
+    if principal.policies is None:
+        return iam_evaluator.EvalResult("Allow", principal.arn)
+    return iam_evaluator.evaluate(request, principal.policies, *principal.limits)
 
 
 def topic_allows(topic: dict[str, Any], service: str, source_arn: str) -> bool:

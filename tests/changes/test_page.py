@@ -3,7 +3,9 @@
 import re
 
 from settings.reference import page_text
-from tests.changes import test_create_on_push, test_in_place, test_names, test_roles  # noqa: F401  # They fill PLAYED.
+
+# These modules fill PLAYED.
+from tests.changes import test_create_on_push, test_in_place, test_names, test_registries, test_roles  # noqa: F401
 from tests.changes.rows import PLAYED
 from tools import ROOT
 

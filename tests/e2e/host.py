@@ -18,7 +18,11 @@ from typing import Any
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from tests.e2e import INSIDE, debian
 
+OTHER_ACCOUNT, OTHER_REGION = "444455556666", "eu-west-1"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+REGISTRY_OF_OTHER_ACCOUNT = f"{OTHER_ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+REGISTRY_OF_OTHER_REGION = f"{ACCOUNT}.dkr.ecr.{OTHER_REGION}.amazonaws.com"
+REGISTRIES = (REGISTRY, REGISTRY_OF_OTHER_ACCOUNT, REGISTRY_OF_OTHER_REGION)
 ECR_API = f"api.ecr.{REGION}.amazonaws.com"  # The credential helper has no setting for another endpoint.
 # This address is reserved for documentation. A loopback address cannot be used here, because an engine accepts a
 # registry on loopback without TLS.
@@ -37,14 +41,15 @@ def prepare() -> None:
     run(
         "mount", "-t", "overlay", "overlay", "-o", "lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work", "/etc"
     )
-    Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {REGISTRY} {ECR_API}\n")
+    Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {' '.join(REGISTRIES)} {ECR_API}\n")
 
 
 def trust(aws: EmbeddedAws) -> None:
-    """Copy the CA certificate of the emulator to the folder in which docker engines look for the CA of the registry."""
-    folder = Path("/etc/docker/certs.d", REGISTRY)
-    folder.mkdir(parents=True)
-    shutil.copy(aws.ca_bundle, folder / "ca.crt")
+    """Copy the CA certificate of the emulator to the folders in which docker engines look for the CA of a registry."""
+    for registry in REGISTRIES:
+        folder = Path("/etc/docker/certs.d", registry)
+        folder.mkdir(parents=True)
+        shutil.copy(aws.ca_bundle, folder / "ca.crt")
 
 
 def relay(port: int) -> None:
@@ -126,9 +131,10 @@ class Engine:
         # These steps are the same as `aws ecr get-login-password | docker login`.
         [data] = ecr.get_authorization_token()["authorizationData"]
         password = base64.b64decode(data["authorizationToken"]).removeprefix(b"AWS:")
-        self.docker("login", "--username=AWS", "--password-stdin", REGISTRY, stdin=password)
+        registry = image.partition("/")[0]
+        self.docker("login", "--username=AWS", "--password-stdin", registry, stdin=password)
         self.docker("push", "--quiet", image)
-        self.docker("logout", REGISTRY)
+        self.docker("logout", registry)
         digest = self.docker("image", "inspect", "--format={{index .RepoDigests 0}}", image).partition("@")[2]
         self.forget_images()
         return digest

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from local import cdk
 from local.account import WORKER_ROLE_ARN, Account, Credentials, assume, outputs
 from local.cdk import ENVIRONMENTS
-from local.deployment import start_and_deploy
-from local.embedded_aws import EmbeddedAws
+from local.deployment import assembly, start_and_deploy
+from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from tests.e2e import host, postgres
 from tests.e2e.airflows import VERSIONS, Airflow, Ended, backend_settings
 from tools import ROOT
@@ -31,6 +32,26 @@ tag_key = "role"
 tag_value = "airflow-worker"
 [ecs.tasks."risk/var"]
 image_tag = "1"
+[connections.docker_other_account]
+registry = { account = "444455556666" }
+teams = ["platform"]
+[connections.docker_other_region]
+registry = { region = "eu-west-1" }
+teams = ["platform"]
+"""
+# The environments with the registries of another account and of another Region. Only their registries are deployed.
+OTHER_SETTINGS = """
+account = "{account}"
+region = "{region}"
+[teams.platform]
+repositories = ["base"]
+{readers}
+[teams.platform.push]
+user_arns = ["arn:aws:iam::{account}:user/pusher"]
+[connections.docker_default]
+teams = ["platform"]
+[alerts]
+off_because = "a test"
 """
 
 
@@ -112,6 +133,9 @@ def staged() -> Iterator[Stage]:
     try:
         host.trust(aws)
         host.relay(aws.port)
+        for name, registry in other_registries(aws).items():
+            cdk.bootstrap(registry)
+            cdk.deploy(registry, assembly(aws), f"{name}/Registry")
         digest = _push_images(stage)
         _make_faulty_secrets(aws)
         session = worker_session(aws, account)
@@ -119,12 +143,19 @@ def staged() -> Iterator[Stage]:
             worker.airflow.work_as(aws, session)
             worker.airflow.environment["AIRFLOW_VAR_ECR_REGISTRY"] = stage.outputs["RegistryHost"]
             worker.airflow.environment["AIRFLOW_VAR_WEB_SCRAPER_DIGEST"] = digest
+            worker.airflow.environment["AIRFLOW_VAR_REGISTRY_OF_OTHER_ACCOUNT"] = host.REGISTRY_OF_OTHER_ACCOUNT
+            worker.airflow.environment["AIRFLOW_VAR_REGISTRY_OF_OTHER_REGION"] = host.REGISTRY_OF_OTHER_REGION
         yield stage
     finally:
         for worker in workers:
             worker.engine.stop()
         postgres.stop()
         aws.stop()
+
+
+def other_registries(aws: EmbeddedAws) -> dict[str, EmbeddedAws]:
+    """Return the emulator for each environment whose registry belongs to another account or Region."""
+    return {"central": aws.elsewhere(account=host.OTHER_ACCOUNT), "abroad": aws.elsewhere(region=host.OTHER_REGION)}
 
 
 def worker_session(aws: EmbeddedAws, account: Account) -> Credentials:
@@ -159,6 +190,10 @@ def _environments(folder: Path) -> Path:
     settings = settings.replace("[workers]\n", "[workers]\npull_directly = true\n")
     settings = settings.replace('mutable_tags = ["latest"]', f"mutable_tags = {MUTABLE_TAGS}")
     (folder / "local.toml").write_text(settings + MORE_SETTINGS)
+    in_other_account = {"account": host.OTHER_ACCOUNT, "region": REGION, "readers": f'pull_accounts = ["{ACCOUNT}"]'}
+    (folder / "central.toml").write_text(OTHER_SETTINGS.format(**in_other_account))
+    in_other_region = {"account": ACCOUNT, "region": host.OTHER_REGION, "readers": 'pull_environments = ["local"]'}
+    (folder / "abroad.toml").write_text(OTHER_SETTINGS.format(**in_other_region))
     return folder
 
 
@@ -184,6 +219,9 @@ def _push_images(stage: Stage) -> str:
     aws, engine, registry = stage.aws, stage.workers[0].engine, stage.outputs["RegistryHost"]
     analyst = assume(aws, stage.outputs["PushRoleArnAnalytics"], stage.account.analyst)
     engine.push(root, f"{registry}/risk/var:1", aws.client("ecr"))
+    for other in other_registries(aws).values():
+        host_of_other = f"{other.account}.dkr.ecr.{other.region}.amazonaws.com"
+        engine.push(root, f"{host_of_other}/platform/base:1", other.client("ecr"))
     return engine.push(root, f"{registry}/analytics/web-scraper:1", aws.client("ecr", analyst))
 
 

@@ -1,15 +1,19 @@
 """ECR: tokens, permissions and immutable tags of the registry behind `docker login`.
 
 AWS:
-- GetAuthorizationToken returns a new password each time. The password is valid for 12 h, in the registries of this
-  Region, for every repository that the principal may use: "An authorization token's permission scope
+- GetAuthorizationToken returns a new password each time. The password is valid for 12 h, in the registries of all
+  accounts in this Region, for every repository that the principal may use: "An authorization token's permission scope
   matches that of the IAM principal used to retrieve the authentication token" (ECR user guide, private registry
-  authentication).
+  authentication). It "can be used to access any Amazon ECR registry that your IAM principal has access to" (API
+  reference, GetAuthorizationToken).
+- The field proxyEndpoint is the registry of the principal's own account in this Region. The parameter registryIds is
+  deprecated (API reference, GetAuthorizationToken), and the patch ignores it.
 - The registry requires the password as Basic authentication of the user AWS. Without it, the registry answers 401. With
-  an expired password, it answers 403 DENIED.
+  an expired password, it answers 403 DENIED. A password of another Region gets the same answer as an expired password
+  (reports of users).
 - Each operation of the Registry API needs an IAM action on the repository. The registry evaluates the principal's
   current policies: identity-based policies, permissions boundary, repository policy. In the registry of another
-  account, the repository policy must also allow the action.
+  account, the principal's own policies and the repository policy must both allow the action. A Deny in either wins.
 - Mounting a layer from another repository needs the permission to read the layer there.
 - IMMUTABLE protects all tags. IMMUTABLE_WITH_EXCLUSION protects the tags that no filter matches.
   MUTABLE_WITH_EXCLUSION protects the tags that a filter matches (ECR user guide, image tag mutability).
@@ -103,9 +107,9 @@ async def handle_registry_request(method: str, path: str, headers: Headers, body
     target, name, reference = ecr._parse_v2_path(path) or ("", "", "")
     ecr._select_registry_request_scope(name, headers, query_params)
     token = _tokens.get(_password(headers.get("authorization", "")))
-    if token is None or token.region != get_region():
+    if token is None:
         return _unauthorized(headers.get("host", ""))
-    if clock.now() >= token.expires_at:
+    if clock.now() >= token.expires_at or token.region != get_region():
         return _denied("Your authorization token has expired. Reauthenticate and try again.")
     method = method.upper()
     is_missing = bool(name) and name not in ecr._repositories
@@ -165,7 +169,8 @@ def _refusal(credential: Any, action: str, repository_arn: str) -> str | None:
         kind = "a resource" if result.resource_policy_arn else "an identity"
         reason = f"with an explicit deny in {kind}-based policy"
     else:
-        kind = "identity" if principal.account == get_account_id() else "resource"
+        # In the principal's own account, the principal's own policies are enough.
+        kind = "resource" if authorization.is_allowed_by_own_policies(principal, action, repository_arn) else "identity"
         reason = f"because no {kind}-based policy allows the {action} action"
     return f"User: {principal.arn} is not authorized to perform: {action} on resource: {repository_arn} {reason}"
 

@@ -185,12 +185,12 @@ def arn_of(repository: str) -> str:
 class Docker:
     """A client of the Registry API that logs in with the token of one principal."""
 
-    def __init__(self, aws: EmbeddedAws, credentials: Credentials | None = None) -> None:
+    def __init__(self, aws: EmbeddedAws, credentials: Credentials | None = None, region: str = REGION) -> None:
         self.endpoint_url = aws.endpoint_url
         self.pool = urllib3.PoolManager(ca_certs=str(aws.ca_bundle), retries=False)
-        self.token = aws.client("ecr", credentials).get_authorization_token()["authorizationData"][0]
+        self.token = aws.client("ecr", credentials, region).get_authorization_token()["authorizationData"][0]
         self.password = base64.b64decode(self.token["authorizationToken"]).decode().removeprefix("AWS:")
-        self.host = REGISTRY
+        self.host = REGISTRY.replace(REGION, region)
         self.authorization: str | None = f"Basic {self.token['authorizationToken']}"
 
     def send(self, method: str, path: str, body: bytes = b"") -> urllib3.BaseHTTPResponse:

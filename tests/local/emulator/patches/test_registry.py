@@ -22,6 +22,9 @@ from tests.local.emulator.patches.support import (
 )
 from tests.local.logins import places_with_a_login
 
+OTHER_ACCOUNT = "222222222222"
+OTHER_REGION = "eu-west-1"
+
 
 def test_each_token_is_new_and_has_the_format_of_aws_tokens(aws: EmbeddedAws) -> None:
     one, other = Docker(aws), Docker(aws)
@@ -54,10 +57,15 @@ def test_a_token_is_valid_for_the_user_aws_only(aws: EmbeddedAws) -> None:
     assert docker.status("GET", "") == 401
 
 
-def test_a_token_is_not_valid_in_another_region(aws: EmbeddedAws) -> None:
+EXPIRED = 403, "DENIED", "Your authorization token has expired. Reauthenticate and try again."
+
+
+def test_a_token_of_another_region_is_refused_like_an_expired_token(aws: EmbeddedAws) -> None:
     docker = Docker(aws)
-    docker.host = REGISTRY.replace(REGION, "eu-west-1")
-    assert docker.status("GET", "") == 401
+    docker.host = REGISTRY.replace(REGION, OTHER_REGION)
+    assert docker.error("GET", "") == EXPIRED
+    docker.host = f"{OTHER_ACCOUNT}.dkr.ecr.{OTHER_REGION}.amazonaws.com"
+    assert docker.error("GET", "") == EXPIRED
 
 
 def test_a_token_expires_after_twelve_hours(aws_in_time: EmbeddedAws) -> None:
@@ -65,10 +73,7 @@ def test_a_token_expires_after_twelve_hours(aws_in_time: EmbeddedAws) -> None:
     aws_in_time.advance_clock(12 * 60 - 1)
     assert docker.status("GET", "") == 200
     aws_in_time.advance_clock(1)
-    assert docker.error("GET", "") == (
-        *(403, "DENIED"),
-        "Your authorization token has expired. Reauthenticate and try again.",
-    )
+    assert docker.error("GET", "") == EXPIRED
     assert Docker(aws_in_time).status("GET", "") == 200
 
 
@@ -81,11 +86,17 @@ def digest_of(content: bytes) -> str:
 
 
 @pytest.fixture(scope="module")
-def analyst(aws: EmbeddedAws) -> Docker:
+def analyst_session(aws: EmbeddedAws) -> dict[str, str]:
+    """A session of a role. Each test sets the role's permissions."""
+    return session_of_a_role(aws, "analyst", allow("ecr:GetAuthorizationToken"))
+
+
+@pytest.fixture(scope="module")
+def analyst(aws: EmbeddedAws, analyst_session: dict[str, str]) -> Docker:
     """A Registry API client of a role. Each test sets the role's permissions after the token was created."""
     aws.client("ecr").create_repository(repositoryName="team/image")
     aws.client("ecr").create_repository(repositoryName="other/image")
-    return Docker(aws, session_of_a_role(aws, "analyst", allow("ecr:GetAuthorizationToken")))
+    return Docker(aws, analyst_session)
 
 
 @pytest.mark.parametrize(
@@ -246,19 +257,48 @@ def test_changing_the_tag_mutability_replaces_the_exclusion_filters(aws: Embedde
         assert {key: found[key] for key in excluding if key in found} == filters
 
 
-OTHER_ACCOUNT = "222222222222"
+READER = f"arn:aws:sts::{OTHER_ACCOUNT}:assumed-role/reader/session"
+PULL = "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"
+ROOT_OF_OTHER_ACCOUNT = {"AccessKeyId": OTHER_ACCOUNT, "SecretAccessKey": ROOT_CREDENTIALS["SecretAccessKey"]}
 
 
 @pytest.fixture(scope="module")
-def reader(aws: EmbeddedAws) -> Docker:
-    """A Registry API client of a role of another account, which may pull everything by its own policy."""
-    root = {"AccessKeyId": OTHER_ACCOUNT, "SecretAccessKey": ROOT_CREDENTIALS["SecretAccessKey"]}
-    iam, sts = aws.client("iam", root), aws.client("sts", root)
+def reader_session(aws: EmbeddedAws) -> dict[str, str]:
+    """A session of a role of another account, which may do everything in ECR by its own policy."""
+    iam = aws.client("iam", ROOT_OF_OTHER_ACCOUNT)
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"}}
     role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]
-    document = json.dumps({"Statement": [allow("ecr:*")]})
+    grant_reader(aws, allow("ecr:*"))
+    sts = aws.client("sts", ROOT_OF_OTHER_ACCOUNT)
+    session: dict[str, str] = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="session")["Credentials"]
+    return session
+
+
+@pytest.fixture
+def reader(aws: EmbeddedAws, reader_session: dict[str, str]) -> Docker:
+    """A Registry API client of a role of another account, at the registry of the emulator's own account."""
+    grant_reader(aws, allow("ecr:*"))
+    docker = Docker(aws, reader_session)
+    assert docker.token["proxyEndpoint"] == f"https://{OTHER_ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+    return docker
+
+
+def grant_reader(aws: EmbeddedAws, *statements: Statement) -> None:
+    document = json.dumps({"Statement": list(statements)})
+    iam = aws.client("iam", ROOT_OF_OTHER_ACCOUNT)
     iam.put_role_policy(RoleName="reader", PolicyName="permissions", PolicyDocument=document)
-    return Docker(aws, sts.assume_role(RoleArn=role["Arn"], RoleSessionName="session")["Credentials"])
+
+
+def share(aws: EmbeddedAws, repository: str, *statements: Statement) -> None:
+    """Set the policy of a repository. Each statement gets the other account as its principal, unless it has one."""
+    principal = {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"}
+    document = json.dumps({"Statement": [{"Principal": principal, **statement} for statement in statements]})
+    aws.client("ecr").set_repository_policy(repositoryName=repository, policyText=document)
+
+
+def in_repository(effect: str, *actions: str, **elements: object) -> Statement:
+    """Return a statement of a repository policy, which has no Resource."""
+    return {"Effect": effect, "Action": list(actions), **elements}
 
 
 def test_a_principal_of_another_account_pulls_what_the_repository_policy_allows(
@@ -272,12 +312,78 @@ def test_a_principal_of_another_account_pulls_what_the_repository_policy_allows(
     )
     assert reader.status("GET", "unknown/manifests/1") == 403
 
-    principal = {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"}
-    statement = {"Effect": "Allow", "Principal": principal, "Action": "ecr:BatchGetImage"}
-    ecr.set_repository_policy(repositoryName="shared", policyText=json.dumps({"Statement": [statement]}))
+    share(aws, "shared", in_repository("Allow", "ecr:BatchGetImage"))
 
     assert reader.status("GET", "shared/manifests/1") == 200
     assert reader.push("shared", "2", "image") == 403
+
+
+def test_a_pull_from_another_account_also_needs_the_permission_in_the_own_policies(
+    aws: EmbeddedAws, reader: Docker
+) -> None:
+    aws.client("ecr").create_repository(repositoryName="both-sides")
+    Docker(aws).push("both-sides", "1", "image")
+    share(aws, "both-sides", in_repository("Allow", *PULL))
+    path, elsewhere = "both-sides/manifests/1", arn_of("both-sides").replace(ACCOUNT, OTHER_ACCOUNT)
+
+    grant_reader(aws, allow("ecr:*", on=elsewhere))
+    assert reader.error("GET", path) == (
+        *(403, "DENIED"),
+        f"User: {READER} is not authorized to perform: ecr:BatchGetImage on resource: {arn_of('both-sides')} "
+        "because no identity-based policy allows the ecr:BatchGetImage action",
+    )
+    grant_reader(aws, allow(*PULL, on=arn_of("both-sides")))
+    assert reader.status("GET", path) == 200
+
+
+def test_a_deny_on_either_side_refuses_a_pull_from_another_account(aws: EmbeddedAws, reader: Docker) -> None:
+    aws.client("ecr").create_repository(repositoryName="denied")
+    Docker(aws).push("denied", "1", "image")
+
+    def answer() -> tuple[int, str]:
+        response = reader.send("GET", "denied/manifests/1")
+        return response.status, response.data.decode().partition("with an explicit deny in ")[2].partition('"')[0]
+
+    share(aws, "denied", in_repository("Allow", *PULL), in_repository("Deny", "ecr:BatchGetImage"))
+    assert answer() == (403, "a resource-based policy")
+    share(aws, "denied", in_repository("Allow", *PULL))
+    grant_reader(aws, allow("ecr:*"), {"Effect": "Deny", "Action": "ecr:BatchGetImage", "Resource": arn_of("denied")})
+    assert answer() == (403, "an identity-based policy")
+    grant_reader(aws, allow("ecr:*"))
+    assert answer() == (200, "")
+
+
+def test_a_repository_policy_can_allow_one_role_of_another_account(aws: EmbeddedAws, reader: Docker) -> None:
+    """The principal is the account, and a condition names the role. A role that is created again stays allowed."""
+    aws.client("ecr").create_repository(repositoryName="for-a-role")
+    Docker(aws).push("for-a-role", "1", "image")
+    for role, status in (("other", 403), ("reader", 200)):
+        condition = {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{OTHER_ACCOUNT}:role/{role}"}}
+        share(aws, "for-a-role", in_repository("Allow", *PULL, Condition=condition))
+        assert reader.status("GET", "for-a-role/manifests/1") == status
+
+
+def test_a_push_to_another_account_needs_both_sides(aws: EmbeddedAws, reader: Docker) -> None:
+    aws.client("ecr").create_repository(repositoryName="pushed-from-elsewhere")
+    assert reader.push("pushed-from-elsewhere", "1", "image") == 403
+    share(aws, "pushed-from-elsewhere", in_repository("Allow", "ecr:PutImage"))
+    assert reader.push("pushed-from-elsewhere", "1", "image") == 201
+    grant_reader(aws, allow(*PULL))
+    assert reader.push("pushed-from-elsewhere", "2", "image") == 403
+
+
+def test_a_pull_in_another_region_of_the_own_account_needs_only_the_own_policies(
+    aws: EmbeddedAws, analyst_session: dict[str, str]
+) -> None:
+    aws.client("ecr", region=OTHER_REGION).create_repository(repositoryName="abroad")
+    assert Docker(aws, region=OTHER_REGION).push("abroad", "1", "image") == 201
+    log_in = allow("ecr:GetAuthorizationToken")
+    grant(aws, "analyst", log_in)
+    docker = Docker(aws, analyst_session, OTHER_REGION)
+    assert docker.token["proxyEndpoint"] == f"https://{ACCOUNT}.dkr.ecr.{OTHER_REGION}.amazonaws.com"
+    for region, status in ((REGION, 403), (OTHER_REGION, 200)):
+        grant(aws, "analyst", log_in, allow("ecr:BatchGetImage", on=arn_of("abroad").replace(REGION, region)))
+        assert docker.status("GET", "abroad/manifests/1") == status
 
 
 def test_a_statement_for_all_principals_can_exclude_the_own_account(
