@@ -10,6 +10,7 @@ from tests.permissions.account import path_of
 from tests.templates import Templates
 
 HOST = "444455556666.dkr.ecr.eu-west-1.amazonaws.com"
+PULLS = "the login pulls what this role may pull"
 DESCRIPTIONS = {
     "Registry/CreateOnPush/Analytics/Role": "ECR creates repositories of the team analytics when images are pushed",
     "Registry/CreateOnPush/Analytics/Template": "Repositories of the team analytics",
@@ -19,12 +20,13 @@ DESCRIPTIONS = {
     "DockerLogin/WorkerPolicy": "Airflow workers of rich: read the docker logins",
     "DockerLogin/ScanFindings/Rule1": "Sends a message if a scan of an image of rich finds a vulnerability",
     "DockerLogin/DockerDefault/Secret": f"Airflow connection docker_default: docker login to {HOST}",
-    "DockerLogin/DockerDefault/PullRole": "Mints the docker login of docker_default; the login pulls what this role may "
-    "pull",
     "DockerLogin/DockerDefault/Refresh": "Writes a fresh docker login into airflow/connections/docker_default",
     "DockerLogin/DockerRisk/Secret": f"Airflow connection docker_risk: docker login to {HOST}",
-    "DockerLogin/DockerRisk/PullRole": "Mints the docker login of docker_risk; the login pulls what this role may pull",
     "DockerLogin/DockerRisk/Refresh": "Writes a fresh docker login into airflow/connections/docker_risk",
+    **{
+        f"DockerLogin/{pascal_case}/PullRole": f"Mints the docker login of {connection}; {PULLS}"
+        for pascal_case, connection in {"DockerDefault": "docker_default", "DockerRisk": "docker_risk"}.items()
+    },
     **{
         f"DockerLogin/{connection}/Schedule/{name}": text
         for connection in ("DockerDefault", "DockerRisk")
