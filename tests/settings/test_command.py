@@ -131,6 +131,68 @@ def test_the_summary_shows_alerts_clean_up_and_tasks() -> None:
     assert rows(text, "size") == ["512 CPU units, 1024 MiB"]
 
 
+def test_every_row_of_the_summary_has_the_value_of_its_setting(tmp_path: Path) -> None:
+    boundary = "arn:aws:iam::111111111111:policy/org/Boundary"
+    glass = ["arn:aws:iam::111111111111:role/BreakGlass", "arn:aws:iam::111111111111:role/ops/OnCall"]
+    text = summary(
+        tmp_path,
+        f'permissions_boundary_arn = "{boundary}"\nrole_path = "/data/"\nbreak_glass_role_arns = {glass}\n{VALID}'
+        "refresh_every_minutes = 45\n"
+        f'[workers]\nrole_arns = ["{ROLE}", "{ROLE}-2"]\n'
+        '[workers.clean_up]\ntag_key = "kind"\ntag_value = "worker"\nschedule = "cron(30 2 ? * SUN *)"\n'
+        "containers_older_than_hours = 48\nimages_older_than_hours = 96\n"
+        '[ecs.tasks."analytics/web-scraper"]\nimage_tag = "7"\ncpu_units = 1024\nmemory_mib = 4096\n',
+    )
+
+    assert text.splitlines()[0] == "Environment dev"
+    found: dict[str, list[str]] = {}
+    label = ""
+    for line in text.splitlines():
+        if row := re.fullmatch("    (.{16})(.*)", line):
+            label = row[1].strip() or label
+            found.setdefault(label, []).append(row[2])
+    assert found == {
+        "account": ["111111111111"],
+        "Region": ["eu-west-1"],
+        "registry": ["111111111111.dkr.ecr.eu-west-1.amazonaws.com"],
+        "scanning": ["of each image when it is pushed"],
+        "path of roles": ["/data/"],
+        "boundary": [boundary],
+        "repositories": ["analytics/web-scraper, analytics/churn-model"],
+        "image tags": ["are set once"],
+        "images deleted": ["nothing is deleted"],
+        "push role": ["dev-ecr-push-analytics"],
+        "assumed by": ["user ana"],
+        "images in": ["analytics/*"],
+        "refreshed": ["every 45 minutes"],
+        "secret": ["airflow/connections/docker_default"],
+        "workers": ["role ci", "role ci-2"],
+        "emergency": ["role BreakGlass", "role ops/OnCall"],
+        "deployment": ["the CDK's role for CloudFormation"],
+        "encrypted with": ["the key that Secrets Manager has"],
+        "e-mail": ["ops@example.com"],
+        "also if": ["a scan finds a critical vulnerability"],
+        "runbook": ["docs/runbook.md"],
+        "instances": ["with the tag kind=worker"],
+        "when": ["cron(30 2 ? * SUN *), in UTC"],
+        "containers": ["that are stopped, 48 hours after creation"],
+        "images": ["that no container uses, 96 hours after the build"],
+        "cluster": ["dev-airflow"],
+        "started by": ["role ci", "role ci-2"],
+        "image": ["analytics/web-scraper:7"],
+        "size": ["1024 CPU units, 4096 MiB"],
+    }
+    headings = [line for line in text.splitlines() if line and not line.startswith("  ")]
+    assert headings[1:] == [
+        "Who may push (CloudFormation's role and the root user are not listed)",
+        "What each docker login pulls",
+        "Who reads the docker logins",
+        "Who gets a message if a docker login is not refreshed",
+        "Clean-up of the workers' instances",
+        "Tasks on Fargate",
+    ]
+
+
 def test_the_summary_shows_which_features_are_off() -> None:
     text = in_full(EXAMPLES["dev"])
 

@@ -135,9 +135,14 @@ def test_every_stack_is_deployed_with_the_roles_of_the_bootstrap_and_reports_to_
 
 
 def test_every_arn_in_china_has_the_partition_of_china(tmp_path: Path) -> None:
-    china = PLAIN.replace("arn:aws:", "arn:aws-cn:").replace("eu-west-1", "cn-north-1")
-    china += "[workers]\npull_directly = true\n"
-    (tmp_path / "china.toml").write_text(china)
+    readers = 'pull_accounts = ["222222222222"]\npull_organization = "o-abcd123456"\nrepositories = ["var"'
+    china = {
+        "plain": f"{PLAIN}[workers]\npull_directly = true\n",
+        "rich": RICH.replace('secret_key = "customer"', "").replace('repositories = ["var"', readers),
+    }
+    for name, text in china.items():
+        text = text.replace("arn:aws:", "arn:aws-cn:").replace("eu-west-1", "cn-north-1")
+        (tmp_path / f"{name}.toml").write_text(text)
 
     text = json.dumps(synthesize(tmp_path, tmp_path / "cdk.out"))
 

@@ -149,6 +149,39 @@ def test_the_alarms_of_a_connection_are_created_after_its_first_refresh(template
         )
 
 
+def test_the_alarms_count_all_messages_runs_and_errors(template: Template) -> None:
+    failed = alarm(template, "RefreshFailed")
+    assert (failed["Namespace"], failed["MetricName"], failed["Statistic"]) == (
+        "AWS/SQS",
+        "NumberOfMessagesSent",
+        "Sum",
+    )
+
+    for kind in ("NotRefreshed", "LoginExpires"):
+        expression, *counted = alarm(template, f"Docker30{kind}")["Metrics"]
+        assert (expression["Expression"], expression["Label"]) == (
+            "FILL(runs0, 0) - FILL(errors0, 0)",
+            "Refreshes that succeeded",
+        )
+        found = {each["Id"]: each["MetricStat"] for each in counted}
+        assert {
+            id_: (each["Metric"]["Namespace"], each["Metric"]["MetricName"], each["Stat"], each["Period"])
+            for id_, each in found.items()
+        } == {"runs0": ("AWS/Lambda", "Invocations", "Sum", 60), "errors0": ("AWS/Lambda", "Errors", "Sum", 60)}
+
+
+def test_the_text_of_an_alarm_says_what_happened(template: Template) -> None:
+    assert alarm(template, "RefreshFailed")["AlarmDescription"] == (
+        "A docker login was not refreshed after all retries. The failure queue contains the error. "
+        "What to do: https://git.example.com/runbook.md#refresh-failed"
+    )
+    assert alarm(template, "Docker10NotRefreshed")["AlarmDescription"] == (
+        "The docker login of docker_10 was not refreshed for 50 minutes. "
+        "The login that Airflow reads works for at least 11.0 more hours. "
+        "What to do: https://git.example.com/runbook.md#not-refreshed"
+    )
+
+
 def test_every_alarm_notifies_and_links_to_the_runbook(templates: Templates) -> None:
     template = templates["rich-DockerLogin"]
     [topic] = [name for name, r in template["Resources"].items() if r["Type"] == "AWS::SNS::Topic"]
