@@ -216,7 +216,7 @@ def settings_in(block: str, language: str) -> dict[str, str]:
         compose, helm = content.get("x-airflow-common", {}), content.get("config", {})
         return compose.get("environment") or helm.get("secrets") or {}
     lines = [re.split(r" ?= ?", line, maxsplit=1) for line in block.splitlines() if "=" in line]
-    return {name: value for name, value in lines}
+    return dict(lines)
 
 
 def test_the_json_for_mwaa_is_the_same_as_its_configuration_options() -> None:
