@@ -35,6 +35,7 @@ from settings.value_types import (
     ImageTag,
     ImageTagPattern,
     InstanceTagText,
+    ListedEnvironment,
     ManagedPolicyArn,
     NumericId,
     OffReason,
@@ -449,7 +450,7 @@ class Team(Table):
     A deployment shows a warning with the ID.
     """
 
-    pull_environments: UniqueList[EnvironmentName] = ()
+    pull_environments: UniqueList[ListedEnvironment] = ()
     """Other environments of the same account, in other Regions, whose docker logins may pull the team's images.
     Without this setting, the checks refuse a connection of another environment that names this registry and this team.
     The setting changes no policy, because a repository needs no policy for readers of its own account.

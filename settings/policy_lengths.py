@@ -98,10 +98,13 @@ def _pull_policies(environment: Environment) -> Iterator[Problem]:
         if length_of_images(images) > ROOM_FOR_TEAMS:
             kind = "repositories" if environment.connections[name].registry else "existing repositories"
             has = f"teams, or too many {kind}," if images.repositories else "teams"
+            key = "teams"
+            if not images.teams:
+                has = key = "repositories"
             yield Problem(
-                f"connections.{name}.teams",
+                f"connections.{name}.{key}",
                 f"has too many {has} for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
-                "split the teams between two connections",
+                f"split the {key} between two connections",
             )
 
 

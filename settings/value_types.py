@@ -124,6 +124,7 @@ UniqueList = Annotated[
     tuple[T, ...], Field(strict=False, json_schema_extra={"uniqueItems": True}), AfterValidator(_no_repeats)
 ]
 EnvironmentName = Annotated[str, Pattern(_NAME, "the name of an environment", f"rename the file: {_NAME_ADVICE}")]
+ListedEnvironment = Annotated[str, Pattern(_NAME, "the name of an environment", _NAME_ADVICE)]
 AccountId = Annotated[str, Pattern("[0-9]{12}", "the ID of an AWS account", "write its 12 digits in quotes")]
 Region = Annotated[str, AfterValidator(_known_region), WithJsonSchema({"type": "string", "enum": sorted(PARTITIONS)})]
 ConnectionsPrefix = Annotated[
