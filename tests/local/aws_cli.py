@@ -1,7 +1,7 @@
 """A stand-in for the AWS CLI, so that tests can run the commands of the documentation: `python -m tests.local.aws_cli`.
 
 The stand-in calls boto3 with the same parameters. It supports what the documented commands use: strings, lists, JSON,
-`Key=Value`, `file://`, flags, `wait`, `ecr get-login-password`, `--profile`, `--query` and `--output`.
+`Key=Value`, `file://`, flags, `wait`, `ecr get-login-password`, `--profile`, `--region`, `--query` and `--output`.
 """
 
 import base64
@@ -23,7 +23,12 @@ def main() -> None:
         _, profile = words[place : place + 2]
         words = words[:place] + words[place + 2 :]
         boto3.setup_default_session(profile_name=profile)
-    client = boto3.client(service)
+    region = None
+    if "--region" in words:
+        place = words.index("--region")
+        _, region = words[place : place + 2]
+        words = words[:place] + words[place + 2 :]
+    client = boto3.client(service, region_name=region)
     if operation == "get-login-password":
         [data] = client.get_authorization_token()["authorizationData"]
         print(base64.b64decode(data["authorizationToken"]).decode().removeprefix("AWS:"))
