@@ -58,6 +58,6 @@ with DAG(
     pull("required_black_hole", pre_execute=with_endpoint(os.environ.get("BLACK_HOLE", "")))
     pull("required_no_credentials", pre_execute=without(*CREDENTIALS))
     pull("required_no_region", pre_execute=without("AWS_REGION", "AWS_DEFAULT_REGION"))
-    pull("required_repaired", retries=5, retry_delay=timedelta(seconds=2))
+    pull("required_repaired", retries=5, retry_delay=timedelta(seconds=10))
     pull("docker_default")
     PythonOperator(task_id="others", python_callable=print_other_connections)
