@@ -200,7 +200,7 @@ def _place(images: ForeignImages) -> str:
 
 def _similar_account(images: ForeignImages) -> str:
     """Return the id of an account that begins alike."""
-    return f"{images.account[:-1]}9"
+    return f"{images.account[:-1]}{0 if images.account.endswith('9') else 9}"
 
 
 def _in_registry(account: Account, images: ForeignImages) -> Callable[..., Target]:
