@@ -78,6 +78,7 @@ REHEARSALS = (
     "tests/ops/doctor/test_command.py::test_a_stopped_function_is_never_invoked",
     "tests/ops/test_errors.py",
     "tests/ops/test_permissions.py",
+    "tests/permissions/test_foreign_registries.py",
     "tests/ops/test_rollback.py",
     "tests/faults/test_soak.py",
     "tests/faults/test_write_limit.py",

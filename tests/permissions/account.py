@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from settings.registry_access import policy_to_paste
 from tests.permissions.environments import (
     FOREIGN_ACCOUNT,
     ORGANIZATION,
@@ -56,6 +57,8 @@ class Account:
     arns: dict[str, str] = field(default_factory=dict)
     resource_policies: dict[str, str] = field(default_factory=dict)  # resource to the id of its policy
     trusts: dict[str, str] = field(default_factory=dict)  # role to the id of its trust policy
+    owners: list[Environment] = field(default_factory=list)
+    """Environments of other accounts or Regions. The account's connections pull from their registries."""
 
     @property
     def id(self) -> str:
@@ -81,6 +84,8 @@ ORGANIZATION_OF = {
 ADMINISTRATOR = "an administrator's policy"
 OPEN_KEY = "a key policy that delegates to IAM policies of account "  # with the account's id
 OPEN = "a policy that allows everything to everybody"
+OF_OWNER = "the owner's policy of "  # with the construct path of the repository
+PASTED = "the pasted policy of "  # with the registry and the name of the repository
 OTHER_ADMINISTRATORS = {
     "administrator of another account": FOREIGN_ACCOUNT,
     "administrator of a second account": SECOND_FOREIGN_ACCOUNT,
@@ -130,12 +135,16 @@ def role(arn: str, *policies: str) -> Principal:
     return Principal(arn, f"arn:aws:sts::{account}:assumed-role/{name}/session", list(policies))
 
 
-def account_of(templates: Templates, environments: Iterable[Environment]) -> Account:
+def account_of(
+    templates: Templates, environments: Iterable[Environment], owners: Iterable[Environment] = ()
+) -> Account:
     """Return the account of synthesized templates, with additional principals that no template creates.
 
     Args:
         templates: the template of each stack. Templates of other environments are ignored.
         environments: the environments of the account, all in one Region.
+        owners: environments of other accounts or Regions from whose registries these environments pull. The account has
+            the policies of their repositories.
     """
     environments = list(environments)
     [(id_, _)] = {(environment.account, environment.region) for environment in environments}
@@ -182,7 +191,79 @@ def account_of(templates: Templates, environments: Iterable[Environment]) -> Acc
             if _stage_of(template) == environment.name:
                 _read(account, environment, template["Resources"])
     account.principals |= _copies(account)
+    account.owners = list(owners)
+    for owner in account.owners:
+        _read_repository_policies(account, owner, templates)
+        if owner.account != account.id:
+            # In the owner's account, a repository policy alone can allow a request.
+            account.principals[f"a role of {owner.name}"] = role(owner.role_arn("someone"))
+    if any(environment.foreign for environment in environments):
+        # In another account, a repository policy alone cannot allow a request.
+        account.principals[f"a user{WITH_EVERY_PERMISSION}"] = Principal(user, user, [ADMINISTRATOR])
+    account.policies |= _pasted_policies(account)
     return account
+
+
+def _read_repository_policies(account: Account, owner: Environment, templates: Templates) -> None:
+    for resource in templates[f"{owner.name}-Registry"]["Resources"].values():
+        if document := resource.get("Properties", {}).get("RepositoryPolicyText"):
+            policy_id = f"{OF_OWNER}{path_of(resource)}"
+            account.policies[policy_id] = ("resource", resolve(document, {}))
+            account.resource_policies[path_of(resource)] = policy_id
+
+
+def owned(account: Account) -> Iterator[tuple[Environment, str, str]]:
+    """Yield the owner, the team and the name of each repository that a settings file of another registry manages."""
+    for owner in account.owners:
+        for team, names in owner.teams.items():
+            yield from ((owner, team, name) for name in names)
+
+
+def foreign_names(account: Account) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield the registry and the full name of the repositories in other registries that the connections pull.
+
+    The matrix has the repository `app` for each team.
+    """
+    found = [
+        (images.registry, name)
+        for environment in account.environments
+        for images in environment.foreign.values()
+        for name in images.names
+    ]
+    yield from dict.fromkeys(found)
+
+
+def readers_of(account: Account, registry: tuple[str, str], name: str) -> Iterator[list[str]]:
+    """Yield for each connection with this repository the names of the roles that pull: first the pull role."""
+    for environment in account.environments:
+        for connection, images in environment.foreign.items():
+            if images.registry == registry and name in images.names:
+                workers = environment.workers if environment.pulls_directly else []
+                yield [f"{environment.connection(connection)}/PullRole", *workers]
+
+
+def _pasted_policies(account: Account) -> dict[str, tuple[str, Document]]:
+    """Return the policies of other accounts' repositories that no settings file manages.
+
+    Each has a statement for each connection with the repository.
+    """
+    managed = {((owner.account, owner.region), f"{team}/{name}") for owner, team, name in owned(account)}
+    found: dict[str, tuple[str, Document]] = {}
+    for registry, name in foreign_names(account):
+        if registry[0] == account.id or (registry, name) in managed:
+            continue
+        statements = [
+            statement
+            for roles in readers_of(account, registry, name)
+            for statement in policy_to_paste("aws", [account.principals[role].arn for role in roles])["Statement"]
+        ]
+        found[pasted(registry, name)] = ("resource", {"Version": "2012-10-17", "Statement": statements})
+    return found
+
+
+def pasted(registry: tuple[str, str], name: str) -> str:
+    """Return the id of the policy that the owner of a repository pastes."""
+    return f"{PASTED}{' '.join(registry)}: {name}"
 
 
 def _copies(account: Account) -> Iterator[tuple[str, Principal]]:

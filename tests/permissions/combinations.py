@@ -23,21 +23,22 @@ VALUES: dict[str, tuple[str, ...]] = {
     "others_push": ("no", "yes"),
     "readers": ("none", "some"),
     "workflows": ("none", "some"),
+    "registry": ("own", "another"),
 }
 # A name with every character that IAM accepts in addition to letters and digits.
 SPECIAL = "a.b+c=d,e@f_g-h"
 # A line for each environment, with a value for each setting in the order above. A search by program found the lines.
 LINES = """
-/      one  customer several several yes several off    mutable   yes three two us-east-1 some yes yes some some
-/data/ one  aws      none    created no  none    topic  immutable no  one   one eu-west-1 none no  no  none none
-/      none aws      none    several no  none    emails mutable   no  three two eu-west-1 none yes yes some none
-/data/ none customer several several yes several emails immutable yes one   one us-east-1 some no  no  none some
-/      none customer several created yes none    topic  mutable   yes one   two eu-west-1 some yes no  some none
-/data/ none aws      none    created no  none    off    mutable   yes three one us-east-1 none no  yes none some
-/data/ one  customer several several no  several topic  immutable no  three two us-east-1 none no  yes some some
-/      one  aws      none    several yes several off    immutable no  one   one eu-west-1 some yes yes none none
-/      one  customer none    created yes none    emails mutable   yes three two eu-west-1 none no  no  none some
-/data/ one  aws      several several no  several off    mutable   yes three one us-east-1 some no  no  some none
+/      one  customer several several yes several off    mutable   yes three two us-east-1 some yes yes some some own
+/data/ one  aws      none    created no  none    topic  immutable no  one   one eu-west-1 none no  no  none none own
+/      none aws      none    several no  none    emails mutable   no  three two eu-west-1 none yes yes some none own
+/data/ none customer several several yes several emails immutable yes one   one us-east-1 some no  no  none some own
+/      none customer several created yes none    topic  mutable   yes one   two eu-west-1 some yes no  some none own
+/data/ none aws      none    created no  none    off    mutable   yes three one us-east-1 none no  yes none some another
+/data/ one  customer several several no  several topic  immutable no  three two us-east-1 none no  yes some some another
+/      one  aws      none    several yes several off    immutable no  one   one eu-west-1 some yes yes none none another
+/      one  customer none    created yes none    emails mutable   yes three two eu-west-1 none no  no  none some another
+/data/ one  aws      several several no  several off    mutable   yes three one us-east-1 some no  no  some none another
 """
 COMBINATIONS = [dict(zip(VALUES, line.split(), strict=True)) for line in LINES.strip().splitlines()]
 
@@ -106,6 +107,10 @@ def _settings(number: int, values: dict[str, str]) -> str:
         tables.append(f"[connections.{name}]\nteams = {of}".replace("'", '"'))
         if name == "docker_default":
             tables.append(f"refresh_every_minutes = {9 + number}")
+    if values["registry"] == "another":
+        registry = 'region = "us-west-2"' if number % 2 else f'account = "{300000000000 + number}"'
+        tables.append(f"[connections.docker_elsewhere]\nregistry = {{ {registry} }}")
+        tables.append('teams = ["red", "grey"]\nrepositories = ["tools/base"]')
     tables.append(f"[workers]\npull_directly = {'true' if values['pull_directly'] == 'yes' else 'false'}")
     if values["workers"] == "several":
         tables.append(

@@ -8,7 +8,7 @@ from tests.permissions import matrix
 from tests.permissions.account import Account, account_of
 from tests.permissions.actions import actions_of, examples_of, exceptions, sources
 from tests.permissions.combinations import ENVIRONMENTS
-from tests.permissions.environments import ACCOUNT, DIRECT, ENV, REGION, Environment, write
+from tests.permissions.environments import ACCOUNT, DIRECT, ENV, OWNERS, READERS, REGION, Environment, write
 from tests.permissions.mutants import Mutant, mutants_of
 from tests.permissions.requests import Requests, Target, requests_of, targets_of
 from tests.templates import Templates, synthesize
@@ -18,6 +18,12 @@ from tests.templates import Templates, synthesize
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
     """The templates of `env` and `direct`, synthesized once."""
     return _synthesize([ENV, DIRECT], tmp_path_factory.mktemp("environments"))
+
+
+@pytest.fixture(scope="session")
+def templates_of_readers(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """The templates of environments that pull from other registries, and of the owners of two of these registries."""
+    return _synthesize([*READERS, *OWNERS], tmp_path_factory.mktemp("readers"))
 
 
 @pytest.fixture(scope="session")

@@ -107,6 +107,130 @@ pull_directly = true
 off_because = "the other environment has them"
 """
 
+# Environments with connections to other registries, in one account and Region. Two registries have settings files in
+# the same folder: one in another account, and one in another Region of the account. Two registries have none. The ids
+# of the accounts, the Regions, the teams and the connections begin alike. The environment has a team `data` of its own.
+OWNER_ACCOUNT, OTHER_OWNER_ACCOUNT = "444455556666", "444455556667"
+SETTINGS_READER = f"""
+account = "{ACCOUNT}"
+region = "us-east-1"
+secret_key = "aws"
+break_glass_role_arns = ["arn:aws:iam::{ACCOUNT}:role/BreakGlass"]
+[teams.data]
+repositories = ["app", "base"]
+push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/data-ci"]
+[connections.docker_default]
+teams = ["data"]
+[connections.docker_a]
+registry.account = "{OWNER_ACCOUNT}"
+teams = ["data", "models"]
+repositories = ["old_app", "old/app"]
+[connections.docker_ab]
+registry.account = "{OWNER_ACCOUNT}"
+teams = ["data-x"]
+[connections.docker_b]
+registry = {{ account = "{OTHER_OWNER_ACCOUNT}", region = "us-east-2" }}
+teams = ["data", "platform"]
+repositories = ["tools/base", "tools/gpu"]
+[connections.docker_bc]
+registry = {{ account = "{OTHER_OWNER_ACCOUNT}", region = "us-east-2" }}
+teams = ["data-x"]
+repositories = ["tools/base2"]
+[connections.docker_c]
+registry.region = "us-east-2"
+teams = ["data"]
+repositories = ["old_copy"]
+[connections.docker_d]
+registry.region = "us-west-2"
+teams = ["data", "models"]
+repositories = ["tools/base"]
+[workers]
+role_arns = ["arn:aws:iam::{ACCOUNT}:role/airflow-worker", "arn:aws:iam::{ACCOUNT}:role/airflow/gpu-worker"]
+[alerts]
+off_because = "a test"
+"""
+# The workers of this environment pull from several registries without a docker login. The stack creates their role.
+SETTINGS_DIRECT_READER = f"""
+account = "{ACCOUNT}"
+region = "us-east-1"
+role_path = "/data/"
+connections_prefix = "direct/connections"
+secret_key = "aws"
+break_glass_role_arns = ["arn:aws:iam::{ACCOUNT}:role/DirectBreakGlass"]
+[teams.direct]
+repositories = ["app"]
+push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/direct-ci"]
+[connections.docker_direct]
+teams = ["direct"]
+[connections.docker_x_a]
+registry.account = "{OWNER_ACCOUNT}"
+teams = ["data"]
+[connections.docker_x_ab]
+registry.account = "{OWNER_ACCOUNT}"
+teams = ["models"]
+repositories = ["old_app"]
+[connections.docker_x_b]
+registry = {{ account = "{OTHER_OWNER_ACCOUNT}", region = "us-east-2" }}
+teams = ["data"]
+repositories = ["tools/base"]
+[connections.docker_x_c]
+registry.region = "us-east-2"
+teams = ["data", "data-x"]
+[connections.docker_x_d]
+registry.region = "us-west-2"
+repositories = ["tools/base", "tools/gpu"]
+[workers]
+role_arns = ["arn:aws:iam::{ACCOUNT}:role/airflow-puller", "arn:aws:iam::{ACCOUNT}:role/airflow/gpu-puller"]
+pull_directly = true
+[alerts]
+off_because = "a test"
+"""
+SETTINGS_SHARED = f"""
+account = "{OWNER_ACCOUNT}"
+region = "us-east-1"
+secret_key = "aws"
+[teams.data]
+repositories = ["app", "base"]
+existing_repositories = ["old_app", "old/app"]
+pull_accounts = ["{ACCOUNT}", "{FOREIGN_ACCOUNT}"]
+push.role_arns = ["arn:aws:iam::{OWNER_ACCOUNT}:role/data-ci"]
+[teams.data-x]
+repositories = ["app"]
+pull_accounts = ["{FOREIGN_ACCOUNT}", "{ACCOUNT}"]
+others_may_push_because = "a backup tool pushes"
+push.role_arns = ["arn:aws:iam::{OWNER_ACCOUNT}:role/data-x-ci"]
+[teams.models]
+repositories = ["app"]
+pull_organization = "{ORGANIZATION}"
+push.role_arns = ["arn:aws:iam::{OWNER_ACCOUNT}:role/models-ci"]
+[teams.risk]
+repositories = ["app"]
+push.role_arns = ["arn:aws:iam::{OWNER_ACCOUNT}:role/risk-ci"]
+[connections.docker_default]
+teams = ["data"]
+[alerts]
+off_because = "a test"
+"""
+SETTINGS_COPY = f"""
+account = "{ACCOUNT}"
+region = "us-east-2"
+secret_key = "aws"
+connections_prefix = "copy/connections"
+[teams.data]
+repositories = ["app", "base"]
+existing_repositories = ["old_copy"]
+pull_environments = ["prod", "prod-x"]
+push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/data-ci"]
+[teams.data-x]
+repositories = ["app"]
+pull_environments = ["prod-x"]
+push.role_arns = ["arn:aws:iam::{ACCOUNT}:role/data-x-ci"]
+[connections.docker_default]
+teams = ["data"]
+[alerts]
+off_because = "a test"
+"""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -121,6 +245,26 @@ class Task:
     family: str
     cpu_units: int
     memory_mib: int
+
+
+@dataclass(frozen=True)
+class ForeignImages:
+    """Images in the registry of another account or Region."""
+
+    account: str
+    region: str
+    teams: tuple[str, ...]
+    repositories: tuple[str, ...]
+
+    @property
+    def registry(self) -> tuple[str, str]:
+        """The account and the Region."""
+        return self.account, self.region
+
+    @property
+    def names(self) -> list[str]:
+        """The full names of the repositories of the matrix: `app` for each team, and the single repositories."""
+        return [*(f"{team}/app" for team in self.teams), *self.repositories]
 
 
 @dataclass(frozen=True)
@@ -200,8 +344,25 @@ class Environment:
 
     @property
     def connections(self) -> dict[str, list[str]]:
-        """A dict of connection to the teams whose images the login can pull."""
-        return {name: list(settings["teams"]) for name, settings in self.settings["connections"].items()}
+        """A dict of connection to the teams of this environment whose images the login can pull."""
+        return {
+            name: [] if "registry" in settings else list(settings["teams"])
+            for name, settings in self.settings["connections"].items()
+        }
+
+    @property
+    def foreign(self) -> dict[str, ForeignImages]:
+        """A dict of connection to the images in another registry that the login can pull."""
+        return {
+            name: ForeignImages(
+                settings["registry"].get("account", self.account),
+                settings["registry"].get("region", self.region),
+                tuple(settings.get("teams", [])),
+                tuple(settings.get("repositories", [])),
+            )
+            for name, settings in self.settings["connections"].items()
+            if "registry" in settings
+        }
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -277,6 +438,8 @@ def break_glass(arn: str) -> str:
 
 
 ENV, DIRECT = Environment("env", SETTINGS), Environment("direct", SETTINGS_DIRECT)
+READERS = [Environment("prod", SETTINGS_READER), Environment("prod-x", SETTINGS_DIRECT_READER)]
+OWNERS = [Environment("shared", SETTINGS_SHARED), Environment("copy", SETTINGS_COPY)]
 
 
 def write(environments: Iterator[Environment] | list[Environment], folder: Path) -> None:

@@ -11,6 +11,10 @@ from tests.permissions.account import (
     OTHER_ADMINISTRATORS,
     WITH_EVERY_PERMISSION,
     Account,
+    Principal,
+    foreign_names,
+    owned,
+    readers_of,
     similar_names,
 )
 from tests.permissions.callers import (
@@ -25,6 +29,7 @@ from tests.permissions.callers import (
     workflow_callers,
 )
 from tests.permissions.environments import CREATED, ORGANIZATION, Environment
+from tests.permissions.requests import foreign_tags
 
 Permissions = dict[str, set[str]]  # target to actions; requests.py defines the names of the targets
 
@@ -216,6 +221,102 @@ def pulls(environment: Environment, teams: Iterable[str]) -> Permissions:
     over_http = [f"{name} over http" for team in teams for name in environment.existing[team]]
     over_http += images_over_http(environment, teams)
     return each(images(environment, teams) + existing(environment, teams) + over_http + tagged, PULL)
+
+
+def foreign_pulls(account: Account, connections: Iterable[tuple[Environment, str]]) -> Permissions:
+    """Return the permissions to pull the images of these connections, which are all for one other registry.
+
+    If a settings file deploys the registry, its repositories have the tag of their team, and the tag of another of
+    these teams is enough. Otherwise, their tags do not matter.
+    """
+    found: list[str] = []
+    connections = list(connections)
+    teams = {team for environment, name in connections for team in environment.foreign[name].teams}
+    for environment, name in connections:
+        images = environment.foreign[name]
+        is_tagged = images.registry in {(owner.account, owner.region) for owner in account.owners}
+        place = f"{images.account} {images.region}:"
+        for team in images.teams:
+            full = f"{place} {team}/app"
+            others = [how for how, other in similar_names(f"{team}/app").items() if other.startswith(f"{team}/")]
+            found += [*foreign_repositories(full), f"{full}/below", *(f"{full}{how}" for how in others)]
+            for owner, owning_team, name in owned(account):
+                if (owner.account, owner.region) == images.registry and owning_team == team and name != "app":
+                    found += foreign_repositories(f"{place} {team}/{name}")
+            tags = foreign_tags(account, images.registry, team)
+            found += [f"{full}, tagged {tag}" for tag in tags if tag != team and (tag in teams or not is_tagged)]
+            if not is_tagged:
+                found.append(f"{full}, untagged")
+            if images.account == account.id:
+                found.append(f"{full}, without a policy")
+        for repository in images.repositories:
+            full = f"{place} {repository}"
+            found += [*foreign_repositories(full), f"{full}, tagged another-team"]
+            if images.account == account.id:
+                found.append(f"{full}, without a policy")
+    return each(found, PULL)
+
+
+def foreign_repositories(full: str) -> list[str]:
+    return [*also_with_unknown_transport(full), f"{full} over http"]
+
+
+def foreign(account: Account) -> Iterator[tuple[str, Permissions]]:
+    """Yield the permissions on repositories in other registries."""
+    for environment in account.environments:
+        for connection in environment.foreign:
+            yield (
+                f"{environment.connection(connection)}/PullRole",
+                foreign_pulls(account, [(environment, connection)]),
+            )
+        if environment.pulls_directly:
+            for registry in {each.registry for each in environment.foreign.values()}:
+                of_registry = [
+                    (environment, name) for name, each in environment.foreign.items() if each.registry == registry
+                ]
+                for worker in environment.workers:
+                    yield worker, foreign_pulls(account, of_registry)
+    yield from _by_foreign_policies(account)
+
+
+def _by_foreign_policies(account: Account) -> Iterator[tuple[str, Permissions]]:
+    """Yield what the policies of repositories in other registries allow to principals that may do everything."""
+    may_do_everything = [
+        (name, account_of_principal(principal))
+        for name, principal in account.principals.items()
+        if principal.policies == [ADMINISTRATORS_POLICY]
+    ]
+    managed = set()
+    for owner, team, repository in owned(account):
+        managed.add(((owner.account, owner.region), f"{team}/{repository}"))
+        targets = foreign_repositories(f"{owner.account} {owner.region}: {team}/{repository}")
+        settings = owner.settings["teams"][team]
+        for name, id_ in may_do_everything:
+            if id_ == owner.account:
+                yield name, each(targets, _by_owner(owner, team, is_root=name == "root"))
+            elif id_ in settings.get("pull_accounts", []) or (
+                ORGANIZATION_OF.get(id_, ORGANIZATION) == settings.get("pull_organization")
+            ):
+                yield name, each(targets, PULL)
+    for registry, full in foreign_names(account):
+        if (registry, full) in managed or registry[0] == account.id:
+            continue
+        # The pasted policy names only the roles that pull.
+        targets = foreign_repositories(f"{' '.join(registry)}: {full}")
+        for roles in readers_of(account, registry, full):
+            yield from ((name + WITH_EVERY_PERMISSION, each(targets, PULL)) for name in roles)
+
+
+def _by_owner(owner: Environment, team: str, *, is_root: bool) -> set[str]:
+    """Return what a principal of the owner's account may do that is not in the owner's settings."""
+    if is_root or owner.others_may_push(team):
+        return EVERYTHING
+    return everything_except(WRITE_IMAGES | (CHANGE_REPOSITORY if owner.break_glass_arns else set()))
+
+
+def account_of_principal(principal: Principal) -> str:
+    """Return the account of a principal."""
+    return principal.caller.split(":")[4]
 
 
 def key_uses(environment: Environment, of: str, connections: Iterable[str]) -> list[str]:
@@ -546,6 +647,8 @@ def expected_in(account: Account) -> dict[str, Permissions]:
                 _add(found[name], administrator(environment))
         for name, permissions in (*with_own_permissions(environment), *in_addition(environment)):
             _add(found[name], permissions)
+    for name, permissions in foreign(account):
+        _add(found[name], permissions)
     return found
 
 

@@ -1,11 +1,11 @@
 """The requests of the matrix: every action of eleven services, on our resources and on similar resources."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from tests.permissions.account import ADMINISTRATOR, OPEN, Account, in_another_account, similar_names
-from tests.permissions.environments import FOREIGN_ACCOUNT, Environment
+from tests.permissions.account import ADMINISTRATOR, OPEN, Account, in_another_account, owned, pasted, similar_names
+from tests.permissions.environments import FOREIGN_ACCOUNT, Environment, ForeignImages
 
 # The matrix has requests for every action of these services.
 SERVICES = ("ecr", "ecs", "iam", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sns", "sqs", "sts")
@@ -37,7 +37,7 @@ def targets_of(account: Account) -> dict[str, Target]:
     for environment in account.environments:
         for kind in (_repositories, _secrets, _keys, _functions, _logs, _tasks, _passed_roles, _queues, _topics):
             found |= kind(account, environment)
-    return found | _others(account)
+    return found | _foreign_repositories(account) | _others(account)
 
 
 def _similar(name: str, resource_type: str, arn: str, text: str, context: dict[str, str] = HTTPS) -> dict[str, Target]:
@@ -109,6 +109,118 @@ def _repositories(account: Account, environment: Environment) -> dict[str, Targe
                 **_similar(name, "repository", own.arn, name, own.context),
             }
     return found
+
+
+def _foreign_repositories(account: Account) -> dict[str, Target]:
+    """Return the repositories in other registries that connections can pull, and repositories that are similar."""
+    found: dict[str, Target] = {}
+    for environment in account.environments:
+        for images in environment.foreign.values():
+            for team in images.teams:
+                found |= _of_foreign_team(account, images, team)
+            for name in images.repositories:
+                found |= _foreign_repository(account, images, name, None)
+                repository = _in_registry(account, images)
+                found |= {
+                    f"{_place(images)} {name}, tagged another-team": repository(name, "another-team"),
+                    f"{_place(images)} {name}, in a similar account": repository(name, None, _similar_account(images)),
+                }
+    for owner, team, name in owned(account):
+        images = ForeignImages(owner.account, owner.region, (team,), ())
+        found |= _with_each_transport(account, images, f"{team}/{name}", team)
+    return found
+
+
+def _of_foreign_team(account: Account, images: ForeignImages, team: str) -> dict[str, Target]:
+    place, full = _place(images), f"{team}/app"
+    repository = _in_registry(account, images)
+    tags = {f"tagged {tag}": tag for tag in foreign_tags(account, images.registry, team) if tag != team}
+    return {
+        **_foreign_repository(account, images, full, team),
+        f"{place} {full}, untagged": repository(full, None),
+        **{f"{place} {full}, {how}": repository(full, tag) for how, tag in tags.items()},
+        f"{place} {full}, in a similar account": repository(full, team, _similar_account(images)),
+        f"{place} {team}": repository(team, team),
+    }
+
+
+def foreign_tags(account: Account, registry: tuple[str, str], team: str) -> list[str]:
+    """Return the values of the tag `team` for which the matrix has the repository `app` of a team in this registry."""
+    others = [
+        each
+        for environment in account.environments
+        for images in environment.foreign.values()
+        if images.registry == registry
+        for each in images.teams
+    ]
+    return [*dict.fromkeys([team, "another-team", team.upper(), f"{team}-y", f"y-{team}", *others])]
+
+
+def _foreign_repository(account: Account, images: ForeignImages, full: str, team: str | None) -> dict[str, Target]:
+    """Return a repository with its policy, without a policy, and repositories with similar names."""
+    name, repository = f"{_place(images)} {full}", _in_registry(account, images)
+    own = repository(full, team)
+    return {
+        **_with_each_transport(account, images, full, team),
+        f"{name}, without a policy": replace(own, policy=None),
+        f"{name}/below": repository(f"{full}/below", team),
+        **{f"{name}{how}": repository(other, team) for how, other in similar_names(full).items()},
+        f"{name}, in another account": Target(in_another_account(own.arn), "repository", OPEN, own.context),
+        **{
+            f"{name}, in the Region {region}": replace(own, arn=own.arn.replace(f":{images.region}:", f":{region}:"))
+            for region in ("us-east-1", "us-east-2", "us-west-2", "us-east-10")
+            if (images.account, region) not in _registries(account)
+        },
+    }
+
+
+def _with_each_transport(account: Account, images: ForeignImages, full: str, team: str | None) -> dict[str, Target]:
+    """Return a repository with its policy, for requests over HTTPS, over HTTP and without this information."""
+    name = f"{_place(images)} {full}"
+    own = replace(_in_registry(account, images)(full, team), policy=_foreign_policy(account, images, full))
+    unknown = {key: value for key, value in own.context.items() if key not in HTTPS}
+    return {
+        name: own,
+        f"{name} over http": replace(own, context=own.context | HTTP),
+        f"{name}, transport unknown": replace(own, context=unknown),
+    }
+
+
+def _registries(account: Account) -> set[tuple[str, str]]:
+    """Return the registries of the account's connections."""
+    return {
+        (account.id, account.region),
+        *(each.registry for environment in account.environments for each in environment.foreign.values()),
+    }
+
+
+def _place(images: ForeignImages) -> str:
+    return f"{images.account} {images.region}:"
+
+
+def _similar_account(images: ForeignImages) -> str:
+    """Return the id of an account that begins alike."""
+    return f"{images.account[:-1]}{0 if images.account.endswith('9') else 9}"
+
+
+def _in_registry(account: Account, images: ForeignImages) -> Callable[..., Target]:
+    """Return a function for repositories that are open to everybody, so that only an identity-based policy can deny."""
+
+    def repository(name: str, team: str | None, owner: str = images.account) -> Target:
+        context = {**HTTPS, **({"aws:ResourceTag/team": team} if team else {})}
+        arn = f"arn:aws:ecr:{images.region}:{owner}:repository/{name}"
+        return Target(arn, "repository", OPEN if owner != account.id else None, context)
+
+    return repository
+
+
+def _foreign_policy(account: Account, images: ForeignImages, full: str) -> str | None:
+    """Return the id of the policy of a repository: the policy of its settings file, or the policy that was pasted."""
+    team, _, name = full.partition("/")
+    for owner in account.owners:
+        if (owner.account, owner.region) == images.registry and name in owner.teams.get(team, []):
+            return account.resource_policies.get(owner.repository(team, name))
+    return pasted(images.registry, full) if images.account != account.id else None
 
 
 def _secrets(account: Account, environment: Environment) -> dict[str, Target]:

@@ -397,10 +397,14 @@ def _connection(environment: Environment, connection: str) -> Rows:
     yield f"{path}/Secret", "AWS::SecretsManager::Secret", secret
     policy = {"SecretId": f"<{path}/Secret>"}
     yield f"{path}/SecretPolicy", "AWS::SecretsManager::ResourcePolicy", policy
-    yield _role(environment, f"{path}/PullRole")
+    account, region, role = environment.account, environment.region, {}
+    if images := environment.foreign.get(connection):
+        # Another account refers to the role by its name.
+        account, region = images.registry
+        role = {"RoleName": f"{environment.name}-ecr-pull-{connection}"}
+    yield _role(environment, f"{path}/PullRole", **role)
     yield f"{path}/PullPolicy", "AWS::IAM::Policy", {"Roles": [f"<{path}/PullRole>"]}
     yield f"{path}/Log", "AWS::Logs::LogGroup", {}
-    host = f"{environment.account}.dkr.ecr.{environment.region}.amazonaws.com"
     every_minutes = environment.settings["connections"][connection].get("refresh_every_minutes", 30)
     function = {
         **_code(environment, f"{path}/PullRole", f"{path}/Log"),
@@ -414,9 +418,10 @@ def _connection(environment: Environment, connection: str) -> Rows:
         "Environment.Variables": {
             "CONNECTION_ID": connection,
             "NEW_RIGHTS_WAIT_SECONDS": "60",
-            "REGISTRY_HOST": host,
-            "REGISTRY_REGION": environment.region,
-            "TOKEN_ENDPOINT_HOST": host,
+            "REGISTRY_HOST": f"{account}.dkr.ecr.{region}.amazonaws.com",
+            "REGISTRY_REGION": region,
+            # ECR answers with the registry of the account that requests the token.
+            "TOKEN_ENDPOINT_HOST": f"{environment.account}.dkr.ecr.{region}.amazonaws.com",
             "SECRET_ARN": f"<{path}/Secret>",
             "SHORTEST_INTERVAL_MINUTES": str(min(max(every_minutes - 5, 10), 25)),
         },
@@ -531,7 +536,7 @@ def order_of(environment: Environment) -> dict[str, set[str]]:
     provider = f"{stack}/FirstRefreshProvider"
     found = {f"{provider}/Handler": {f"{provider}/Role"}}
     first_refreshes = [f"{environment.connection(each)}/FirstRefresh/Default" for each in environment.connections]
-    for connection in environment.connections:
+    for number, connection in enumerate(environment.connections):
         path = environment.connection(connection)
         # A new schedule invokes its function at once, so a schedule follows the first refreshes of all connections. At
         # most three first refreshes run at the same time, so the last three end last.
@@ -539,7 +544,8 @@ def order_of(environment: Environment) -> dict[str, set[str]]:
         first_refresh = f"{path}/FirstRefresh/Default"
         needs = {f"{path}/PullPolicy", f"{path}/Secret", f"{path}/SecretPolicy"}
         found[f"{path}/Refresh"] = {f"{path}/PullRole"}
-        found[first_refresh] = needs | ({f"{stack}/Key"} if environment.has_key else set())
+        before = {first_refreshes[number - 3]} if number >= 3 else set()
+        found[first_refresh] = needs | before | ({f"{stack}/Key"} if environment.has_key else set())
         after_it = [f"{path}/Refresh/EventInvokeConfig"]
         if "off_because" not in environment.settings["alerts"]:
             alarm = f"{stack}/Alarms/{pascal_case(connection)}"

@@ -9,7 +9,7 @@ import pytest
 from settings.names import pascal_case
 from tests.permissions.account import NOT_FROM_A_TEMPLATE, account_of, path_of
 from tests.permissions.combinations import ENVIRONMENTS
-from tests.permissions.environments import DIRECT, ENV, Environment
+from tests.permissions.environments import DIRECT, ENV, OWNERS, READERS, Environment
 from tests.permissions.mutants import listed
 from tests.permissions.resources import (
     DELETION,
@@ -30,19 +30,26 @@ from tests.permissions.resources import (
 from tests.templates import Template, Templates
 from tools import ROOT
 
-ALL = [ENV, DIRECT, *ENVIRONMENTS]
-# The combinations of settings take long to synthesize.
+# The environments of a group are in one folder. The fixture with this name has their templates.
+GROUPS = {
+    "templates": [ENV, DIRECT],
+    "templates_of_readers": [*READERS, *OWNERS],
+    "combinations": ENVIRONMENTS,
+}
+ALL = [environment for group in GROUPS.values() for environment in group]
+# The other groups take long to synthesize.
 each_environment = pytest.mark.parametrize(
     "environment",
-    [ENV, DIRECT, *(pytest.param(environment, marks=pytest.mark.rehearsal) for environment in ENVIRONMENTS)],
+    [ENV, DIRECT, *(pytest.param(each, marks=pytest.mark.rehearsal) for each in ALL if each not in (ENV, DIRECT))],
     ids=lambda environment: str(environment.name),
 )
 
 
 @pytest.fixture
 def templates(environment: Environment, templates: Templates, request: pytest.FixtureRequest) -> Templates:
-    """The templates of `env` and `direct`, or those of the combinations of settings."""
-    found: Templates = request.getfixturevalue("combinations") if environment in ENVIRONMENTS else templates
+    """The templates of the environment's group."""
+    [name] = [name for name, group in GROUPS.items() if environment in group]
+    found: Templates = templates if name == "templates" else request.getfixturevalue(name)
     return found
 
 
@@ -53,7 +60,7 @@ def templates_of(environment: Environment, templates: Templates) -> list[Templat
 
 @each_environment
 def test_no_template_belongs_to_another_stack(environment: Environment, templates: Templates) -> None:
-    [others] = [group for group in ([ENV, DIRECT], ENVIRONMENTS) if environment in group]
+    [others] = [group for group in GROUPS.values() if environment in group]
     assert sum(len(templates_of(each, templates)) for each in others) == len(templates)
 
 
