@@ -44,8 +44,9 @@ def problems_between(environments: Sequence[Environment]) -> Iterator[tuple[Envi
                     yield owner, Problem(f"teams.{name}.pull_environments", f"{what}; {fix}")
     for reader in environments:
         for connection_id, connection in reader.connections.items():
-            owners = [each for each in environments if each.registry == reader.registry_of(connection_id)]
-            if connection.registry and owners:
+            registry = reader.registry_of(connection_id)
+            owners = [each for each in environments if each.registry == registry]
+            if registry != reader.registry and owners:
                 for key, problem in _unlisted(reader, connection, owners):
                     yield reader, Problem(f"connections.{connection_id}.{key}", problem)
 

@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,61 @@ def test_no_policy_is_too_long_with_the_largest_number_of_existing_repositories(
     check_lengths(Environment("large", text(most)), tmp_path)
 
 
+# For each kind of connections for other registries, the settings for a number.
+OTHER_REGISTRIES = {
+    "teams": lambda n: foreign(1, teams=n),
+    "repositories": lambda n: foreign(1, teams=1, repositories=n),
+    "teams from which workers may pull directly": lambda n: foreign(1, teams=n) + DIRECTLY,
+    "repositories from which workers may pull directly": lambda n: foreign(1, teams=1, repositories=n) + DIRECTLY,
+    "registries from which workers may pull directly": lambda n: foreign(n, teams=1, repositories=1) + DIRECTLY,
+}
+DIRECTLY = "[workers]\npull_directly = true\n"
+
+
+def foreign(connections: int, *, teams: int, repositories: int = 0) -> str:
+    """Return settings with connections, each of which pulls from the registry of another account."""
+    return "".join(
+        f'[connections.docker_{number}]\nregistry.account = "4444555566{number:02}"\n'
+        f"teams = {[f'team-of-a-long-name-{number:02}-{n:03}' for n in range(teams)]}\n"
+        f"repositories = {[f'tools/base-{n:03}' for n in range(repositories)]}\n"
+        for number in range(connections)
+    )
+
+
+@pytest.mark.parametrize("text", OTHER_REGISTRIES.values(), ids=OTHER_REGISTRIES.keys())
+def test_no_policy_is_too_long_with_the_most_images_of_other_registries(
+    text: Callable[[int], str], tmp_path: Path
+) -> None:
+    """The settings of the other registries are in the same folder, so the policies also have the teams' tags."""
+    region = 'region = "us-gov-west-1"\n[alerts]\noff_because = "a test"\n'
+    push = 'push.permission_sets = ["DataAnalyst"]'
+    top = f'account = "{ACCOUNT}"\nsecret_key = "customer"\n{region}[teams.one]\nrepositories = ["a"]\n{push}\n'
+
+    def settings_of(number: int) -> Settings:
+        return Settings.model_validate({"name": "large", **tomllib.loads(top + text(number))})
+
+    most = next(n for n in count(1) if [*problems(settings_of(n + 1))])
+    for name, connection in settings_of(most).connections.items():
+        assert connection.registry
+        teams = "".join(
+            f'[teams.{team}]\nrepositories = ["a"]\npull_accounts = ["{ACCOUNT}"]\n{push}\n'
+            for team in connection.teams
+        )
+        login = f'[connections.docker_own]\nteams = ["{connection.teams[0]}"]\n'
+        (tmp_path / f"{name.replace('_', '-')}.toml").write_text(
+            f'account = "{connection.registry.account}"\n{region}{teams}{login}'
+        )
+
+    print(f"the number is {most}")
+    assert most > 5
+    check_lengths(Environment("large", top + text(most)), tmp_path)
+
+
 def check_lengths(large: Environment, tmp_path: Path) -> None:
     (tmp_path / "large.toml").write_text(large.text)
 
-    templates = synthesize(tmp_path, tmp_path / "cdk.out")
+    every_template = synthesize(tmp_path, tmp_path / "cdk.out")
+    templates = {name: template for name, template in every_template.items() if name.startswith("large-")}
     account = account_of(templates, [large])
 
     managed = {

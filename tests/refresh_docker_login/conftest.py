@@ -15,7 +15,7 @@ import pytest
 from moto import mock_aws
 
 ACCOUNT = "123456789012"
-HOST = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
+HOST = f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com"
 PASSWORD = "s3cr+t/PASSWORD=="
 SECRET_NAME = "airflow/connections/docker_default"
 
@@ -40,7 +40,7 @@ def handler() -> Iterator[ModuleType]:
         patch.setenv("CONNECTION_ID", "docker_default")
         patch.setenv("SECRET_ARN", SECRET_NAME)
         patch.setenv("REGISTRY_HOST", HOST)
-        patch.setenv("REGISTRY_REGION", "us-east-1")
+        patch.setenv("REGISTRY_REGION", "eu-central-1")
         patch.setenv("TOKEN_ENDPOINT_HOST", HOST)
         patch.setenv("NEW_RIGHTS_WAIT_SECONDS", "60")
         patch.setenv("SHORTEST_INTERVAL_MINUTES", "25")

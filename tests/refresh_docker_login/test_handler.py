@@ -62,14 +62,14 @@ def test_a_refresh_uses_only_the_clients_and_settings_that_it_gets(handler: Modu
         secret_arn="another-secret",
         registry_host="another.example.com",
         registry_region="us-east-1",
-        token_endpoint_host="another.example.com",
+        token_endpoint_host="own.example.com",
         new_permissions_wait_seconds=0.0,
         shortest_interval=timedelta(0),
     )
     data = {
         "authorizationToken": "QVdTOng=",  # AWS:x
         "expiresAt": datetime.now(UTC) + timedelta(hours=12),
-        "proxyEndpoint": "https://another.example.com",
+        "proxyEndpoint": "https://own.example.com",
     }
     clients = handler.Clients(
         ecr=SimpleNamespace(get_authorization_token=lambda: {"authorizationData": [data]}),
@@ -87,7 +87,7 @@ def test_a_refresh_uses_only_the_clients_and_settings_that_it_gets(handler: Modu
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"proxyEndpoint": "https://999999999999.dkr.ecr.us-east-1.amazonaws.com"}, "another registry"),
+        ({"proxyEndpoint": "https://999999999999.dkr.ecr.eu-central-1.amazonaws.com"}, "another registry"),
         ({"expiresAt": datetime.now(UTC) - timedelta(seconds=1)}, "expired"),
     ],
     ids=["another registry", "expired"],
@@ -223,20 +223,15 @@ def test_a_deployment_waits_for_new_permissions(
 def test_a_deployment_fails_if_the_permissions_are_still_missing_after_the_wait(
     handler: ModuleType, ecr_answers: Any, secrets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = 1000.0
-
-    def sleep(seconds: float) -> None:
-        nonlocal now
-        now += seconds
-
-    monkeypatch.setattr(handler.time, "sleep", sleep)
-    monkeypatch.setattr(handler.time, "monotonic", lambda: now)
+    waits: list[float] = []
+    monkeypatch.setattr(handler.time, "sleep", waits.append)
+    monkeypatch.setattr(handler.time, "monotonic", lambda: 1000.0 + sum(waits))
     ecr_answers(denied("GetAuthorizationToken"))
 
     with pytest.raises(handler.RefreshFailed):
         handler.handle({}, Context(function_version="1"))
 
-    assert 60 <= now - 1000 <= 65
+    assert waits == [2] * 30
 
 
 @pytest.mark.parametrize(
@@ -274,6 +269,13 @@ def test_the_clients_have_the_timeouts_of_the_module_timings(handler: ModuleType
         assert config.read_timeout == timings.READ_TIMEOUT_SECONDS
         assert config.retries == {"mode": "standard", "total_max_attempts": timings.ATTEMPTS_PER_CALL}
     assert handler.SECONDS_UNTIL_THE_LAST_PAGE == timings.CALL_SECONDS
+
+
+def test_the_function_gets_the_token_in_the_region_of_the_registry_and_writes_in_its_own_region(
+    handler: ModuleType,
+) -> None:
+    assert handler.CLIENTS.ecr.meta.region_name == "eu-central-1"
+    assert handler.CLIENTS.secrets_manager.meta.region_name == "us-east-1"
 
 
 def test_the_clients_verify_the_certificates_of_aws(handler: ModuleType) -> None:
