@@ -52,8 +52,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "doctor --active": _doctor(active=True),
     "handoff": _STACKS,
     "handoff --for airflow": (*_STACKS, "ecr:ListImages"),
-    "refresh": (*_STACKS, "lambda:InvokeFunction"),
-    "refresh --write": (*_STACKS, *_INVOKE),
+    "refresh": (*_STACKS, "lambda:InvokeFunction", "secretsmanager:DescribeSecret"),
+    "refresh --write": (*_STACKS, *_INVOKE, "secretsmanager:DescribeSecret"),
     "rollback": (
         *_STACKS,
         "lambda:PutFunctionConcurrency",
