@@ -21,11 +21,11 @@ WORKER_ACTIONS = ("secretsmanager:GetSecretValue", "kms:Decrypt", *PULL_ACTIONS)
 
 def check_trusts(examined: Examined) -> Found:
     """Compare the trust policies of the roles in the templates."""
-    iam, roles = examined.clients.iam, examined.declared("AWS::IAM::Role")
+    client, roles = examined.clients.iam, examined.declared("AWS::IAM::Role")
 
     def look_at(role: Declared) -> Iterator[Problem]:
         name = role.physical_id
-        found = unless_missing(iam.get_role, "NoSuchEntity", RoleName=name)
+        found = unless_missing(client.get_role, "NoSuchEntity", RoleName=name)
         if not found:
             yield Problem(
                 f"The role {name} does not exist.",
@@ -70,8 +70,8 @@ def check_role_policies(examined: Examined) -> Found:
 
 
 def _inline_policies(examined: Examined, declared_role: Declared, declared: Mapping[str, Any]) -> Iterator[Problem]:
-    iam, role = examined.clients.iam, declared_role.physical_id
-    pages = iam.get_paginator("list_role_policies").paginate(RoleName=role)
+    client, role = examined.clients.iam, declared_role.physical_id
+    pages = client.get_paginator("list_role_policies").paginate(RoleName=role)
     names = unless_missing(lambda: [name for page in pages for name in page["PolicyNames"]], "NoSuchEntity")
     if names is None:  # check_trusts reports a missing role
         return
@@ -79,7 +79,7 @@ def _inline_policies(examined: Examined, declared_role: Declared, declared: Mapp
     for name, document in declared.items():
         actual = None
         if name in names:
-            actual = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            actual = client.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         yield from policy_differences(
             examined,
             f"The inline policy {name} of the role {role}",
@@ -135,15 +135,15 @@ def _boundary(examined: Examined, role: str, declared: str | None) -> Iterator[P
 
 def check_managed_policies(examined: Examined) -> Found:
     """Compare the default version of the managed policies in the templates."""
-    iam, policies = examined.clients.iam, examined.declared("AWS::IAM::ManagedPolicy")
+    client, policies = examined.clients.iam, examined.declared("AWS::IAM::ManagedPolicy")
 
     def look_at(policy: Declared) -> Iterator[Problem]:
         arn = policy.physical_id
-        found = unless_missing(iam.get_policy, "NoSuchEntity", PolicyArn=arn)
+        found = unless_missing(client.get_policy, "NoSuchEntity", PolicyArn=arn)
         actual = None
         if found:
             version = found["Policy"]["DefaultVersionId"]
-            actual = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+            actual = client.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
         yield from policy_differences(
             examined,
             f"The managed policy {arn}",

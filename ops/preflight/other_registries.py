@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from ops.clients import Clients, answers, unless_missing
+from ops.fixes import aws
 from ops.preflight.findings import Finding, Planned, listed
 from settings.names import repository_name
 from settings.registries import PulledImages
@@ -24,7 +25,7 @@ def find_unusable_registries(clients: Clients, planned: Planned) -> Iterator[Fin
             yield Finding(
                 f"The Region {region} of connections.{connection_id}.registry is not enabled in the account "
                 f"{environment.account}, so ECR gives no token there. The first refresh would fail.",
-                f"Run: aws account enable-region --region-name {region}",
+                "Run: " + aws(environment, f"account enable-region --region-name {region}"),
             )
         elif images.registry.account == environment.account:
             yield from _missing(clients.in_region(region), connection_id, images)

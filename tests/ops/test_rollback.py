@@ -144,7 +144,7 @@ def test_a_rollback_without_a_break_glass_role_says_what_changed_and_how_to_cont
     assert "AWS denied secretsmanager:UpdateSecretVersionStage. The function of docker_default is stopped" in (
         done.error
     )
-    assert done.error.splitlines()[-1].endswith("or run: .venv/bin/ecr-login resume local docker_default")
+    assert "or run: .venv/bin/ecr-login resume local docker_default --profile " in done.error.splitlines()[-1]
     assert versions(aws, secret) == before
 
 
