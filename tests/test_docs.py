@@ -1,6 +1,7 @@
 """Tests of the documentation: links, named files, shell blocks, the command line, Airflow's settings, and numbers."""
 
 import ast
+import base64
 import json
 import re
 import shlex
@@ -9,9 +10,11 @@ from contextlib import suppress
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from ops.command_line import COMMANDS, ecr_login
 from ops.doctor.run import GROUPS
@@ -171,14 +174,97 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     assert listed == pages
 
 
-def test_every_way_to_configure_airflow_says_the_same() -> None:
-    page = (DOCS / "airflow" / "configure.md").read_text()
-    arguments = re.findall(r"""backend_kwargs ?[=:] ?'?(\{.*?\})'?$""", page, re.IGNORECASE | re.MULTILINE)
-    backends = re.findall(r"backend ?[=:] ?(airflow\S+)", page, re.IGNORECASE)
+AIRFLOW = DOCS / "airflow"
 
-    assert len(arguments) == len(backends) == 5  # variables, airflow.cfg, Docker Compose, Helm and MWAA
-    assert len({json.dumps(json.loads(each), sort_keys=True) for each in arguments}) == 1
-    assert len(set(backends)) == 1
+
+def test_every_way_to_configure_airflow_says_the_same() -> None:
+    found = {**ways_to_configure(AIRFLOW / "configure.md"), **ways_to_configure(AIRFLOW / "another-backend.md")}
+    vault = found.pop("another-backend.md: Airflow 2")
+
+    assert len(found) == 8  # variables, airflow.cfg, Docker Compose, Helm, Astronomer, MWAA, and twice [workers]
+    assert len({json.dumps(arguments, sort_keys=True) for _, arguments in found.values()}) == 1
+    assert len({backend for backend, _ in found.values()}) == 1
+    _, arguments = next(iter(found.values()))
+    assert vault == (
+        "vault_and_docker_logins.VaultAndDockerLogins",
+        {"url": "https://<vault>:8200", "docker_logins": arguments},
+    )
+
+
+def ways_to_configure(page: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the class and the arguments of the backend, as a program reads them, by the page and the heading."""
+    found = {}
+    for heading, text in re.findall(r"^##+ (.*?)\n(.*?)(?=^##+ |\Z)", page.read_text(), re.DOTALL | re.MULTILINE):
+        for language in ("sh", "ini", "yaml", "properties"):
+            for block in blocks(text, language):
+                values = {name.lower(): value for name, value in settings_in(block, language).items()}
+                classes = [value for name, value in values.items() if re.search(r"(^|_|\.)backend$", name)]
+                kwargs = [value for name, value in values.items() if name.endswith("backend_kwargs")]
+                if kwargs:
+                    [backend], [text_of_arguments] = classes, kwargs
+                    way = f"{page.name}: {heading}" + (" (ini)" if language == "ini" and "workers" in block else "")
+                    found[way] = (backend, json.loads(text_of_arguments))
+    return found
+
+
+def settings_in(block: str, language: str) -> dict[str, str]:
+    if language == "sh":
+        words = [shlex.split(line)[1] for line in block.splitlines() if line.startswith("export ")]
+        return dict(word.split("=", 1) for word in words)
+    if language == "yaml":
+        content = yaml.safe_load(block)
+        compose, helm = content.get("x-airflow-common", {}), content.get("config", {})
+        return compose.get("environment") or helm.get("secrets") or {}
+    lines = [re.split(r" ?= ?", line, maxsplit=1) for line in block.splitlines() if "=" in line]
+    return dict(lines)
+
+
+def test_the_json_for_mwaa_is_the_same_as_its_configuration_options() -> None:
+    text = (AIRFLOW / "configure.md").read_text()
+    [command] = [block for block in blocks(text, "sh") if "aws mwaa" in block]
+    options = json.loads(command.split("<<'END'\n")[1].split("END\n")[0])
+    [written] = [settings_in(block, "ini") for block in blocks(text, "ini") if "secrets.backend" in block]
+
+    assert options == written
+
+
+def test_the_recipe_for_kubernetes_makes_a_docker_login() -> None:
+    """External Secrets makes a value of each key of the secret, and evaluates the template. This is a part of it."""
+    manifests = [each for block in blocks((AIRFLOW / "kubernetes.md").read_text(), "yaml") for each in documents(block)]
+    account, store, external = manifests
+    spec = external["spec"]
+    # Printable characters of an ECR token. A quote or a backslash is not in a token.
+    login = {"host": "1.dkr.ecr.x.amazonaws.com", "login": "AWS", "password": "eyJ+/=" * 400, "extra": "{}"}
+
+    secret = evaluated(spec["target"]["template"]["data"][".dockerconfigjson"], login)
+
+    assert spec["target"]["template"]["type"] == "kubernetes.io/dockerconfigjson"
+    assert json.loads(secret) == {
+        "auths": {
+            login["host"]: {
+                "username": "AWS",
+                "password": login["password"],
+                "auth": base64.b64encode(f"AWS:{login['password']}".encode()).decode(),
+            }
+        }
+    }
+    assert spec["secretStoreRef"] == {"kind": store["kind"], "name": store["metadata"]["name"]}
+    assert store["spec"]["provider"]["aws"]["auth"]["jwt"]["serviceAccountRef"]["name"] == account["metadata"]["name"]
+    [pull_secret] = re.findall(r"V1LocalObjectReference\(\"(.*?)\"\)", (AIRFLOW / "kubernetes.md").read_text())
+    assert pull_secret == spec["target"]["name"]
+
+
+def documents(block: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(block))
+
+
+def evaluated(template: str, values: dict[str, str]) -> str:
+    """Evaluate a template of the language Go that contains only what this recipe uses."""
+    template = re.sub(r"{{ \.(\w+) }}", lambda found: values[found[1]], template)
+    joined = re.compile(r'{{ printf "%s:%s" \.(\w+) \.(\w+) \| b64enc }}')
+    result = joined.sub(lambda it: base64.b64encode(f"{values[it[1]]}:{values[it[2]]}".encode()).decode(), template)
+    assert "{{" not in result
+    return result
 
 
 def test_the_security_page_has_a_command_for_every_event_in_its_tables() -> None:
