@@ -186,6 +186,9 @@ def test_a_command_names_the_action_that_is_missing(operator: Operator, command:
 @pytest.mark.parametrize(("command", "action"), OPTIONAL)
 def test_a_command_works_without_an_optional_action(operator: Operator, command: str, action: str) -> None:
     give_exactly(operator, command, except_for=action)
+    # Other tests of this file stop the function.
+    function = outputs(operator.aws)["RefreshFunctionNameDockerDefault"]
+    operator.aws.client("lambda").delete_function_concurrency(FunctionName=function)
 
     done = operator.run(command)
 
