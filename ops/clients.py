@@ -9,6 +9,7 @@ import os
 from collections import ChainMap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -96,6 +97,10 @@ class Clients:
             )
             return self._create(service, config=config)
 
+    def in_region(self, region: str) -> Clients:
+        """Return clients for another Region, with the same credentials."""
+        return Clients(partial(self._create, region_name=region))
+
     def ask_once(self, key: str, request: Callable[[], T]) -> T:
         """Return the answer to a request. If other threads need the same answer, only the first one sends the request.
 
@@ -180,6 +185,26 @@ def answers() -> Iterator[None]:
         raise NoAnswer(f"{error.operation_name} answered {code}") from error
     except BotoCoreError as error:
         raise NoAnswer(" ".join(str(error).split())) from error
+
+
+def unless_missing(request: Callable[..., T], *codes: str, **parameters: Any) -> T | None:
+    """Send a request, and return None if AWS answers one of these error codes.
+
+    Args:
+        request: Sends the request.
+        codes: The error codes, such as `ResourceNotFoundException`.
+        parameters: The parameters of the request.
+
+    Raises:
+        NoAnswer: AWS answers another error, or does not answer.
+    """
+    with answers():
+        try:
+            return request(**parameters)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in codes:
+                return None
+            raise
 
 
 def action_of(model: OperationModel) -> str:

@@ -5,11 +5,13 @@ Each command has a module of its own, which is imported only when the command ru
 
 import os
 import sys
+import tomllib
 from importlib import import_module
 
 import click
 
 from ops.results import COULD_NOT_TELL
+from tools import ROOT
 
 COMMANDS = {
     "preflight": "Check before a deployment what AWS would refuse.",
@@ -43,7 +45,17 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _print_version(context: click.Context, _option: click.Parameter, is_wanted: bool) -> None:
+    if is_wanted:
+        with (ROOT / "pyproject.toml").open("rb") as file:
+            click.echo(f"ecr-login {tomllib.load(file)['project']['version']}")
+        context.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Print the version."
+)
 def ecr_login() -> None:
     """Check, show, hand over and repair a deployment of airflow-ecr-login.
 

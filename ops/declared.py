@@ -7,6 +7,7 @@ from typing import Any
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Deployment
+from ops.fixes import ecr_login
 from ops.images import deployed_repositories, managed_repositories, same_rules
 from ops.login_status import Login
 from ops.repository_status import Repository
@@ -52,8 +53,8 @@ def check_settings(deployment: Deployment, logins: Sequence[Login], repositories
     if differences:
         fix = f"make diff ENV={name}, then make deploy ENV={name}"
         # After a change by hand, the template has not changed, so a deployment changes nothing.
-        commands = [f".venv/bin/ecr-login doctor {name}"] if schedules else []
-        commands += [f".venv/bin/ecr-login lifecycle {name}"] if rules else []
+        commands = [ecr_login(f"doctor {name}")] if schedules else []
+        commands += [ecr_login(f"lifecycle {name}")] if rules else []
         if commands:
             fix += f". If make diff shows no difference, print the command that repairs AWS: {' and '.join(commands)}"
         return Check("settings", State.DEGRADED, "; ".join(differences), fix)

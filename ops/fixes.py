@@ -2,6 +2,20 @@
 
 from settings.environment import Environment
 
+_options = ""
+
+
+def use_profile(profile: str | None) -> None:
+    """Add the option --profile to all commands that are printed from now on.
+
+    A program runs one command, so this value is global. Checks run in several threads.
+
+    Args:
+        profile: The profile that the command was run with, or None for the credentials of the shell.
+    """
+    global _options
+    _options = f" --profile {profile}" if profile else ""
+
 
 def aws(environment: Environment, words: str) -> str:
     """Return an AWS CLI command for the Region of the settings.
@@ -13,4 +27,22 @@ def aws(environment: Environment, words: str) -> str:
         environment: The environment that the command is for.
         words: The command without `aws`, such as `sns list-topics`.
     """
-    return f"aws {words} --region {environment.region}"
+    return f"aws {words} --region {environment.region}{_options}"
+
+
+def iam(words: str) -> str:
+    """Return an AWS CLI command for IAM, which has no Regions.
+
+    Args:
+        words: The command without `aws iam`, such as `get-role --role-name <name>`.
+    """
+    return f"aws iam {words}{_options}"
+
+
+def ecr_login(words: str) -> str:
+    """Return a command of this package.
+
+    Args:
+        words: The command without `ecr-login`, such as `status prod`.
+    """
+    return f".venv/bin/ecr-login {words}{_options}"

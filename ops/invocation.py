@@ -8,8 +8,10 @@ from typing import Any
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Connection
+from ops.fixes import aws, ecr_login
 from ops.refresh_log import stops_reading
 from ops.results import Check, State
+from settings.environment import Environment
 
 SECONDS = 150
 """The function runs for at most 2 minutes."""
@@ -19,14 +21,14 @@ _OWN_ERRORS = ("RefreshFailed", "UnusableLogin")
 
 
 def run_refresh(
-    clients: Clients, connection: Connection, environment: str, *, write: bool, start_seconds: int = 0
+    clients: Clients, connection: Connection, environment: Environment, *, write: bool, start_seconds: int = 0
 ) -> Check:
     """Invoke the function of a connection and wait for the result.
 
     Args:
         clients: The clients of an administrator.
         connection: The connection.
-        environment: The name of the environment, for the commands in the result.
+        environment: The environment, for the commands in the result.
         write: Whether the run writes a login even if the current login is young. Then the version of the function runs
             that the last deployment published.
         start_seconds: How long the invocation is repeated while Lambda refuses it.
@@ -45,13 +47,26 @@ def run_refresh(
                 State.DEGRADED,
                 f"{connection.id}: the function did not run, because it is stopped or the account's concurrency is "
                 "used up",
-                f"To let a stopped function run again: .venv/bin/ecr-login resume {environment} {connection.id}",
+                "To let a stopped function run again: " + ecr_login(f"resume {environment.name} {connection.id}"),
             )
         return Check(name, State.UNKNOWN, f"{connection.id}: the function was not invoked: {error}")
     found = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         return _failed(name, connection, found)
+    if "expires_at" not in (found or {}) and _is_being_deleted(clients, connection):
+        detail = f"{connection.id}: the secret is scheduled for deletion, and Airflow cannot read it."
+        fix = aws(environment, f"secretsmanager restore-secret --secret-id {connection.secret_name}")
+        return Check(name, State.BROKEN, detail, fix)
     return Check(name, State.OK, f"{connection.id}: {_meaning(found)}")
+
+
+def _is_being_deleted(clients: Clients, connection: Connection) -> bool:
+    """Return whether the secret is scheduled for deletion. The answer is no if AWS does not say so."""
+    try:
+        with answers():
+            return "DeletedDate" in clients.secretsmanager.describe_secret(SecretId=connection.secret_arn)
+    except NoAnswer:
+        return False
 
 
 def _invoke(client: Any, request: Mapping[str, str], start_seconds: int) -> Any:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Connection
-from ops.fixes import aws
+from ops.fixes import aws, ecr_login
 from ops.freshness import UNREAD_DAYS, Freshness, expiry, freshness, is_unread
 from ops.refresh_log import Run, read_runs, stops_reading
 from ops.results import Check, State
@@ -113,13 +113,15 @@ def requests(clients: Clients, connection: Connection) -> dict[str, Callable[[],
 
 def checks(login: Login, environment: Environment) -> Iterator[Check]:
     """Return the results for a connection."""
-    name, again = login.connection.id, f".venv/bin/ecr-login refresh {environment.name} {login.connection.id}"
+    name, again = login.connection.id, ecr_login(f"refresh {environment.name} {login.connection.id}")
     yield Check(f"login_{name}", *_age(login, environment, again))
     if isinstance(login.runs, NoAnswer):
         yield Check(f"refresh_{name}", State.UNKNOWN, str(login.runs))
     else:
         yield Check(f"refresh_{name}", *_runs(login))
     yield Check(f"schedule_{name}", *_starts(login, environment.name))
+    if environment.connections[name].registry:
+        yield Check(f"images_{name}", State.NOT_TRIED, f"in {environment.registry_of(name).host}, not checked here")
     if isinstance(login.secret, NoAnswer):
         yield Check(f"read_{name}", State.UNKNOWN, str(login.secret))
     else:
@@ -166,7 +168,7 @@ def _starts(login: Login, environment: str) -> tuple[State, str, str]:
         fix = f"Enable {login.connection.schedule_name} in the EventBridge Scheduler console"
         return State.DEGRADED, "the schedule is disabled", fix
     if login.is_stopped is True:
-        fix = f".venv/bin/ecr-login resume {environment} {login.connection.id}"
+        fix = ecr_login(f"resume {environment} {login.connection.id}")
         return State.DEGRADED, "the function is stopped with the reserved concurrency 0", fix
     if isinstance(login.is_stopped, NoAnswer):
         return State.UNKNOWN, str(login.is_stopped), ""
@@ -182,7 +184,7 @@ def _readers(secret: Secret, now: datetime, environment: str) -> tuple[State, st
         return State.OK, "read today" if days <= 0 else f"read {days} day{'s' * (days > 1)} ago", ""
     when = f"not read since {secret.read_at:%Y-%m-%d}" if secret.read_at else "never read"
     if (now - secret.created_at).days >= UNREAD_DAYS:
-        return State.DEGRADED, when, f".venv/bin/ecr-login handoff {environment} --for airflow"
+        return State.DEGRADED, when, ecr_login(f"handoff {environment} --for airflow")
     return State.OK, f"{when}, created {ago(secret.created_at, now)}", ""
 
 

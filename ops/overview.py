@@ -10,6 +10,7 @@ from ops import login_status
 from ops.clients import Clients, NoAnswer, answers
 from ops.declared import check_settings, check_stacks, read_drift
 from ops.deployment import Deployment
+from ops.fixes import ecr_login
 from ops.freshness import Freshness
 from ops.images import created_on_push, deployed_repositories, managed_repositories
 from ops.login_status import Login
@@ -132,7 +133,7 @@ def _alarm_checks(
             checks.append(Check(check_name, State.DEGRADED, "the alarm fires", f"See {fix}"))
         elif state is None:
             # A deployment does not create an alarm again that a person deleted.
-            fix = f".venv/bin/ecr-login doctor {environment.name}"
+            fix = ecr_login(f"doctor {environment.name}")
             checks.append(Check(check_name, State.DEGRADED, "the alarm does not exist", f"See the commands of {fix}"))
         else:
             checks.append(Check(check_name, State.OK, "not firing" if state == "OK" else "no data yet"))

@@ -52,7 +52,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "doctor --active": _doctor(active=True),
     "handoff": _STACKS,
     "handoff --for airflow": (*_STACKS, "ecr:ListImages"),
-    "refresh": (*_STACKS, "lambda:InvokeFunction"),
+    "refresh": (*_STACKS, "lambda:InvokeFunction", "secretsmanager:DescribeSecret"),
     "refresh --write": (*_STACKS, *_INVOKE),
     "rollback": (
         *_STACKS,
@@ -72,6 +72,9 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 `sts:GetCallerIdentity` needs no permission. With credentials of another account, every command also needs
 `sts:AssumeRole` for the lookup role of the CDK's bootstrap.
 """
+
+OPTIONAL = (("refresh", "secretsmanager:DescribeSecret"),)
+"""The actions in ACTIONS without which a command still works. It then does not report one kind of problem."""
 
 READ_ONLY = ("preflight", "status", "doctor", "handoff", "handoff --for airflow", "logs", "lifecycle", "report")
 """The commands for which AWS's policy ReadOnlyAccess is enough."""

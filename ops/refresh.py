@@ -20,11 +20,10 @@ def command(target: Target, connection: str | None, write: bool, as_json: bool) 
     clients = target.clients()
     deployment = read_deployment(clients, target.environment)
     chosen = [deployment.connection(connection)] if connection else list(deployment.connections.values())
-    name = target.environment.name
     if sys.stderr.isatty():
         click.echo(f"Waiting for the results, for up to {SECONDS} seconds …", err=True)
     try:
-        checks = in_parallel(lambda each: run_refresh(clients, each, name, write=write), chosen)
+        checks = in_parallel(lambda each: run_refresh(clients, each, target.environment, write=write), chosen)
     except KeyboardInterrupt:
         click.echo("\nThe refreshes on AWS continue.", err=True)
         raise

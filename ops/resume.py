@@ -35,7 +35,7 @@ def command(target: Target, connection: str, as_json: bool) -> None:
     started = "the function runs again" if was_stopped else "the function was not stopped"
     checks = [
         Check(f"function_{connection}", State.OK, f"{connection}: {started}."),
-        run_refresh(clients, found, target.environment.name, write=True, start_seconds=START_SECONDS),
+        run_refresh(clients, found, target.environment, write=True, start_seconds=START_SECONDS),
     ]
     if not as_json:
         print_checks(checks)

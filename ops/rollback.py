@@ -13,7 +13,7 @@ import click
 
 from ops.clients import Clients, NoAnswer, answers
 from ops.deployment import Connection, read_deployment
-from ops.fixes import aws
+from ops.fixes import aws, ecr_login
 from ops.freshness import expiry
 from ops.results import CannotTell, Check, State, end, print_checks
 from ops.target import Target, for_environment
@@ -116,7 +116,7 @@ def _refuse_expired(name: str, connection: str, previous: Version) -> None:
     if previous.expires_at <= datetime.now(UTC):
         raise CannotTell(
             f"the previous docker login expired at {_utc(previous.expires_at)}. Nothing changed. "
-            f"To write a new one, run: .venv/bin/ecr-login refresh {name} {connection} --write"
+            "To write a new one, run: " + ecr_login(f"refresh {name} {connection} --write")
         )
 
 
@@ -137,14 +137,14 @@ def _refuse_another_login(name: str, connection: Connection, expected: Version, 
     if current.id != expected.id:
         raise CannotTell(
             f"a refresh has written another docker login meanwhile: {current}. The function of {connection.id} is "
-            f"stopped. If this login works, run: .venv/bin/ecr-login resume {name} {connection.id}"
+            f"stopped. If this login works, run: {ecr_login(f'resume {name} {connection.id}')}"
         )
 
 
 def _login(name: str, connection: Connection, current: Version) -> Check:
     check, detail = f"login_{connection.id}", f"{connection.id}: Airflow reads {current}."
     if current.expires_at <= datetime.now(UTC):
-        return Check(check, State.BROKEN, detail, f".venv/bin/ecr-login resume {name} {connection.id}")
+        return Check(check, State.BROKEN, detail, ecr_login(f"resume {name} {connection.id}"))
     return Check(check, State.OK, detail)
 
 
@@ -163,7 +163,7 @@ def _stop(clients: Clients, name: str, connection: Connection) -> Check:
         f"function_{connection.id}",
         State.DEGRADED,
         f"{connection.id}: the function is stopped, so nothing refreshes the docker login.",
-        f"After you fixed the cause: .venv/bin/ecr-login resume {name} {connection.id}",
+        "After you fixed the cause: " + ecr_login(f"resume {name} {connection.id}"),
     )
 
 
@@ -179,8 +179,7 @@ def _move_label(break_glass: Clients, name: str, connection: Connection, current
     except NoAnswer as error:
         raise CannotTell(
             f"the docker login was not rolled back: {error}. The function of {connection.id} is stopped. "
-            "Run the command again with --break-glass-profile, or run: "
-            f".venv/bin/ecr-login resume {name} {connection.id}"
+            f"Run the command again with --break-glass-profile, or run: {ecr_login(f'resume {name} {connection.id}')}"
         ) from None
 
 

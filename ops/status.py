@@ -59,7 +59,7 @@ def command(target: Target, as_json: bool) -> None:
         print()
     data = {
         "environment": environment.name,
-        "connections": {login.connection.id: _login_data(login) for login in found.logins},
+        "connections": {login.connection.id: _login_data(login, environment) for login in found.logins},
         "repositories": {repository.name: _repository_data(repository) for repository in found.repositories},
         "drift": {name: _drift_data(each) for name, each in found.drift.items()},
         "dead_letters": None if isinstance(found.messages, NoAnswer) else found.messages,
@@ -72,12 +72,13 @@ def _drift_data(drift: Mapping[str, Any]) -> dict[str, Any]:
     return {**drift, "checked_at": iso(drift["checked_at"]), "resources": resources}
 
 
-def _login_data(login: Login) -> dict[str, Any]:
+def _login_data(login: Login, environment: Environment) -> dict[str, Any]:
     success, failure = login.last_success, login.last_failure
     secret = None if isinstance(login.secret, NoAnswer) else login.secret
     return {
         "freshness": login.freshness,
         "secret_name": login.connection.secret_name,
+        "registry": environment.registry_of(login.connection.id).host,
         "version_id": login.version.id if isinstance(login.version, login_status.Version) else None,
         "written_at": iso(login.written_at),
         "age_minutes": int((login.now - login.written_at).total_seconds() // 60) if login.written_at else None,
@@ -116,7 +117,7 @@ def _print_login(login: Login, checks: Sequence[Check]) -> None:
     out.print(title.append(" is ", style="default").append(login.freshness, style=colour))
     for check in checks:
         kind = check.name.removesuffix(f"_{login.connection.id}")
-        sign = " " if check.state is State.OK else SIGNS[check.state]
+        sign = " " if check.state in (State.OK, State.NOT_TRIED) else SIGNS[check.state]
         line = Text(f"  {sign} ", style=COLOURS.get(check.state, ""))
         out.print(line.append(f"{kind:<10}{check.detail}", style="default"))
         if check.fix:

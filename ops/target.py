@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ops.clients import Clients, NoAnswer, make_clients
+from ops.fixes import use_profile
 from ops.results import CannotTell
 from settings.environment import Environment
 from settings.files import SettingsError, load_environments
@@ -70,6 +71,7 @@ def for_environment(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--json", "as_json", is_flag=True, help="Print JSON with stable names.")
     @wraps(function)
     def command(environment: str, profile: str | None, folder: Path, **options: Any) -> Any:
+        use_profile(profile)
         return function(find_target(environment, folder, profile), **options)
 
     return command

@@ -6,7 +6,8 @@ needs Python 3.9 or later and botocore, and imports nothing else. `ecr-login han
 the command with all arguments.
 
 The checks need only the permissions of an Airflow worker: to read the secret. They send the docker login to the
-registry in --host and to no other host. They print neither the login nor any other value of the secret.
+registry in --host and to no other host. They need Amazon ECR, and
+cannot succeed with the embedded AWS. They print neither the login nor any other value of the secret.
 
 Exit codes: 0 works, 1 degraded, 2 broken for Airflow, 3 could not tell.
 """
@@ -31,7 +32,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -112,6 +113,7 @@ class Target:
         repositories: A dict of repository to tag. The tag is empty if the check reads no image.
         required_tags: The repositories whose tag must exist.
         foreign: A repository that the login must not pull. It can be empty.
+        own_account: The account of the worker, if STS says so.
     """
 
     secret: str
@@ -121,6 +123,12 @@ class Target:
     repositories: dict[str, str]
     required_tags: frozenset[str]
     foreign: str
+    own_account: str = ""
+
+    @property
+    def is_in_another_account(self) -> bool:
+        """Whether the registry is in another account than the worker."""
+        return bool(self.own_account) and self.host.partition(".")[0] != self.own_account
 
 
 # --- Output without secret values -----------------------------------------------------------------------------------
@@ -422,6 +430,12 @@ class Answer(NamedTuple):
         return f"{self.status}, {action[1]} is denied" if action else f"{self.status} {message[:200]}"
 
     @property
+    def refusing_policy(self) -> str:
+        """The kind of policy that does not allow a request, `resource` or `identity`, if the registry says so."""
+        found = re.search(rb"because no (resource|identity)-based policy allows", self.body)
+        return found[1].decode() if found else ""
+
+    @property
     def refused(self) -> bool:
         return self.status in (401, 403)
 
@@ -558,6 +572,8 @@ def check_login(registry: Registry, target: Target) -> Check:
         return Check("login", OK, "the registry accepts the docker login")
     if answer.refused:
         what = "has expired" if "expired" in answer.summary else "is refused"
+        if what == "has expired" and host_region(target.host) != target.region:
+            what = "has expired, or is of another Region. The registry answers both in the same way"
         logs = f"If it fails: .venv/bin/ecr-login logs <environment> {target.connection}"
         return Check("login", BROKEN, f"The docker login {what}: {answer.summary}", f"{refresh}. {logs}")
     return Check("login", UNKNOWN, f"The registry answers {answer.summary}", "Run this command again in a minute.")
@@ -625,6 +641,8 @@ def pull_problem(target: Target, repository: str, answer: Answer, what: str) -> 
         fix = f"Allow s3:GetObject in the policy of the VPC endpoint for S3, and {answer.host} in the proxy."
         return Check("pull", BROKEN, f"{repository}: {answer.host} answers {answer.status} for a layer.", fix)
     if answer.refused:
+        if target.is_in_another_account:
+            return other_account_problem(target, repository, answer, what)
         fix = f"Add the team of {repository} to connections.{target.connection}.teams in the settings, then run: "
         return Check("pull", BROKEN, f"{repository}: no {what}: {answer.summary}.", fix + DEPLOY)
     if answer.code == "NAME_UNKNOWN":
@@ -633,6 +651,22 @@ def pull_problem(target: Target, repository: str, answer: Answer, what: str) -> 
         fix = f"Push {repository} again. Check it with: .venv/bin/ecr-login status <environment>"
         return Check("pull", BROKEN, f"{repository}: the {what} does not exist.", fix)
     return Check("pull", UNKNOWN, f"{repository}: {answer.summary}", "Run this command again in a minute.")
+
+
+def other_account_problem(target: Target, repository: str, answer: Answer, what: str) -> Check:
+    """Return what to do if another account's registry refuses. Both accounts must allow the pull role."""
+    account = target.host.partition(".")[0]
+    theirs = f"In account {account}, allow the pull role in the policy of {repository}: "
+    theirs += ".venv/bin/ecr-login handoff <environment> --for registry"
+    ours = f"Add {repository} to repositories, or its prefix to teams, of connections.{target.connection}, then run: "
+    ours += DEPLOY
+    detail = f"{repository}: no {what}: {answer.summary}."
+    if answer.refusing_policy == "resource":
+        return Check("pull", BROKEN, f"{detail} The repository policy does not allow the pull role.", theirs)
+    if answer.refusing_policy == "identity":
+        return Check("pull", BROKEN, f"{detail} The pull role has no permission for this repository.", ours)
+    detail += " The registry does not say which of the two accounts refuses."
+    return Check("pull", BROKEN, detail, f"{theirs}. Or: {ours}")
 
 
 def check_foreign(registry: Registry, repository: str) -> Check:
@@ -866,6 +900,7 @@ def run_checks(target: Target) -> Iterator[Check]:
     registry = Registry(target.host, aws.dates)
     credentials = check_credentials(aws)
     yield credentials
+    target = replace(target, own_account=aws.account)
     value, password = None, ""
     if credentials.state == UNKNOWN:
         yield Check("secret", NOT_TRIED, "The credentials do not work.")

@@ -15,6 +15,7 @@ from ops.doctor.findings import FILES, Result
 from ops.doctor.report import write_report
 from ops.doctor.run import GROUPS, examine
 from ops.doctor.templates import read_templates
+from ops.fixes import ecr_login
 from ops.results import COLOURS, SIGNS, CannotTell, State, console, end, worst
 from ops.target import Target, for_environment
 from settings.environment import Environment
@@ -118,7 +119,7 @@ def _print_fix(fix: str) -> None:
 def _print_files(results: Mapping[str, Result], environment: Environment, folder: Path | None) -> None:
     if folder or not any(problem.files for result in results.values() for problem in result.problems):
         return
-    write = f".venv/bin/ecr-login doctor {environment.name} --write-fixes {FILES}"
+    write = ecr_login(f"doctor {environment.name} --write-fixes {FILES}")
     console().print(Text(f"\nWrite the files that the commands read: {write}"))
 
 

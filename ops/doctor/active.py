@@ -11,7 +11,7 @@ from ops.doctor.alerts import alarms, topic_arn
 from ops.doctor.findings import Examine, Found, NotTried, Problem, each
 from ops.doctor.refreshes import reserved_concurrency
 from ops.doctor.templates import Examined
-from ops.fixes import aws
+from ops.fixes import aws, ecr_login
 from ops.invocation import failure_reason
 from ops.refresh_log import stops_reading
 from ops.results import State
@@ -45,7 +45,7 @@ def check_answers(examined: Examined) -> Found:
             yield Problem(
                 f"The function of {connection.id} failed: {reason.rstrip('.')}."
                 + (" Airflow cannot read the secret either." if stops else ""),
-                f".venv/bin/ecr-login logs {examined.environment.name} {connection.id}",
+                ecr_login(f"logs {examined.environment.name} {connection.id}"),
                 State.BROKEN if stops else State.DEGRADED,
             )
         elif "expires_at" not in (payload or {}):

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ops.doctor.findings import FILES, Examine, Found, NotTried, Problem, count, unless_missing
+from ops.clients import unless_missing
+from ops.doctor.findings import FILES, Examine, Found, NotTried, Problem, count
 from ops.doctor.templates import Declared, Examined
 from ops.fixes import aws
 from ops.preflight.alerts import Sender, find_unusable_key, senders

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
-
 from ops.doctor.templates import Examined
 from ops.results import Check, State, worst
 from ops.together import in_parallel
@@ -89,16 +87,6 @@ def each(function: Callable[[S], Iterable[T]], items: Iterable[S]) -> list[T]:
     """Call a function for several items in parallel, and return all results together."""
     results = in_parallel(lambda item: list(function(item)), list(items))
     return [found for some in results for found in some]
-
-
-def unless_missing(request: Callable[..., T], *codes: str, **parameters: Any) -> T | None:
-    """Send a request, and return None if AWS answers one of these error codes."""
-    try:
-        return request(**parameters)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in codes:
-            return None
-        raise
 
 
 def count(number: int, singular: str, plural: str = "") -> str:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from ops.doctor.findings import Examine, Found, Problem, count, each, unless_missing
+from ops.clients import unless_missing
+from ops.doctor.findings import Examine, Found, Problem, count, each
 from ops.doctor.templates import Examined
 from ops.fixes import aws
 from ops.results import State

@@ -3,23 +3,29 @@
 CloudFormation has no drift detection for inline policies of roles, and it does not see a policy that was added by hand.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from ops.doctor.findings import FILES, Examine, Found, Problem, count, each, unless_missing
+from ops.clients import unless_missing
+from ops.doctor.findings import FILES, Examine, Found, Problem, count, each
 from ops.doctor.policy_documents import compare
 from ops.doctor.templates import Declared, Examined
+from ops.fixes import iam
 from ops.results import State
+from settings.names import PULL_ACTIONS
 from settings.regions import PARTITIONS
+
+WORKER_ACTIONS = ("secretsmanager:GetSecretValue", "kms:Decrypt", *PULL_ACTIONS)
+"""What a worker needs to read a docker login, and to pull images without a docker login."""
 
 
 def check_trusts(examined: Examined) -> Found:
     """Compare the trust policies of the roles in the templates."""
-    iam, roles = examined.clients.iam, examined.declared("AWS::IAM::Role")
+    client, roles = examined.clients.iam, examined.declared("AWS::IAM::Role")
 
     def look_at(role: Declared) -> Iterator[Problem]:
         name = role.physical_id
-        found = unless_missing(iam.get_role, "NoSuchEntity", RoleName=name)
+        found = unless_missing(client.get_role, "NoSuchEntity", RoleName=name)
         if not found:
             yield Problem(
                 f"The role {name} does not exist.",
@@ -33,7 +39,7 @@ def check_trusts(examined: Examined) -> Found:
             role.properties["AssumeRolePolicyDocument"],
             found["Role"]["AssumeRolePolicyDocument"],
             f"{role.logical_id}-trust.json",
-            lambda file: f"aws iam update-assume-role-policy --role-name {name} --policy-document {file}",
+            lambda file: iam(f"update-assume-role-policy --role-name {name} --policy-document {file}"),
         )
 
     return Found(f"{count(len(roles), 'trust policy', 'trust policies')} as deployed", each(look_at, roles))
@@ -64,8 +70,8 @@ def check_role_policies(examined: Examined) -> Found:
 
 
 def _inline_policies(examined: Examined, declared_role: Declared, declared: Mapping[str, Any]) -> Iterator[Problem]:
-    iam, role = examined.clients.iam, declared_role.physical_id
-    pages = iam.get_paginator("list_role_policies").paginate(RoleName=role)
+    client, role = examined.clients.iam, declared_role.physical_id
+    pages = client.get_paginator("list_role_policies").paginate(RoleName=role)
     names = unless_missing(lambda: [name for page in pages for name in page["PolicyNames"]], "NoSuchEntity")
     if names is None:  # check_trusts reports a missing role
         return
@@ -73,7 +79,7 @@ def _inline_policies(examined: Examined, declared_role: Declared, declared: Mapp
     for name, document in declared.items():
         actual = None
         if name in names:
-            actual = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            actual = client.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         yield from policy_differences(
             examined,
             f"The inline policy {name} of the role {role}",
@@ -81,15 +87,16 @@ def _inline_policies(examined: Examined, declared_role: Declared, declared: Mapp
             actual,
             f"{declared_role.logical_id}-{name}.json",
             lambda file, name=name: (  # type: ignore[misc]
-                f"aws iam put-role-policy --role-name {role} --policy-name {name} --policy-document {file}"
+                iam(f"put-role-policy --role-name {role} --policy-name {name} --policy-document {file}")
             ),
-            is_needed_to_pull=refreshes,
+            # An existing docker login needs only these permissions of the pull role.
+            needed_to_pull=PULL_ACTIONS if refreshes else (),
         )
     for name in names:
         if name not in declared:
             yield Problem(
                 f"The role {role} has the inline policy {name}, which is not in the template.",
-                f"aws iam delete-role-policy --role-name {role} --policy-name {name}",
+                iam(f"delete-role-policy --role-name {role} --policy-name {name}"),
             )
 
 
@@ -103,13 +110,13 @@ def _attached_policies(examined: Examined, role: str, declared: set[str]) -> Ite
     for arn in sorted(declared - found):
         yield Problem(
             f"The policy {arn} is not attached to the role {role}.",
-            f"aws iam attach-role-policy --role-name {role} --policy-arn {arn}",
+            iam(f"attach-role-policy --role-name {role} --policy-arn {arn}"),
             State.BROKEN if role in _refresh_roles(examined) else State.DEGRADED,
         )
     for arn in sorted(found - declared):
         yield Problem(
             f"The role {role} has the policy {arn}, which is not in the template.",
-            f"aws iam detach-role-policy --role-name {role} --policy-arn {arn}",
+            iam(f"detach-role-policy --role-name {role} --policy-arn {arn}"),
         )
 
 
@@ -119,32 +126,32 @@ def _boundary(examined: Examined, role: str, declared: str | None) -> Iterator[P
         return
     actual = found["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
     if actual != declared:
-        command = f"aws iam put-role-permissions-boundary --role-name {role} --permissions-boundary {declared}"
+        command = iam(f"put-role-permissions-boundary --role-name {role} --permissions-boundary {declared}")
         yield Problem(
             f"The permissions boundary of the role {role} is {actual or 'missing'}, not {declared or 'empty'}.",
-            command if declared else f"aws iam delete-role-permissions-boundary --role-name {role}",
+            command if declared else iam(f"delete-role-permissions-boundary --role-name {role}"),
         )
 
 
 def check_managed_policies(examined: Examined) -> Found:
     """Compare the default version of the managed policies in the templates."""
-    iam, policies = examined.clients.iam, examined.declared("AWS::IAM::ManagedPolicy")
+    client, policies = examined.clients.iam, examined.declared("AWS::IAM::ManagedPolicy")
 
     def look_at(policy: Declared) -> Iterator[Problem]:
         arn = policy.physical_id
-        found = unless_missing(iam.get_policy, "NoSuchEntity", PolicyArn=arn)
+        found = unless_missing(client.get_policy, "NoSuchEntity", PolicyArn=arn)
         actual = None
         if found:
             version = found["Policy"]["DefaultVersionId"]
-            actual = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+            actual = client.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
         yield from policy_differences(
             examined,
             f"The managed policy {arn}",
             policy.properties["PolicyDocument"],
             actual,
             f"{policy.logical_id}.json",
-            lambda file: f"aws iam create-policy-version --set-as-default --policy-arn {arn} --policy-document {file}",
-            is_needed_to_pull=True,
+            lambda file: iam(f"create-policy-version --set-as-default --policy-arn {arn} --policy-document {file}"),
+            needed_to_pull=WORKER_ACTIONS,
         )
 
     return Found(f"{count(len(policies), 'managed policy', 'managed policies')} as deployed", each(look_at, policies))
@@ -166,7 +173,7 @@ def policy_differences(
     command: Callable[[str], str],
     *,
     content: Any = None,
-    is_needed_to_pull: bool = False,
+    needed_to_pull: Collection[str] = (),
 ) -> Iterator[Problem]:
     """Yield a problem if a policy differs from the template.
 
@@ -178,7 +185,7 @@ def policy_differences(
         file: The name of the file with the policy in the template.
         command: Returns the command that sets the policy from a file.
         content: The content of the file, if it is not the policy.
-        is_needed_to_pull: Whether Airflow cannot pull images if the policy refuses something that it allowed.
+        needed_to_pull: The actions without which Airflow cannot pull images now.
     """
     environment = examined.environment
     root = f"arn:{PARTITIONS[environment.region].name}:iam::{environment.account}:root"
@@ -187,7 +194,7 @@ def policy_differences(
         yield Problem(
             f"{label} differs from the template: {difference}." if actual else f"{label} does not exist.",
             command(f"file://{FILES}/{file}"),
-            State.BROKEN if is_needed_to_pull and difference.takes_away else State.DEGRADED,
+            State.BROKEN if difference.refuses_one_of(needed_to_pull) else State.DEGRADED,
             {file: content or declared},
         )
 

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 _ACCOUNT = re.compile(r"\d{12}")
@@ -16,12 +17,16 @@ class Difference:
     Attributes:
         missing: The statements of the template that the policy lacks, by Sid or content.
         added: The statements that the template does not have.
-        takes_away: Whether the policy may refuse something that the template allows.
+        refused_actions: The actions that the policy may refuse and the template allows, in lower case, with wildcards.
     """
 
     missing: tuple[str, ...]
     added: tuple[str, ...]
-    takes_away: bool
+    refused_actions: tuple[str, ...]
+
+    def refuses_one_of(self, actions: Iterable[str]) -> bool:
+        """Return whether the policy may refuse one of these actions, which have no wildcards."""
+        return any(fnmatchcase(action.lower(), pattern) for action in actions for pattern in self.refused_actions)
 
     def __str__(self) -> str:
         changed = [name for name in self.missing if name in self.added]
@@ -46,10 +51,10 @@ def compare(expected: Any, actual: Any, account_root_arn: str) -> Difference | N
     added = {key: name for key, name in found.items() if key not in wanted}
     if not missing and not added:
         return None
-    takes_away = any(json.loads(key)["effect"] == "Allow" for key in missing) or any(
-        json.loads(key)["effect"] == "Deny" for key in added
-    )
-    return Difference(tuple(missing.values()), tuple(added.values()), takes_away)
+    refusing = [key for key in missing if json.loads(key)["effect"] == "Allow"]
+    refusing += [key for key in added if json.loads(key)["effect"] == "Deny"]
+    refused = {action for key in refusing for action in json.loads(key).get("Action", ["*"])}
+    return Difference(tuple(missing.values()), tuple(added.values()), tuple(sorted(refused)))
 
 
 def document(policy: Any) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ops.clients import unless_missing
 from ops.deployment import Connection
-from ops.doctor.findings import FILES, Examine, Found, Problem, count, each, unless_missing
+from ops.doctor.findings import FILES, Examine, Found, Problem, count, each
 from ops.doctor.templates import Declared, Examined
-from ops.fixes import aws
+from ops.fixes import aws, ecr_login
 
 _COMPARED = ("Handler", "Role", "Runtime", "Timeout", "MemorySize", "Architectures", "LoggingConfig")
 """The properties of a function that have the same name in the template and in the answer of Lambda."""
@@ -79,7 +80,7 @@ def check_running(examined: Examined) -> Found:
                 "is stopped: its reserved concurrency is 0" if limit == 0 else f"has a reserved concurrency of {limit}"
             )
             remove = aws(examined.environment, f"lambda delete-function-concurrency --function-name {name}")
-            resume = f".venv/bin/ecr-login resume {examined.environment.name} {connection.id}"
+            resume = ecr_login(f"resume {examined.environment.name} {connection.id}")
             fix = f"If nobody needs this any more: {resume if limit == 0 else remove}"
             yield Problem(f"The function {name} {text}.", fix)
         for key, expected in (("State", "Active"), ("LastUpdateStatus", "Successful")):

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterator
 
-from ops.doctor.findings import Examine, Found, Problem, count, each, unless_missing
-from ops.doctor.policies import policy_differences
+from ops.clients import unless_missing
+from ops.doctor.findings import Examine, Found, Problem, count, each
+from ops.doctor.policies import WORKER_ACTIONS, policy_differences
 from ops.doctor.templates import Declared, Examined
 from ops.fixes import aws
 
@@ -35,7 +36,7 @@ def check_secret_policies(examined: Examined) -> Found:
                     f"--secret-id {arn} --resource-policy {file}",
                 )
             ),
-            is_needed_to_pull=True,
+            needed_to_pull=WORKER_ACTIONS,
         )
 
     problems = each(look_at, policies)
@@ -60,7 +61,7 @@ def check_key_policy(examined: Examined) -> Found:
                 examined.environment,
                 f"kms put-key-policy --key-id {key.physical_id} --policy-name default --policy {file}",
             ),
-            is_needed_to_pull=True,
+            needed_to_pull=WORKER_ACTIONS,
         )
 
     return Found(f"{count(len(keys), 'key policy', 'key policies')} as deployed", each(look_at, keys))

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from ops.clients import unless_missing
 from ops.deployment import Connection
-from ops.doctor.findings import Examine, Found, NotTried, Problem, count, each, unless_missing
+from ops.doctor.findings import Examine, Found, NotTried, Problem, count, each
 from ops.doctor.templates import Declared, Examined
-from ops.fixes import aws
+from ops.fixes import aws, ecr_login, iam
 from ops.freshness import expiry
 from ops.results import State
 
@@ -76,7 +77,7 @@ def check_logins(examined: Examined) -> Found:
             for version in versions["Versions"]
             if "AWSCURRENT" in version.get("VersionStages", [])
         ]
-        fix = f".venv/bin/ecr-login refresh {examined.environment.name} {connection.id}"
+        fix = ecr_login(f"refresh {examined.environment.name} {connection.id}")
         if not written:
             yield Problem(f"The secret {connection.secret_name} has no docker login.", fix, State.BROKEN)
         elif datetime.now(UTC) >= expiry(written[0]):
@@ -131,7 +132,7 @@ def check_worker_policies(examined: Examined) -> Found:
             if attached is not None and role in policy.properties["Roles"] and policy.physical_id not in attached:
                 yield Problem(
                     f"The worker role {role} does not have the policy {policy.physical_id}.",
-                    f"aws iam attach-role-policy --role-name {role} --policy-arn {policy.physical_id}",
+                    iam(f"attach-role-policy --role-name {role} --policy-arn {policy.physical_id}"),
                     State.BROKEN,
                 )
 

@@ -93,6 +93,7 @@ def check_settings(examined: Examined) -> Found:
             differences.append(f"the output {name} is not in the settings")
     differences += list(_schedules(examined))
     differences += list(_emails_and_workers(examined))
+    differences += list(_images(examined))
     fix = f"make diff ENV={environment.name}, then make deploy ENV={environment.name}"
     return Found("the settings are deployed", [Problem(f"{text[0].upper()}{text[1:]}.", fix) for text in differences])
 
@@ -114,6 +115,38 @@ def _schedules(examined: Examined) -> Iterator[str]:
         if schedule and _minutes(schedule.properties["ScheduleExpression"]) != minutes:
             deployed = schedule.properties["ScheduleExpression"]
             yield f"the schedule of {connection.id} is deployed with {deployed}, not with {minutes} minutes"
+
+
+def _images(examined: Examined) -> Iterator[str]:
+    """Yield each login that is deployed for another registry, and each difference in the images of the pull roles."""
+    hosts = {}
+    for function in examined.declared("AWS::Lambda::Function"):
+        variables = function.properties.get("Environment", {}).get("Variables", {})
+        hosts[variables.get("CONNECTION_ID")] = variables.get("REGISTRY_HOST")
+    policies = examined.declared("AWS::IAM::Policy")
+    for connection in examined.deployment.connections.values():
+        images = examined.environment.pulled_images(connection.id)
+        host = images.registry.host
+        if (deployed := hosts.get(connection.id, host)) != host:
+            yield f"the docker login of {connection.id} is deployed for {deployed}, not for {host}"
+        role = connection.pull_role_arn.rpartition("/")[2]
+        statements = [
+            statement
+            for policy in policies
+            if role in policy.properties.get("Roles", [])
+            for statement in policy.properties["PolicyDocument"]["Statement"]
+        ]
+        found = {arn for each in statements for arn in _list(each.get("Resource")) if ":repository/" in arn}
+        names = [*(repository_name(team, "*") for team in images.teams), *images.repositories]
+        wanted = {images.registry.repository_arn(name) for name in names}
+        for arn in sorted(wanted - found):
+            yield f"the pull role of {connection.id} is deployed without {arn}"
+        for arn in sorted(found - wanted):
+            yield f"the pull role of {connection.id} is deployed with {arn}, which is not in the settings"
+
+
+def _list(one_or_more: Any) -> list[Any]:
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
 
 
 def _minutes(expression: str) -> int:

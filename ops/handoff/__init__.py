@@ -28,6 +28,7 @@ def command(target: Target, as_json: bool, audience: str, team: str | None) -> N
     airflow   the secrets backend, a DockerOperator, a check on a worker
     ci        jobs on GitHub, GitLab and other CI systems
     security  who may push, pull, read and change
+    registry  for owners of other registries: the policy that lets us pull
     """
     _check_team(target, audience, team)
     clients = target.clients()

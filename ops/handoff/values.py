@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from settings import summary
 from settings.environment import Environment, GitHub, GitLab, Team
 from settings.names import pascal_case, repository_name
 from settings.regions import PARTITIONS
+from settings.registry_access import policy_to_paste
 from settings.warnings import account_of
 
 NEWEST_TAGS = 100
@@ -51,12 +52,15 @@ def analyst(deployment: Deployment, clients: Clients, team: str | None) -> Value
 def airflow(deployment: Deployment, clients: Clients, team: str | None) -> Values:
     """Return the values for people who configure Airflow."""
     environment = deployment.environment
+    own = repositories(environment, environment.teams)
     connections = [
         _Pulls(
             connection_id,
             environment.secret_name(connection_id),
-            pulled := repositories(environment, connection.teams),
-            next((each for each in repositories(environment, environment.teams) if each not in pulled), ""),
+            pulled := _pulled_repositories(environment, connection_id),
+            next((each for each in own if each not in pulled), "") if not connection.registry else "",
+            environment.registry_of(connection_id).host,
+            is_own=connection.registry is None,
         )
         for connection_id, connection in environment.connections.items()
     ]
@@ -130,7 +134,21 @@ def security(deployment: Deployment, clients: Clients, team: str | None) -> Valu
         "existing": environment.existing_repositories(environment.teams),
         "creating": [name for name, each in environment.teams.items() if each.create_on_push],
         "pull_directly": environment.workers.pull_directly,
+        "elsewhere": [(each.id, each.host, each.pull_role_arn) for each in _others(deployment)],
     }
+
+
+def registry(deployment: Deployment, clients: Clients, team: str | None) -> Values:
+    """Return the values for the owners of the registries of other accounts and Regions.
+
+    Raises:
+        CannotTell: No deployed connection is for such a registry.
+    """
+    others = list(_others(deployment))
+    if not others:
+        name = deployment.environment.name
+        raise CannotTell(f"no deployed connection of {name} has registry. Add connections.<id>.registry, and deploy")
+    return _common(deployment) | {"others": others}
 
 
 AUDIENCES: dict[str, Callable[[Deployment, Clients, str | None], Values]] = {
@@ -138,6 +156,7 @@ AUDIENCES: dict[str, Callable[[Deployment, Clients, str | None], Values]] = {
     "airflow": airflow,
     "ci": ci,
     "security": security,
+    "registry": registry,
 }
 """The function that returns the values of each template."""
 
@@ -174,12 +193,43 @@ class _Pulls:
 
     Attributes:
         foreign: A repository of another team, or an empty string.
+        host: The registry.
+        is_own: Whether this is the registry of the environment.
     """
 
     id: str
     secret_name: str
     repositories: list[str]
     foreign: str
+    host: str
+    is_own: bool
+
+
+@dataclass(frozen=True)
+class _Other:
+    """A connection that is for the registry of another account or Region.
+
+    Attributes:
+        readers: The ARNs of the roles that pull: the pull role, and with `pull_directly` the workers' roles.
+        images: The repositories, with `*` at the end of a prefix.
+        prefixes: The starts of the names of repositories.
+        repositories: The full names of single repositories.
+        needs_policy: Whether the registry belongs to another account.
+        policy: The policy that lets the readers pull.
+    """
+
+    id: str
+    pull_role_arn: str
+    readers: list[str]
+    host: str
+    account: str
+    region: str
+    teams: list[str]
+    images: list[str]
+    prefixes: list[str]
+    repositories: list[str]
+    needs_policy: bool
+    policy: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -208,6 +258,38 @@ class _CiTeam:
     image: str
     github: list[_Workflow]
     gitlab: list[_Job]
+
+
+def _others(deployment: Deployment) -> Iterator[_Other]:
+    environment = deployment.environment
+    workers = worker_role_arns(deployment) if environment.workers.pull_directly else []
+    for connection in deployment.connections.values():
+        if not environment.connections[connection.id].registry:
+            continue
+        pulled = environment.pulled_images(connection.id)
+        readers = [connection.pull_role_arn, *workers]
+        yield _Other(
+            id=connection.id,
+            pull_role_arn=connection.pull_role_arn,
+            readers=readers,
+            host=pulled.registry.host,
+            account=pulled.registry.account,
+            region=pulled.registry.region,
+            teams=list(pulled.teams),
+            images=[*(repository_name(each, "*") for each in pulled.teams), *pulled.repositories],
+            prefixes=[repository_name(each, "") for each in pulled.teams],
+            repositories=list(pulled.repositories),
+            needs_policy=pulled.registry.account != environment.account,
+            policy=policy_to_paste(PARTITIONS[environment.region].name, readers),
+        )
+
+
+def _pulled_repositories(environment: Environment, connection_id: str) -> list[str]:
+    """Return the repositories of a connection whose names are known."""
+    connection = environment.connections[connection_id]
+    if connection.registry:
+        return list(connection.repositories)
+    return repositories(environment, connection.teams)
 
 
 def _common(deployment: Deployment) -> Values:
@@ -239,7 +321,9 @@ def _push_role_arn(deployment: Deployment, team: str) -> str:
 
 def _common_tags(clients: Clients, connections: Iterable[_Pulls]) -> dict[str, str]:
     """Return a tag for each connection: the one that most of its repositories have, or `<tag>` if none is known."""
-    needed = sorted({repository for connection in connections for repository in connection.repositories})
+    needed = sorted(
+        {repository for connection in connections if connection.is_own for repository in connection.repositories}
+    )
     by_repository = ask_all({repository: partial(_tags, clients, repository) for repository in needed})
     refused = [answer for answer in by_repository.values() if isinstance(answer, NoAnswer)]
     if refused:
@@ -247,7 +331,7 @@ def _common_tags(clients: Clients, connections: Iterable[_Pulls]) -> dict[str, s
     known = {name: [] if isinstance(answer, NoAnswer) else answer for name, answer in by_repository.items()}
     found = {}
     for connection in connections:
-        tags = [tag for repository in connection.repositories for tag in known[repository]]
+        tags = [tag for repository in connection.repositories for tag in known.get(repository, [])]
         found[connection.id] = max(sorted(set(tags)), key=tags.count, default="<tag>")
     return found
 

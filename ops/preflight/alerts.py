@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ops.clients import Clients, answers
+from ops.clients import Clients, answers, unless_missing
 from ops.preflight.findings import Finding, Planned
 from ops.preflight.policies import allows
-from ops.preflight.requests import unless_missing
 from settings.environment import Environment
 from settings.regions import PARTITIONS
 
@@ -71,7 +70,7 @@ def find_silent_topic(clients: Clients, planned: Planned) -> Iterator[Finding]:
     # The policy of a topic of another account is usually not readable.
     if not topic_arn or topic_arn.split(":")[4] != environment.account:
         return
-    topic = unless_missing("NotFound", clients.sns.get_topic_attributes, TopicArn=topic_arn)
+    topic = unless_missing(clients.sns.get_topic_attributes, "NotFound", TopicArn=topic_arn)
     if not topic:
         problem = f"The topic {topic_arn} does not exist. The deployment succeeds, but no alarm reaches anybody."
         yield Finding(problem, "Create the topic, or correct the ARN in alerts.topic_arn.", stops=False)
@@ -105,7 +104,7 @@ def find_unusable_key(clients: Clients, environment: Environment, topic_arn: str
             stops=False,
         )
         return
-    found = unless_missing("NotFoundException", clients.kms.describe_key, KeyId=key)
+    found = unless_missing(clients.kms.describe_key, "NotFoundException", KeyId=key)
     metadata = (found or {}).get("KeyMetadata", {})
     if metadata.get("KeyState") != "Enabled":
         state = f"is in the state {metadata['KeyState']}" if metadata else "does not exist"

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from ops.clients import Clients
+from ops.clients import Clients, unless_missing
 from ops.preflight.findings import Finding, Planned
-from ops.preflight.requests import unless_missing
 
 OLDEST_VERSION = 6
 """The version of the bootstrap that the stacks need, `requiresBootstrapStackVersion` in the cloud assembly."""
@@ -14,7 +13,7 @@ def find_old_bootstrap(clients: Clients, planned: Planned) -> Iterator[Finding]:
     """Find a bootstrap that is missing or too old."""
     name = f"/cdk-bootstrap/{planned.qualifier}/version"
     fix = f"Run: make bootstrap ENV={planned.environment.name}"
-    answer = unless_missing("ParameterNotFound", clients.ssm.get_parameter, Name=name)
+    answer = unless_missing(clients.ssm.get_parameter, "ParameterNotFound", Name=name)
     if not answer:
         yield Finding(
             f"The account has no bootstrap with the qualifier {planned.qualifier} in {planned.environment.region}. The "

@@ -10,6 +10,7 @@ from ops.preflight.deploy_role import find_denied_deploy_role
 from ops.preflight.findings import Finding, Planned
 from ops.preflight.functions import find_low_concurrency
 from ops.preflight.oidc_providers import find_missing_oidc_providers
+from ops.preflight.other_registries import find_unusable_registries
 from ops.preflight.pushes import find_cut_off_pushers
 from ops.preflight.repositories import (
     find_missing_repositories,
@@ -22,6 +23,7 @@ from ops.preflight.roles import (
     find_full_worker_roles,
     find_missing_permission_sets,
     find_missing_principals,
+    find_pull_role_conflicts,
     find_push_role_conflicts,
 )
 from ops.preflight.secrets import find_removed_secrets, find_taken_secrets
@@ -42,6 +44,8 @@ CHECKS: dict[str, Find] = {
     "creation_templates": find_taken_creation_templates,
     "recent_pushes": find_cut_off_pushers,
     "push_roles": find_push_role_conflicts,
+    "pull_roles": find_pull_role_conflicts,
+    "other_registries": find_unusable_registries,
     "principals": find_missing_principals,
     "permission_sets": find_missing_permission_sets,
     "oidc_providers": find_missing_oidc_providers,
@@ -74,6 +78,8 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "creation_templates": (_RESOURCES, "ecr:DescribeRepositoryCreationTemplates"),
     "recent_pushes": (_RESOURCES, "cloudtrail:LookupEvents", "ecr:DescribeRepositories", "ecr:GetRepositoryPolicy"),
     "push_roles": (_RESOURCES, _OWNER, "iam:GetRole"),
+    "pull_roles": (_RESOURCES, _OWNER, "iam:GetRole"),
+    "other_registries": ("account:GetRegionOptStatus", "ecr:DescribeRepositories"),
     "principals": ("iam:GetPolicy", "iam:GetRole", "iam:GetUser"),
     "permission_sets": ("iam:ListRoles",),
     "oidc_providers": ("iam:GetOpenIDConnectProvider",),

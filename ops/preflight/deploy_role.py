@@ -3,11 +3,10 @@
 import json
 from collections.abc import Iterator
 
-from ops.clients import Clients
+from ops.clients import Clients, unless_missing
 from ops.preflight.findings import Finding, Planned, listed
 from ops.preflight.policies import deploy_roles_in
 from ops.preflight.repositories import adopted_repositories, repository_policy, team_of
-from ops.preflight.requests import unless_missing
 from ops.preflight.secrets import name_of_secret
 from ops.preflight.stacks import resources_of
 from ops.together import in_parallel
@@ -19,7 +18,7 @@ def find_denied_deploy_role(clients: Clients, planned: Planned) -> Iterator[Find
     secrets = resources_of(clients, planned.stack("DockerLogin")).get("AWS::SecretsManager::Secret", [])
 
     def policy_of(arn: str) -> str:
-        answer = unless_missing("ResourceNotFoundException", clients.secretsmanager.get_resource_policy, SecretId=arn)
+        answer = unless_missing(clients.secretsmanager.get_resource_policy, "ResourceNotFoundException", SecretId=arn)
         return str((answer or {}).get("ResourcePolicy") or "")
 
     policies = dict(zip(secrets, in_parallel(policy_of, secrets), strict=True))

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from ops.clients import Clients
+from ops.clients import Clients, unless_missing
 from ops.preflight.findings import Finding, Planned, listed
-from ops.preflight.requests import unless_missing
 from ops.together import in_parallel
 from settings.regions import PARTITIONS
 
@@ -23,7 +22,7 @@ def find_missing_oidc_providers(clients: Clients, planned: Planned) -> Iterator[
         partition, account = PARTITIONS[planned.environment.region].name, planned.environment.account
         arn = f"arn:{partition}:iam::{account}:oidc-provider/{issuer}"
         get = clients.iam.get_open_id_connect_provider
-        found = unless_missing("NoSuchEntity", get, OpenIDConnectProviderArn=arn)
+        found = unless_missing(get, "NoSuchEntity", OpenIDConnectProviderArn=arn)
         if not found:
             client_ids = " ".join(sorted(audiences[issuer]))
             return Finding(

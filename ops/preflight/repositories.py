@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from ops.clients import Clients, answers
+from ops.clients import Clients, answers, unless_missing
 from ops.fixes import aws
 from ops.preflight.findings import Finding, Planned, listed
 from ops.preflight.policies import Policy, Statement, other_readers, removed_statements
-from ops.preflight.requests import unless_missing
 from ops.preflight.stacks import ids_of, resources_of, stack_with
 from ops.together import in_parallel
 from settings.environment import Environment
@@ -73,7 +72,7 @@ def find_tags_of_other_teams(clients: Clients, planned: Planned) -> Iterator[Fin
 
     def team_in_tag(name: str) -> str | None:
         describe = clients.ecr.list_tags_for_resource
-        answer = unless_missing("RepositoryNotFoundException", describe, resourceArn=start + name)
+        answer = unless_missing(describe, "RepositoryNotFoundException", resourceArn=start + name)
         tags = {tag["Key"]: str(tag["Value"]) for tag in (answer or {}).get("tags", [])}
         return tags.get(TEAM_TAG)
 
@@ -96,7 +95,7 @@ def find_missing_repositories(clients: Clients, planned: Planned) -> Iterator[Fi
 
     def is_missing(name: str) -> bool:
         describe = partial(clients.ecr.describe_repositories, repositoryNames=[name])
-        return not unless_missing("RepositoryNotFoundException", describe)
+        return not unless_missing(describe, "RepositoryNotFoundException")
 
     for team, own in planned.environment.teams.items():
         names = list(own.existing_repositories)
@@ -129,8 +128,9 @@ def repository_policy(clients: Clients, name: str) -> Policy:
 
     def get() -> Policy:
         answer: Any = unless_missing(
-            ("RepositoryPolicyNotFoundException", "RepositoryNotFoundException"),
             clients.ecr.get_repository_policy,
+            "RepositoryPolicyNotFoundException",
+            "RepositoryNotFoundException",
             repositoryName=name,
         )
         policy: Policy = json.loads(answer["policyText"]) if answer else {}

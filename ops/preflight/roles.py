@@ -1,23 +1,43 @@
 """The roles, users and policies in IAM."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ops.clients import Clients, answers
+from ops.clients import Clients, answers, unless_missing
 from ops.preflight.findings import Finding, Planned, listed
-from ops.preflight.requests import unless_missing
 from ops.preflight.stacks import ids_of, resources_of, stack_with
 from ops.together import in_parallel
 
 
 def find_push_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Finding]:
     """Find roles that have the names of our push roles and are not ours, and our push roles with another path."""
-    stack, environment = planned.stack("Access"), planned.environment
+    environment = planned.environment
+    names = {environment.push_role_name(team): f"the team {team}" for team in environment.teams}
+    yield from _conflicts(clients, planned, "Access", names)
+
+
+def find_pull_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Finding]:
+    """Find the same for the pull roles with a fixed name, whose docker logins are for other registries."""
+    environment = planned.environment
+    named = {environment.pull_role_name(each): f"the connection {each}" for each in environment.connections}
+    if names := {name: owner for name, owner in named.items() if name}:
+        yield from _conflicts(clients, planned, "DockerLogin", names)
+
+
+def _conflicts(clients: Clients, planned: Planned, stack_id: str, names: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield a finding for each role that CloudFormation cannot create, or cannot move to another path.
+
+    Args:
+        clients: The clients for the account.
+        planned: The deployment that is about to start.
+        stack_id: The stack that has the roles.
+        names: A dict of role name to the team or connection whose name is a part of it.
+    """
+    stack, environment = planned.stack(stack_id), planned.environment
     ours = ids_of(resources_of(clients, stack))
     other_paths: dict[str, list[str]] = {}
 
-    def look_at(team: str) -> Finding | None:
-        name = environment.push_role_name(team)
+    def look_at(name: str) -> Finding | None:
         role = get_role(clients, name)
         if not role:
             return None
@@ -29,14 +49,14 @@ def find_push_role_conflicts(clients: Clients, planned: Planned) -> Iterator[Fin
         where = f"belongs to the stack {owner}" if owner else f"is not part of the stack {stack}"
         return Finding(
             f"The role {name} exists, and it {where}. CloudFormation cannot create it.",
-            f"Delete the role, or choose another name for the team {team} in the settings. "
+            f"Delete the role, or choose another name for {names[name]} in the settings. "
             f'If {environment.name} is deployed in another Region, see "Change region" in docs/changes.md.',
         )
 
-    yield from filter(None, in_parallel(look_at, list(environment.teams)))
-    for path, names in other_paths.items():
+    yield from filter(None, in_parallel(look_at, list(names)))
+    for path, moved in other_paths.items():
         yield Finding(
-            f"The path of {listed(names)} is {path}, and role_path is {environment.role_path}. CloudFormation would "
+            f"The path of {listed(moved)} is {path}, and role_path is {environment.role_path}. CloudFormation would "
             "answer: cannot update a stack when a custom-named resource requires replacing.",
             'See "Change role_path" in docs/changes.md.',
         )
@@ -66,9 +86,9 @@ def find_missing_principals(clients: Clients, planned: Planned) -> Iterator[Find
             return None
         kind, name = what.split("/", 1)[0], what.rsplit("/", 1)[-1]
         if kind == "policy":
-            found = (unless_missing("NoSuchEntity", clients.iam.get_policy, PolicyArn=arn) or {}).get("Policy")
+            found = (unless_missing(clients.iam.get_policy, "NoSuchEntity", PolicyArn=arn) or {}).get("Policy")
         elif kind == "user":
-            found = (unless_missing("NoSuchEntity", clients.iam.get_user, UserName=name) or {}).get("User")
+            found = (unless_missing(clients.iam.get_user, "NoSuchEntity", UserName=name) or {}).get("User")
         else:
             found = get_role(clients, name)
         setting = named[arn]
@@ -97,7 +117,7 @@ def find_full_worker_roles(clients: Clients, planned: Planned) -> Iterator[Findi
     def attached(name: str) -> list[str] | None:
         pages = clients.iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
         return unless_missing(
-            "NoSuchEntity", lambda: [each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]]
+            lambda: [each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]], "NoSuchEntity"
         )
 
     counts = {
@@ -149,4 +169,4 @@ def find_missing_permission_sets(clients: Clients, planned: Planned) -> Iterator
 
 
 def get_role(clients: Clients, name: str) -> Any:
-    return (unless_missing("NoSuchEntity", clients.iam.get_role, RoleName=name) or {}).get("Role")
+    return (unless_missing(clients.iam.get_role, "NoSuchEntity", RoleName=name) or {}).get("Role")

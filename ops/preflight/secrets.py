@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
-from ops.clients import Clients
+from ops.clients import Clients, unless_missing
 from ops.fixes import aws
 from ops.preflight.findings import Finding, Planned
-from ops.preflight.requests import unless_missing
 from ops.preflight.stacks import ids_of, resources_of, stack_with
 from ops.together import in_parallel
 
@@ -67,7 +66,7 @@ def find_removed_secrets(clients: Clients, planned: Planned) -> Iterator[Finding
 
 
 def describe_secret(clients: Clients, secret_id: str) -> Any:
-    return unless_missing("ResourceNotFoundException", clients.secretsmanager.describe_secret, SecretId=secret_id)
+    return unless_missing(clients.secretsmanager.describe_secret, "ResourceNotFoundException", SecretId=secret_id)
 
 
 def name_of_secret(arn: str) -> str:

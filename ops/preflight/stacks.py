@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ops.clients import Clients
+from ops.clients import Clients, unless_missing
 from ops.preflight.findings import Finding, Planned
-from ops.preflight.requests import unless_missing
 from ops.together import in_parallel
 
 # The stacks that the settings can remove, and how to delete them.
@@ -25,7 +24,7 @@ def find_stacks(clients: Clients, planned: Planned) -> Iterator[Finding]:
 
     def status_of(stack_id: str) -> str | None:
         name = planned.stack(stack_id)
-        answer = unless_missing("ValidationError", clients.cloudformation.describe_stacks, StackName=name)
+        answer = unless_missing(clients.cloudformation.describe_stacks, "ValidationError", StackName=name)
         return answer["Stacks"][0]["StackStatus"] if answer else None
 
     statuses = dict(zip(wanted + removed, in_parallel(status_of, wanted + removed), strict=True))
@@ -63,7 +62,7 @@ def resources_of(clients: Clients, stack: str) -> dict[str, list[str]]:
         pages = clients.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
         return [resource for page in pages for resource in page["StackResourceSummaries"]]
 
-    found = clients.ask_once(f"resources of {stack}", lambda: unless_missing("ValidationError", list_resources))
+    found = clients.ask_once(f"resources of {stack}", lambda: unless_missing(list_resources, "ValidationError"))
     by_type: dict[str, list[str]] = {}
     for each in found or []:
         if _exists(each):
@@ -78,7 +77,7 @@ def ids_of(resources: dict[str, list[str]]) -> set[str]:
 def stack_with(clients: Clients, physical_id: str, kind: str) -> str | None:
     """Return the name of the stack that has a resource, or None."""
     found = unless_missing(
-        "ValidationError", clients.cloudformation.describe_stack_resources, PhysicalResourceId=physical_id
+        clients.cloudformation.describe_stack_resources, "ValidationError", PhysicalResourceId=physical_id
     )
     for each in (found or {}).get("StackResources", []):
         if each.get("PhysicalResourceId") == physical_id and each["ResourceType"] == kind and _exists(each):

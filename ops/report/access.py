@@ -45,6 +45,10 @@ def _teams(environment: Environment) -> Iterator[TeamAccess]:
             team=name,
             repositories=[*(repository_name(name, each) for each in team.repositories), *team.existing_repositories],
             pushers=list(pushers(environment, team.push)),
-            logins=[each for each, connection in environment.connections.items() if name in connection.teams],
+            logins=[
+                each
+                for each, connection in environment.connections.items()
+                if name in connection.teams and not connection.registry
+            ],
             others=list(other_readers(team)),
         )

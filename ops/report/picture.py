@@ -72,7 +72,7 @@ class Picture:
 
 def draw(environment: Environment) -> Picture:
     """Return the picture of an environment."""
-    pushers, teams, logins = {}, {}, {}
+    pushers, teams, logins, elsewhere = {}, {}, {}, {}
     for name, team in environment.teams.items():
         repositories = [*(repository_name(name, each) for each in team.repositories), *team.existing_repositories]
         if team.create_on_push:
@@ -82,11 +82,19 @@ def draw(environment: Environment) -> Picture:
     for connection_id, connection in environment.connections.items():
         every = f"every {connection.refresh_every_minutes} minutes"
         logins[connection_id] = Box("login", connection_id, [every], 2)
+        if connection.registry:
+            images = environment.pulled_images(connection_id)
+            names = [*(repository_name(team, "…") for team in images.teams), *images.repositories]
+            where = [images.registry.account, images.registry.region]
+            elsewhere[connection_id] = Box("repositories", "Another registry", [*where, *_shortened(names)], 1)
     workers = Box("workers", "Airflow workers", _workers(environment), 3)
     picture = Picture()
-    columns = [list(pushers.values()), list(teams.values()), list(logins.values()), [workers]]
+    columns = [list(pushers.values()), [*teams.values(), *elsewhere.values()], list(logins.values()), [workers]]
     for name, box in teams.items():  # a team and its repositories are at the same height
         pushers[name].y = box.y = picture.height
+        picture.height += box.height + GAP
+    for box in elsewhere.values():
+        box.y = picture.height
         picture.height += box.height + GAP
     for column in columns[2:]:
         _centre(column, picture.height)
@@ -100,7 +108,8 @@ def draw(environment: Environment) -> Picture:
     picture.height = lowest - highest
     picture.arrows = [Arrow(pushers[name], teams[name]) for name in teams]
     for connection_id, connection in environment.connections.items():
-        picture.arrows += [Arrow(logins[connection_id], teams[name]) for name in connection.teams]
+        sources = [elsewhere[connection_id]] if connection.registry else [teams[name] for name in connection.teams]
+        picture.arrows += [Arrow(logins[connection_id], source) for source in sources]
         picture.arrows.append(Arrow(logins[connection_id], workers))
     return picture
 

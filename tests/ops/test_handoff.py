@@ -29,6 +29,7 @@ from ops.command_line import ecr_login as commands
 from ops.deployment import Deployment, Stack, read_deployment
 from ops.handoff.page import render, sections
 from ops.handoff.values import AUDIENCES
+from ops.results import CannotTell
 from settings.environment import Environment
 from settings.files import load_environments
 from settings.names import pascal_case
@@ -102,7 +103,7 @@ def test_the_command_prints_the_page_as_text_and_as_json(aws: EmbeddedAws) -> No
         ),
         (["--for", "analyst"], "--team is missing; write one of: --team analytics, --team risk"),
         (["--for", "airflow", "--team", "risk"], "--team is only for analyst and ci; remove it"),
-        (["--team", "risk"], "Missing option '--for'. Choose from: analyst, airflow, ci, security"),
+        (["--team", "risk"], "Missing option '--for'. Choose from: analyst, airflow, ci, security, registry"),
     ],
 )
 def test_the_error_for_a_wrong_argument_says_what_to_write(words: list[str], error: str) -> None:
@@ -110,6 +111,11 @@ def test_the_error_for_a_wrong_argument_says_what_to_write(words: list[str], err
         commands.main(["handoff", "local", *words], standalone_mode=False)
 
     assert " ".join(refused.value.format_message().split()) == error
+
+
+def test_the_page_for_other_registries_needs_a_connection_for_one(deployment: Deployment) -> None:
+    with pytest.raises(CannotTell, match=r"Add connections\.<id>\.registry, and deploy"):
+        page(deployment, "registry")
 
 
 def test_an_environment_that_is_not_deployed_is_one_line(aws: EmbeddedAws, tmp_path: Path) -> None:
@@ -143,7 +149,9 @@ def test_no_page_contains_a_password(
     login = json.loads(worker.get_secret_value(SecretId=local["SecretNameDockerDefault"])["SecretString"])
     secrets = [login["password"], *account.analyst.values(), *account.operator.values()]
     teams = {"analyst": "analytics"}
-    pages = [json.dumps(page(deployment, each, teams.get(each), Clients(aws.client))) for each in AUDIENCES]
+    # The environment has no other registry. The page for owners of other registries makes no request to AWS.
+    audiences = [each for each in AUDIENCES if each != "registry"]
+    pages = [json.dumps(page(deployment, each, teams.get(each), Clients(aws.client))) for each in audiences]
 
     assert [secret for secret in secrets for text in pages if secret in text] == []
 

@@ -14,7 +14,7 @@ from local.embedded_aws import EmbeddedAws
 from local.iam_policies import name_of
 from ops.clients import action_of
 from ops.doctor.permissions import ACTIONS as DOCTOR
-from ops.permissions import ACTIONS, PAGE, READ_ONLY, page_with_tables, policy
+from ops.permissions import ACTIONS, OPTIONAL, PAGE, READ_ONLY, page_with_tables, policy
 from ops.preflight.checks import ACTIONS as PREFLIGHT
 from settings.environment import Environment
 from settings.files import load_environments
@@ -168,7 +168,9 @@ SINGLE = [
     [
         (command, action)
         for command, action in SINGLE
-        if not command.startswith(("preflight", "doctor", "report")) and f"{command} --" not in command
+        if not command.startswith(("preflight", "doctor", "report"))
+        and f"{command} --" not in command
+        and (command, action) not in OPTIONAL
     ],
 )
 def test_a_command_names_the_action_that_is_missing(operator: Operator, command: str, action: str) -> None:
@@ -179,6 +181,19 @@ def test_a_command_names_the_action_that_is_missing(operator: Operator, command:
     assert f"AWS denied {action}" in done.out + done.error
     assert "Traceback" not in done.error
     assert done.error.count("\n") <= 3
+
+
+@pytest.mark.parametrize(("command", "action"), OPTIONAL)
+def test_a_command_works_without_an_optional_action(operator: Operator, command: str, action: str) -> None:
+    give_exactly(operator, command, except_for=action)
+    # Other tests of this file stop the function.
+    function = outputs(operator.aws)["RefreshFunctionNameDockerDefault"]
+    operator.aws.client("lambda").delete_function_concurrency(FunctionName=function)
+
+    done = operator.run(command)
+
+    assert done.code == 0, done.out + done.error
+    assert action in operator.sent
 
 
 @pytest.mark.parametrize(

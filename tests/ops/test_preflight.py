@@ -349,6 +349,7 @@ def everything() -> Planned:
     settings = creating().environment.model_dump(exclude_unset=True)
     settings["teams"]["pilots"]["push"]["permission_sets"] = ["Pilot"]
     settings["workers"] = {"role_arns": [f"arn:aws:iam::{ACCOUNT}:role/airflow-worker"]}
+    settings["connections"]["docker_far"] = {"registry": {"region": "us-west-2"}, "teams": ["pilots"]}
     return Planned(Environment.model_validate(settings), qualifier="hnb659fds")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,6 +42,8 @@ SETTINGS: dict[str, Any] = {
 REPOSITORY, SECRET = "sailors/map", "glide/connections/docker_one"
 TRUST = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}}
 SENDERS = {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
+FAR = {"connections": {"docker_far": {"registry": {"region": "us-west-2"}, "teams": ["sailors"]}}}
+ELSEWHERE = {"connections": {"docker_far": {"registry": {"account": "222222222222"}, "teams": ["sailors"]}}}
 READERS = {"Effect": "Allow", "Principal": {"AWS": "222222222222"}, "Action": "ecr:BatchGetImage"}
 
 
@@ -264,6 +267,8 @@ BREAKAGES: dict[str, tuple[str, bool, Break, dict[str, Any]]] = {
         ),
         {},
     ),
+    "a pull role by hand": ("pull_roles", STOPS, lambda aws: role(aws, "glide-ecr-pull-docker_far"), ELSEWHERE),
+    "a missing repository in another Region": ("other_registries", NOTICE, nothing, FAR),
     "a missing user": ("principals", STOPS, nothing, _push(user_arns=[f"{IAM}:user/nobody"])),
     "a missing role": ("principals", STOPS, nothing, _push(role_arns=[f"{IAM}:role/no-such"])),
     "a missing worker role": ("principals", STOPS, nothing, {"workers": {"role_arns": [f"{IAM}:role/no-worker"]}}),
@@ -314,6 +319,31 @@ BREAKAGES: dict[str, tuple[str, bool, Break, dict[str, Any]]] = {
 }
 
 
+def clients_of(aws: EmbeddedAws, credentials: dict[str, str] | None = None, sent: set[str] | None = None) -> Clients:
+    """Return clients for the emulator, which does not have the service Account Management.
+
+    Args:
+        aws: The emulator.
+        credentials: Credentials as STS returns them; by default those of the account's root user.
+        sent: A set that gets the action of each request.
+    """
+    enabled = (SimpleNamespace(status_code=200), {"RegionOptStatus": "ENABLED"})
+
+    def create(service: str, region_name: str | None = None) -> Any:
+        client = aws.client(service, credentials, region=region_name)
+        prefix = client.meta.service_model.signing_name
+
+        def record(model: Any, **_: Any) -> Any:
+            if sent is not None:
+                sent.add(f"{prefix}:{model.name}")
+            return enabled if model.name == "GetRegionOptStatus" else None
+
+        client.meta.events.register("before-call", record)
+        return client
+
+    return Clients(create)
+
+
 def findings(clients: Clients, deployment: Planned) -> dict[str, set[bool]]:
     """Return for each check with findings whether they stop the deployment."""
     found, unanswered = ask(clients, deployment, CHECKS, deadline=monotonic() + 10)
@@ -325,7 +355,7 @@ def findings(clients: Clients, deployment: Planned) -> dict[str, set[bool]]:
 def test_exactly_the_check_that_names_a_problem_turns(account: EmbeddedAws, broken: str) -> None:
     check, stops, break_it, changes = BREAKAGES[broken]
     with break_it(account):
-        assert findings(Clients(account.client), planned(**changes)) == {check: {stops}}
+        assert findings(clients_of(account), planned(**changes)) == {check: {stops}}
 
 
 def test_no_check_turns_if_nothing_is_broken(account: EmbeddedAws) -> None:
@@ -377,6 +407,7 @@ def broad() -> Planned:
             }
         },
         permissions_boundary_arn=f"{IAM}:policy/no-such",
+        **FAR,
     )
 
 
@@ -387,6 +418,7 @@ def everything(aws: EmbeddedAws) -> Iterator[None]:
         broken.enter_context(repository(aws))
         broken.enter_context(secret(aws))
         broken.enter_context(role(aws, "glide-ecr-push-sailors"))
+        broken.enter_context(role(aws, "glide-ecr-pull-docker_far"))
         broken.enter_context(full_worker(aws))
         broken.enter_context(topic_key(aws))
         broken.enter_context(stack(aws, "glide-DockerLogin", SECRETS, Name="glide/connections/docker_old"))
@@ -397,16 +429,12 @@ def everything(aws: EmbeddedAws) -> Iterator[None]:
 def test_each_check_sends_exactly_the_requests_of_its_actions(account: EmbeddedAws, broad: Planned) -> None:
     sent: set[str] = set()
 
-    def create(service: str) -> Any:
-        client = account.client(service)
-        prefix = client.meta.service_model.signing_name
-        client.meta.events.register("before-call", lambda model, **_: sent.add(f"{prefix}:{model.name}"))
-        return client
-
     with everything(account):
         for name, find in CHECKS.items():
             sent.clear()
-            list(find(Clients(create), broad))  # Each check has clients of its own, because clients keep answers.
+            list(
+                find(clients_of(account, sent=sent), broad)
+            )  # Each check has clients of its own, because clients keep answers.
             assert sorted(sent) == sorted(ACTIONS[name]), name
 
 
@@ -414,9 +442,7 @@ def test_the_actions_are_enough_for_all_checks(account: EmbeddedAws, broad: Plan
     actions = sorted({action for some in ACTIONS.values() for action in some})
     session = session_of_a_role(account, "preflight", allow(*actions, on="*"))
     with everything(account):
-        _, unanswered = ask(
-            Clients(lambda service: account.client(service, session)), broad, CHECKS, deadline=monotonic() + 10
-        )
+        _, unanswered = ask(clients_of(account, session), broad, CHECKS, deadline=monotonic() + 10)
     assert unanswered == {}
 
 

@@ -13,9 +13,13 @@ from ops.clients import Clients
 from ops.deployment import Connection
 from ops.invocation import run_refresh
 from ops.results import Check
+from settings.files import load_environments
 from tests.local.logins import places_with_a_login
 from tests.ops.ecr_login import Done, ecr_login
 from tests.ops.in_process import run
+from tools import ROOT
+
+LOCAL = next(each for each in load_environments(ROOT / "environments") if each.name == "local")
 
 
 @pytest.fixture
@@ -98,7 +102,7 @@ def test_a_login_that_a_refresh_writes_during_the_question_is_not_replaced(
     stop = rollback._stop
 
     def write_and_stop(clients: Clients, name: str, connection: Connection) -> Check:
-        run_refresh(clients, connection, name, write=True)
+        run_refresh(clients, connection, LOCAL, write=True)
         return stop(clients, name, connection)
 
     monkeypatch.setattr(rollback, "_stop", write_and_stop)
@@ -140,7 +144,7 @@ def test_a_rollback_without_a_break_glass_role_says_what_changed_and_how_to_cont
     assert "AWS denied secretsmanager:UpdateSecretVersionStage. The function of docker_default is stopped" in (
         done.error
     )
-    assert done.error.splitlines()[-1].endswith("or run: .venv/bin/ecr-login resume local docker_default")
+    assert "or run: .venv/bin/ecr-login resume local docker_default --profile " in done.error.splitlines()[-1]
     assert versions(aws, secret) == before
 
 

@@ -208,6 +208,33 @@ def test_settings_that_are_not_deployed_are_found(examined: Callable[[], Examine
     assert "The address more@example.com is not deployed." in text
 
 
+@pytest.mark.parametrize(
+    ("changes", "texts"),
+    [
+        (
+            {"registry": {"account": "444455556666"}, "teams": ["tools"], "repositories": ["base/python"]},
+            [
+                "The docker login of docker_default is deployed for {own}, not for 444455556666.dkr.ecr.",
+                "is deployed without arn:aws:ecr:{region}:444455556666:repository/tools/*",
+                "is deployed without arn:aws:ecr:{region}:444455556666:repository/base/python",
+                "is deployed with arn:aws:ecr:{region}:{account}:repository/analytics/*, which is not in the settings",
+            ],
+        ),
+        ({"registry": {"region": "us-west-2"}, "teams": ["tools"]}, ["{own}, not for {account}.dkr.ecr.us-west-2."]),
+    ],
+)
+def test_a_docker_login_that_is_deployed_for_another_registry_is_found(
+    examined: Callable[[], Examined], settings: Environment, changes: dict[str, Any], texts: list[str]
+) -> None:
+    found = with_settings(examined(), {"connections": {"docker_default": changes}})
+
+    result = run("settings", ALL_CHECKS["settings"], found)
+
+    place = {"own": settings.registry_host, "region": settings.region, "account": settings.account}
+    assert result.state is DEGRADED
+    assert [text for text in texts if text.format(**place) not in result.check().detail] == []
+
+
 def test_an_expired_login_is_found(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrets, "expiry", lambda written_at: written_at)
     found = results()
