@@ -68,7 +68,11 @@ def airflow(deployment: Deployment, clients: Clients, team: str | None) -> Value
         "connections": connections,
         "tags": _common_tags(clients, connections),
         "backend": "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
-        "backend_kwargs": backend_kwargs(environment),
+        "backend_kwargs": json.dumps(backend_kwargs(environment)),
+        "strict_backend": "strict_secrets_manager.StrictSecretsManagerBackend",
+        "strict_backend_kwargs": json.dumps(
+            {"required_connections": [*environment.connections], **backend_kwargs(environment)}
+        ),
         "workers": worker_role_arns(deployment),
         "tasks": [
             environment.ecs_family(repository) for repository in (environment.ecs.tasks if environment.ecs else ())
@@ -77,17 +81,15 @@ def airflow(deployment: Deployment, clients: Clients, team: str | None) -> Value
     }
 
 
-def backend_kwargs(environment: Environment) -> str:
-    """Return the `backend_kwargs` of Airflow's secrets backend as JSON."""
-    return json.dumps(
-        {
-            "connections_prefix": environment.connections_prefix,
-            "connections_lookup_pattern": "^docker_",
-            "variables_prefix": None,
-            "config_prefix": None,
-            "region_name": environment.region,
-        }
-    )
+def backend_kwargs(environment: Environment) -> dict[str, str | None]:
+    """Return the `backend_kwargs` of Airflow's secrets backend."""
+    return {
+        "connections_prefix": environment.connections_prefix,
+        "connections_lookup_pattern": "^docker_",
+        "variables_prefix": None,
+        "config_prefix": None,
+        "region_name": environment.region,
+    }
 
 
 def ci(deployment: Deployment, clients: Clients, team: str | None) -> Values:

@@ -407,6 +407,21 @@ def test_every_way_to_configure_airflow_sets_the_values_of_the_documentation(air
     assert {way: value for way, value in found.items() if value != expected} == {}
 
 
+def test_the_strict_backend_requires_exactly_the_connections_of_the_environment(airflow: Sections) -> None:
+    arguments = json.loads(documented("airflow/configure.md", "ini")[0].split("backend_kwargs = ")[1])
+
+    for version, start in ((2, "SECRETS__"), (3, "WORKERS__SECRETS_")):
+        words = shlex.split(airflow[f"Strict backend (Airflow {version})"]["text"])
+        variables = dict(word.split("=", 1) for word in words if "=" in word)
+        assert variables[f"AIRFLOW__{start}BACKEND"] == "strict_secrets_manager.StrictSecretsManagerBackend"
+        assert json.loads(variables[f"AIRFLOW__{start}BACKEND_KWARGS"]) == {
+            "required_connections": [*LOCAL.connections],
+            **arguments,
+            "region_name": REGION,
+        }
+    assert (ROOT / "airflow_backend/strict_secrets_manager.py").exists()
+
+
 def test_the_arguments_of_the_backend_find_the_secrets_of_other_prefixes(deployment: Deployment) -> None:
     other = LOCAL.model_copy(update={"connections_prefix": "data/airflow", "region": "eu-west-1"})
     found = backends_of_other(page(Deployment(other, deployment.stacks), "airflow"))
