@@ -586,10 +586,10 @@ TOGETHER: list[Refusal] = [
     ("491 repositories", repositories(*numbered("r", 491)), "teams", "491 repositories", "two environments"),
     (
         "too many resources in the stack of the repositories",
-        repositories(*numbered("r", 485))
+        repositories(*numbered("r", 484))
         + teams(*numbered("t", 5)).removeprefix(VALID).replace("push.", "create_on_push = true\npush."),
         "teams",
-        "500 repositories (and 2 resources for each create_on_push)",
+        "499 repositories (and 2 resources for each create_on_push)",
         "two environments",
     ),
     ("36 connections", connections(*numbered("docker_", 35)), "connections", "36 connections", "at most 35"),
@@ -696,6 +696,13 @@ TOGETHER: list[Refusal] = [
         repositories("a-b", "a/b") + teams("red").removeprefix(VALID),
         REPOSITORIES,
         "'a-b' and 'a/b'",
+        "rename one",
+    ),
+    (
+        "two tasks with one logical id",
+        existing("a-b", "a/b") + task(repository="a-b").removeprefix(VALID) + '[ecs.tasks."a/b"]\nimage_tag = "1"\n',
+        "ecs.tasks",
+        "'a-b' and 'a/b' have the same name in CloudFormation, AB",
         "rename one",
     ),
     ("two connections with one logical id", connections("docker__default"), "connections", "'docker__d", "rename one"),

@@ -16,6 +16,7 @@ from tests.settings.edits import (
     ROLES,
     TOPIC,
     USER,
+    USERS,
     VALID,
     WEB_LIFECYCLE,
     beside,
@@ -64,6 +65,11 @@ def test_the_summary_shows_who_may_push_to_which_repositories() -> None:
     assert rows(text, "push role") == ["prod-ecr-push-analytics", "prod-ecr-push-risk"]
     assert rows(text, "assumed by") == ["permission set DataAnalyst\nrole analytics-ci", "user ana, with MFA"]
     assert rows(text, "image tags") == ["are set once, except latest", "are set once"]
+
+
+def test_the_summary_shows_mfa_only_if_the_settings_require_it(tmp_path: Path) -> None:
+    assert rows(summary(tmp_path, VALID), "assumed by") == ["user ana"]
+    assert rows(summary(tmp_path, pushers(USERS, USER, mfa="true")), "assumed by") == ["user ana, with MFA"]
 
 
 def test_the_summary_shows_every_mutable_tag(tmp_path: Path) -> None:

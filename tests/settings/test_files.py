@@ -266,6 +266,12 @@ ACCEPTED = {
     "200 teams": teams(*numbered("t", 199)),
     "490 repositories": repositories(*numbered("r", 490)),
     "a team without repositories that a push creates": edited("repositories =", "create_on_push = true #"),
+    "498 resources in the stack of the repositories": repositories(*numbered("r", 486))
+    + teams(*numbered("t", 4)).removeprefix(VALID).replace("push.", "create_on_push = true\npush."),
+    "settings of the repositories that a push creates": beside(
+        'create_on_push = true\npull_accounts = ["222222222222"]\nlifecycle.keep_images = 5\n#'
+    ).replace('repositories = ["web-scraper", "churn-model"]\n', ""),
+    "an existing repository with the name of another team": existing("risk") + teams("risk").removeprefix(VALID),
     "35 connections": connections(*numbered("docker_", 34)),
     "MFA for users": pushers(USERS, USER, mfa="true"),
     "a branch of a repository on GitHub": github('branch = "main"'),

@@ -243,7 +243,28 @@ def test_a_policy_that_ecr_does_not_accept_is_refused(rules: list[dict[str, Any]
         evaluate(policy(*rules), [], NOW)
 
 
-@pytest.mark.parametrize("text", [json.dumps({"rules": []}), policy(rule(1, **more_than(1))) + " " * 30_720])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [rule(1, tagPatternList=["*a*b*c*d"], **more_than(1))],
+        [rule(1, storageClass="archive", **since("Transitioned", 90))],
+        [rule(each, tagPatternList=[f"v{each}"], **more_than(1)) for each in range(50)],
+        # Each storage class has its own rules.
+        [rule(1, any_tag=True, storageClass="archive", **since("Transitioned", 90)), rule(2, **more_than(1))],
+    ],
+    ids=["four wildcards", "90 days in the archive", "50 rules", "any tag in the archive before other rules"],
+)
+def test_a_policy_at_a_limit_is_accepted(rules: list[dict[str, Any]]) -> None:
+    assert evaluate(policy(*rules), [], NOW) == []
+
+
+def test_a_text_of_100_or_30720_characters_is_not_too_short_or_too_long() -> None:
+    assert evaluate(policy(rule(1, **more_than(1))).ljust(30_720), [], NOW) == []
+    with pytest.raises(ValueError, match="has 1 to 50 rules, not 0"):
+        evaluate(json.dumps({"rules": []}).ljust(100), [], NOW)
+
+
+@pytest.mark.parametrize("text", [json.dumps({"rules": []}).ljust(99), policy(rule(1, **more_than(1))).ljust(30_721)])
 def test_a_text_that_is_too_short_or_too_long_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="100 to 30720 characters"):
         evaluate(text, [], NOW)

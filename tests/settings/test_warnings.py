@@ -140,6 +140,8 @@ def test_protected_tags_without_effect_get_a_warning(tmp_path: Path) -> None:
     for setting in ("keep_images = 5", "expire_untagged_after_days = 5"):
         assert warnings(tmp_path, dev=protected("release-*") + setting) == []
     assert warnings(tmp_path, dev=protected("release-*") + f"[{DEFAULTS}]\nkeep_images = 5") == []
+    moving = f'[{DEFAULTS}]\nmutable_tags = ["release-*"]'
+    assert warnings(tmp_path, dev=protected("release-*") + moving) == [line]
 
 
 def test_a_protected_tag_that_can_move_gets_a_warning(tmp_path: Path) -> None:
@@ -156,6 +158,7 @@ def test_a_protected_tag_that_can_move_gets_a_warning(tmp_path: Path) -> None:
 
 def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:
     assert warnings(tmp_path, dev=VALID) == []
+    assert warnings(tmp_path, dev=topic(TOPIC)) == []
     assert warnings_about(load_environments(ROOT / "examples")) == []
 
 

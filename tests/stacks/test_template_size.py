@@ -118,6 +118,25 @@ def many(
     return f"{head}alerts.emails = {[f'{number}@example.com' for number in range(10)]}\n{tables}{logins}"
 
 
+def foreign(connections: int, *, teams: int, repositories: int, top: str = "") -> str:
+    """Return settings with connections, each of which pulls from the registry of another account and Region.
+
+    Args:
+        connections: The number of connections.
+        teams: The number of teams that each connection can pull from.
+        repositories: The number of single repositories that each connection can pull from.
+        top: More settings of the environment.
+    """
+    team_names = [f"{'t' * 45}-{number}" for number in range(teams)]
+    repository_names = [f"tools/{'r' * 50}-{number}" for number in range(repositories)]
+    logins = "".join(
+        f"[connections.docker_{number}]\nregistry = {{ account = '4444555566{number:02}', region = 'us-west-2' }}\n"
+        f"teams = {team_names}\nrepositories = {repository_names}\n"
+        for number in range(connections)
+    )
+    return many(0, 1, of_each=0, top=top) + logins
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -128,8 +147,14 @@ def many(
         many(1, 200, of_each=1, team=PUSHERS),
         many(20, 30, of_each=1, existing=45, top='alerts.scan_findings = "high"'),
         many(5, 5, of_each=1, existing=1, top="workers.pull_directly = true"),
+        foreign(35, teams=17, repositories=0),
+        foreign(35, teams=1, repositories=30),
+        foreign(6, teams=1, repositories=1, top="workers.pull_directly = true"),
     ],
-    ids=["the limits", "tags", "tags of many teams", "long names", "workflows", "existing repositories", "few"],
+    ids=[
+        *("the limits", "tags", "tags of many teams", "long names", "workflows", "existing repositories", "few"),
+        *("teams of other registries", "repositories of other registries", "workers with other registries"),
+    ],
 )
 def test_the_estimates_fit_templates_with_many_connections_teams_and_tags(settings: str, tmp_path: Path) -> None:
     (tmp_path / "full.toml").write_text(settings)
