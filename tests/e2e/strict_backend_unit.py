@@ -3,7 +3,9 @@
 import importlib
 import json
 import logging
+import statistics
 import sys
+import time
 import traceback
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
@@ -131,6 +133,25 @@ def check_an_airflow_that_ignores_exceptions_gets_the_usual_backend_and_one_warn
     assert len(warnings) == 1, warnings
     assert "cannot report failures with this version of Airflow" in warnings[0]
     importlib.reload(strict)
+
+
+def check_a_read_takes_at_most_1_05_of_the_cpu_of_the_usual_backend() -> None:
+    """Both backends read in turn, so that a busy machine does not change the ratio. The answer needs no network."""
+    body = json.dumps({"SecretString": login(60)}).encode()
+    answer = mock.Mock(status_code=200, headers={}, content=body)
+
+    def cost(reader: Any) -> float:
+        started = time.process_time()
+        for _ in range(20):
+            reader.get_conn_value("docker_default")
+        return time.process_time() - started
+
+    usual, required = SecretsManagerBackend(**SETTINGS), backend()
+    with mock.patch("botocore.httpsession.URLLib3Session.send", return_value=answer):
+        assert usual.get_conn_value("docker_default") == required.get_conn_value("docker_default")
+        ratios = [cost(required) / cost(usual) for _ in range(21)]
+    print(f"ratio {statistics.median(ratios):.3f}")
+    assert statistics.median(ratios) <= 1.05
 
 
 if __name__ == "__main__":
