@@ -72,7 +72,8 @@ class StrictSecretsManagerBackend(SecretsManagerBackend):
     ) -> None:
         super().__init__(**kwargs)
         ids = required_connections
-        if isinstance(ids, str) or not ids or not all(isinstance(each, str) and each for each in ids):
+        is_list = isinstance(ids, (list, tuple, set, frozenset))
+        if not is_list or not ids or not all(isinstance(each, str) and each for each in ids):
             raise ValueError('required_connections must be a list of connection ids, such as ["docker_default"]')
         if self.connections_prefix is None:
             raise ValueError("required_connections needs a connections_prefix. Set it to the prefix of the secrets")
