@@ -128,9 +128,13 @@ class StrictSecretsManagerBackend(SecretsManagerBackend):
     def _read(self, secret_name: str) -> tuple[str | None, str | None]:
         """Return the value of a docker login and None, or None and the problem."""
         try:
-            secret = self._required_client.get_secret_value(SecretId=secret_name).get("SecretString")
+            client = self._required_client
         except Exception as error:
-            return None, self._explain(error)
+            return None, _explain(error, region=None)
+        try:
+            secret = client.get_secret_value(SecretId=secret_name).get("SecretString")
+        except Exception as error:
+            return None, _explain(error, client.meta.region_name)
         try:
             connection = self._standardize_secret_keys(json.loads(secret))
             extra = connection["extra"] or {}
@@ -146,22 +150,31 @@ class StrictSecretsManagerBackend(SecretsManagerBackend):
             return None, f"the docker login expired at {expires_at}. {_STATUS}"
         return json.dumps(connection), None
 
-    def _explain(self, error: Exception) -> str:
-        """Return the problem and the place to look at. Messages of AWS are not quoted."""
-        from botocore import exceptions as botocore
 
-        if isinstance(error, botocore.ClientError):
-            region = self._required_client.meta.region_name
-            return _explain_answer(error.response.get("Error", {}), region)
-        if isinstance(error, botocore.NoRegionError):
-            return "no AWS Region is set. Set AWS_DEFAULT_REGION, or region_name in the backend's settings."
-        if isinstance(error, (botocore.NoCredentialsError, botocore.PartialCredentialsError)):
-            return "no AWS credentials were found. Give this process a role in workers.role_arns."
-        if isinstance(error, botocore.CredentialRetrievalError):
-            return "the AWS credentials cannot be fetched. Check the role of this process."
-        if isinstance(error, (botocore.HTTPClientError, botocore.ConnectionError)):
-            return f"Secrets Manager cannot be reached ({type(error).__name__}). Check the network and the Region."
-        return f"reading failed with {type(error).__name__}. Check the backend's settings."
+def _explain(error: Exception, region: str | None) -> str:
+    """Return the problem and the place to look at. Messages of AWS are not quoted.
+
+    Args:
+        error: The exception of the request, or of the creation of the client.
+        region: The Region of the client. None if the client cannot be created.
+    """
+    from botocore import exceptions as botocore
+
+    if isinstance(error, botocore.ClientError):
+        # With role_arn in the backend's settings, the role is assumed when the client is created or used.
+        if region is None or error.operation_name.startswith("AssumeRole"):
+            code = error.response.get("Error", {}).get("Code", "an error")
+            return f"the AWS credentials cannot be fetched ({code}). Check role_arn and the role of this process."
+        return _explain_answer(error.response.get("Error", {}), region)
+    if isinstance(error, botocore.NoRegionError):
+        return "no AWS Region is set. Set AWS_DEFAULT_REGION, or region_name in the backend's settings."
+    if isinstance(error, (botocore.NoCredentialsError, botocore.PartialCredentialsError)):
+        return "no AWS credentials were found. Give this process a role in workers.role_arns."
+    if isinstance(error, botocore.CredentialRetrievalError):
+        return "the AWS credentials cannot be fetched. Check the role of this process."
+    if isinstance(error, (botocore.HTTPClientError, botocore.ConnectionError)):
+        return f"Secrets Manager cannot be reached ({type(error).__name__}). Check the network and the Region."
+    return f"reading failed with {type(error).__name__}. Check the backend's settings."
 
 
 def _explain_answer(error: dict[str, str], region: str) -> str:

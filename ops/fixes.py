@@ -1,5 +1,7 @@
 """The commands that checks print as fixes."""
 
+import shlex
+
 from settings.environment import Environment
 
 _options = ""
@@ -14,7 +16,7 @@ def use_profile(profile: str | None) -> None:
         profile: The profile that the command was run with, or None for the credentials of the shell.
     """
     global _options
-    _options = f" --profile {profile}" if profile else ""
+    _options = f" --profile {shlex.quote(profile)}" if profile else ""
 
 
 def aws(environment: Environment, words: str) -> str:

@@ -809,6 +809,9 @@ def check_airflow(airflow: Airflow, aws: Aws, target: Target) -> tuple[Check, Ma
         arguments = None
     if not isinstance(arguments, Mapping):
         return Check(name, BROKEN, f"[{section}] {option} is not a JSON object.", fix), None
+    if backend != AIRFLOW_BACKEND and backend.startswith("airflow."):
+        detail = f"[{section}] {safe(backend)} does not read Secrets Manager."
+        return Check(name, BROKEN, detail, "See docs/airflow/another-backend.md, and restart Airflow."), None
     if backend != AIRFLOW_BACKEND and "connections_prefix" not in arguments:
         return Check(name, NOT_TRIED, "Airflow uses another secrets backend than that of the amazon provider."), None
     prefix = arguments.get("connections_prefix", "airflow/connections")

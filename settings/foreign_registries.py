@@ -34,12 +34,12 @@ def problems_between(environments: Sequence[Environment]) -> Iterator[tuple[Envi
     A settings file must not give permissions on images whose own file does not mention the reader.
     """
     for owner in environments:
-        known = [each.name for each in environments if each.account == owner.account and each is not owner]
+        known = [each.name for each in environments if each.account == owner.account and each.region != owner.region]
         for name, settings in owner.teams.items():
             for listed in settings.pull_environments:
                 if listed not in known:
                     otherwise = f"write one of {', '.join(known)}" if known else "remove it"
-                    what = f"{listed!r} is not another environment of account {owner.account}"
+                    what = f"{listed!r} is not an environment of account {owner.account} in another Region"
                     fix = did_you_mean(listed, known, otherwise)
                     yield owner, Problem(f"teams.{name}.pull_environments", f"{what}; {fix}")
     for reader in environments:

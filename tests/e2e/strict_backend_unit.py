@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from unittest import mock
 
 import airflow
 from airflow.providers.amazon.aws.secrets.secrets_manager import SecretsManagerBackend
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 import strict_secrets_manager as strict
@@ -46,11 +48,25 @@ def read(value: "str | None" = None, code: str = "") -> str:
 
 
 def failure(**answer: str) -> BaseException:
+    return raised_by(lambda: read(**answer))
+
+
+def raised_by(call: Callable[[], object]) -> BaseException:
     try:
-        read(**answer)
+        call()
     except strict.RequiredConnectionUnavailable as error:
         return error
-    raise AssertionError(f"a value was returned for {answer}")
+    raise AssertionError("a value was returned")
+
+
+def check_a_role_that_cannot_be_assumed_is_reported() -> None:
+    refused = ClientError({"Error": {"Code": "AccessDenied", "Message": TOKEN}}, "AssumeRole")
+    reader = backend(role_arn="arn:aws:iam::111111111111:role/airflow")
+    with mock.patch("botocore.client.BaseClient._make_api_call", side_effect=refused):
+        errors = [raised_by(lambda: reader.get_conn_value("docker_default")) for _ in range(2)]
+    for error in errors:
+        assert "the AWS credentials cannot be fetched (AccessDenied). Check role_arn" in str(error), error
+        assert TOKEN not in "".join(traceback.format_exception(error))
 
 
 def check_no_error_shows_the_value() -> None:

@@ -255,8 +255,8 @@ REFUSED_TOGETHER = [
         owner(OTHER_REGION, 'pull_environments = ["prod"]'),
         reader(OTHER_REGION),
         [
-            "prod.toml: teams.data.pull_environments: 'prod' is not another environment of account 111111111111; "
-            "write one of dev",
+            "prod.toml: teams.data.pull_environments: 'prod' is not an environment of account 111111111111 in "
+            "another Region; write one of dev",
             f"dev.toml: {OTHER}.teams: {NOT_LISTED}; add 'dev' to teams.data.pull_environments of prod.toml",
         ],
     ),
@@ -310,8 +310,8 @@ REFUSED_TOGETHER = [
         owner(OTHER_REGION, 'pull_environments = ["dev", "dve"]'),
         reader(OTHER_REGION),
         [
-            "prod.toml: teams.data.pull_environments: 'dve' is not another environment of account 111111111111; "
-            "did you mean dev? If not, write one of dev"
+            "prod.toml: teams.data.pull_environments: 'dve' is not an environment of account 111111111111 in "
+            "another Region; did you mean dev? If not, write one of dev"
         ],
     ),
     (
@@ -319,8 +319,8 @@ REFUSED_TOGETHER = [
         owner(team='pull_accounts = ["111111111111"]\npull_environments = ["dev"]'),
         reader(),
         [
-            "prod.toml: teams.data.pull_environments: 'dev' is not another environment of account 444455556666; "
-            "remove it"
+            "prod.toml: teams.data.pull_environments: 'dev' is not an environment of account 444455556666 in "
+            "another Region; remove it"
         ],
     ),
     (
