@@ -198,7 +198,8 @@ def strict_settings(airflow: Airflow, folders: pytest.TempPathFactory, black_hol
         }
     (airflow.home / "plugins").mkdir(exist_ok=True)
     shutil.copy(SOURCE / "strict_secrets_manager.py", airflow.home / "plugins")
-    connections = airflow.home / "other-backend.json"
+    # The folder of Airflow contains only what Airflow writes. The last test looks for logins there.
+    connections = folders.mktemp("other-backend") / "connections.json"
     others = {"in_other_backend": {"conn_type": "http", "host": "from-other-backend"}}
     connections.write_text(json.dumps(dict.fromkeys(REQUIRED, OLD) | others))
     return settings | {
