@@ -6,8 +6,8 @@ needs Python 3.9 or later and botocore, and imports nothing else. `ecr-login han
 the command with all arguments.
 
 The checks need only the permissions of an Airflow worker: to read the secret. They send the docker login to the
-registry in --host and to no other host. They need Amazon ECR, and
-cannot succeed with the embedded AWS. They print neither the login nor any other value of the secret.
+registry in --host and to no other host. They need Amazon ECR, and cannot succeed with the embedded AWS. They print
+neither the login nor any other value of the secret.
 
 Exit codes: 0 works, 1 degraded, 2 broken for Airflow, 3 could not tell.
 """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from settings.regions import PARTITIONS
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Registry:
     """The ECR registry of an account in a Region."""
 

@@ -611,6 +611,13 @@ TABLE = [
     ),
     Row("no backend", {"airflow_backend": BROKEN}, "No secrets", variables={"AIRFLOW__SECRETS__BACKEND": None}),
     Row(
+        "only another backend of Airflow",
+        {"airflow_backend": BROKEN},
+        "VaultBackend does not read Secrets Manager",
+        # Other backends have an argument of the same name, so the prefix does not show the backend.
+        variables={"AIRFLOW__SECRETS__BACKEND": "airflow.providers.hashicorp.secrets.vault.VaultBackend"},
+    ),
+    Row(
         "backend_kwargs are not JSON",
         {"airflow_backend": BROKEN},
         "not a JSON object",
