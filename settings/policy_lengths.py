@@ -112,7 +112,7 @@ def _worker_policy(environment: Environment) -> Iterator[Problem]:
     length = sum(len(environment.secret_name(name)) + _SECRET for name in environment.connections)
     # The first registry has room in the fixed part of the policy.
     pulled = environment.pulled_directly()
-    length += sum(map(length_of_images, pulled)) + _STATEMENTS_OF_REGISTRY * (len(pulled) - 1 if pulled else 0)
+    length += sum(map(length_of_images, pulled)) + _STATEMENTS_OF_REGISTRY * max(len(pulled) - 1, 0)
     if length > ROOM_FOR_WORKERS:
         fix = "split the file into two environments, or shorten connections_prefix and the connections' IDs"
         yield Problem("connections", f"need {_TOO_LONG}; {fix}")

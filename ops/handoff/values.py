@@ -17,6 +17,7 @@ from settings import summary
 from settings.environment import Environment, GitHub, GitLab, Team
 from settings.names import pascal_case, repository_name
 from settings.regions import PARTITIONS
+from settings.registries import Registry
 from settings.registry_access import policy_to_paste
 from settings.warnings import account_of
 
@@ -136,7 +137,7 @@ def security(deployment: Deployment, clients: Clients, team: str | None) -> Valu
         "existing": environment.existing_repositories(environment.teams),
         "creating": [name for name, each in environment.teams.items() if each.create_on_push],
         "pull_directly": environment.workers.pull_directly,
-        "elsewhere": [(each.id, each.host, each.pull_role_arn) for each in _others(deployment)],
+        "elsewhere": [(each.id, each.registry.host, each.readers[0]) for each in _others(deployment)],
     }
 
 
@@ -213,25 +214,29 @@ class _Other:
 
     Attributes:
         readers: The ARNs of the roles that pull: the pull role, and with `pull_directly` the workers' roles.
-        images: The repositories, with `*` at the end of a prefix.
-        prefixes: The starts of the names of repositories.
+        teams: The starts of the names of repositories, without the slash.
         repositories: The full names of single repositories.
         needs_policy: Whether the registry belongs to another account.
         policy: The policy that lets the readers pull.
     """
 
     id: str
-    pull_role_arn: str
     readers: list[str]
-    host: str
-    account: str
-    region: str
+    registry: Registry
     teams: list[str]
-    images: list[str]
-    prefixes: list[str]
     repositories: list[str]
     needs_policy: bool
     policy: dict[str, Any]
+
+    @property
+    def prefixes(self) -> list[str]:
+        """The starts of the names of repositories, with the slash."""
+        return [repository_name(each, "") for each in self.teams]
+
+    @property
+    def images(self) -> list[str]:
+        """The repositories, with `*` at the end of a prefix."""
+        return [*(repository_name(each, "*") for each in self.teams), *self.repositories]
 
 
 @dataclass(frozen=True)
@@ -272,14 +277,9 @@ def _others(deployment: Deployment) -> Iterator[_Other]:
         readers = [connection.pull_role_arn, *workers]
         yield _Other(
             id=connection.id,
-            pull_role_arn=connection.pull_role_arn,
             readers=readers,
-            host=pulled.registry.host,
-            account=pulled.registry.account,
-            region=pulled.registry.region,
+            registry=pulled.registry,
             teams=list(pulled.teams),
-            images=[*(repository_name(each, "*") for each in pulled.teams), *pulled.repositories],
-            prefixes=[repository_name(each, "") for each in pulled.teams],
             repositories=list(pulled.repositories),
             needs_policy=pulled.registry.account != environment.account,
             policy=policy_to_paste(PARTITIONS[environment.region].name, readers),

@@ -8,12 +8,12 @@ import pytest
 
 from local.account import outputs
 from local.embedded_aws import ACCOUNT
+from settings.registry_access import policy_to_paste
 from tests.e2e import host
 from tests.e2e.stage import Stage, other_registries
 from tests.e2e.test_pulling import LOGIN_FAILED, failed, ran
 
 TASKS = ["image_of_other_account", "image_of_other_region"]
-PULL_ACTIONS = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 DAG = "beside_the_examples"
 
 
@@ -74,13 +74,7 @@ def policy_for(stage: Stage, role: str) -> Iterator[None]:
     """Replace the policy of the repository in the other account with a policy for one role, until the end."""
     ecr = other_registries(stage.aws)["central"].client("ecr")
     before = ecr.get_repository_policy(repositoryName="platform/base")["policyText"]
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-        "Action": PULL_ACTIONS,
-        "Condition": {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}},
-    }
-    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    text = json.dumps(policy_to_paste("aws", [f"arn:aws:iam::{ACCOUNT}:role/{role}"]))
     ecr.set_repository_policy(repositoryName="platform/base", policyText=text)
     try:
         yield

@@ -15,6 +15,7 @@ from local.account import WORKER_ROLE_ARN, docker_login, outputs
 from local.demo import FILES, log_in, read
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from local.registry_client import RegistryClient, RegistryRefused
+from settings.registry_access import policy_to_paste
 from tests.changes.deployments import toml
 from tests.templates import synthesize
 
@@ -108,13 +109,7 @@ def root_login(aws: EmbeddedAws) -> RegistryClient:
 
 def paste_policy(aws: EmbeddedAws, repository: str, role: str) -> None:
     """Set the policy of a repository for a pull role of the emulator's own account."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-        "Action": PULL_ACTIONS,
-        "Condition": {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}},
-    }
-    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    text = json.dumps(policy_to_paste("aws", [f"arn:aws:iam::{ACCOUNT}:role/{role}"]))
     aws.client("ecr").set_repository_policy(repositoryName=repository, policyText=text)
 
 
