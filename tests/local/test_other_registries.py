@@ -28,7 +28,7 @@ SETTINGS: dict[str, Any] = {
         "account": ACCOUNT,
         "region": REGION,
         "connections_prefix": "reader/connections",
-        "teams": {"own": {"repositories": ["app"], "push": PUSHERS}},
+        "teams": {"reading": {"repositories": ["app"], "push": PUSHERS}},
         "connections": {
             "docker_central": {"teams": ["platform"], "registry": {"account": CENTRAL}},
             "docker_abroad": {"teams": ["platform"], "registry": {"region": ABROAD}},
