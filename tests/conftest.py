@@ -1,7 +1,7 @@
 """Fixtures for all tests: an AWS emulator with an empty account or with `local` deployed. Also the order of the tests.
 
 The tests of one worker share an emulator. Each test creates resources with unique names, and leaves all other resources
-unchanged.
+unchanged. In the rehearsals, only the tests of one file share an emulator.
 """
 
 import fcntl
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
@@ -206,9 +206,14 @@ def empty_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]
         yield running
 
 
-@pytest.fixture(scope="session")
+def _per_file_in_rehearsals(fixture_name: str, config: pytest.Config) -> Literal["module", "session"]:
+    """Return the scope of a fixture. Rehearsals deploy environments, and an account has names and quotas only once."""
+    return "session" if "not rehearsal" in config.option.markexpr else "module"
+
+
+@pytest.fixture(scope=_per_file_in_rehearsals)
 def aws(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
-    """An emulator with `local` deployed. Each worker has its own copy."""
+    """An emulator with `local` deployed. Each worker has its own copy, and in the rehearsals each file."""
     with EmbeddedAws.start(tmp_path_factory.mktemp("embedded-aws"), snapshot=deployed.snapshot) as running:
         yield running
 
@@ -219,13 +224,13 @@ def account(deployed: Deployed) -> Account:
     return deployed.account
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=_per_file_in_rehearsals)
 def local(aws: EmbeddedAws) -> dict[str, str]:
     """The outputs of `local`."""
     return outputs(aws)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=_per_file_in_rehearsals)
 def worker_role(aws: EmbeddedAws, account: Account) -> Any:
     """A Secrets Manager client with the permissions of an Airflow worker. All tests share its session."""
     return aws.client("secretsmanager", assume(aws, WORKER_ROLE_ARN, account.operator))
