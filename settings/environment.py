@@ -844,6 +844,7 @@ class Environment(Table):
             registry,
             connection.teams,
             connection.repositories if connection.registry else tuple(self.existing_repositories(connection.teams)),
+            is_own=registry == self.registry,
             are_tagged=registry == self.registry or registry in deployed,
         )
 

@@ -208,11 +208,11 @@ def test_a_pull_role_may_pull_only_from_its_registry(together: Templates) -> Non
         "PullImages": ([f"{IN_REGION}/analytics/*", f"{IN_REGION}/risk/*"], None)
     }
     assert pull_policy(reader, "DockerBoth") == {
-        "PullFromExisting": ([f"{IN_BOTH}/old_app", f"{IN_BOTH}/tools/base"], None)
+        "PullFromRepositories": ([f"{IN_BOTH}/old_app", f"{IN_BOTH}/tools/base"], None)
     }
     assert pull_policy(together["china"], "DockerRegion") == {
         "PullImages": ([f"{IN_CHINA}/data/*"], None),
-        "PullFromExisting": ([f"{IN_CHINA}/tools/base"], None),
+        "PullFromRepositories": ([f"{IN_CHINA}/tools/base"], None),
     }
 
 
@@ -223,11 +223,11 @@ def test_the_team_tag_is_required_only_if_the_settings_deploy_the_other_registry
 
     assert pull_policy(reader, "DockerAccount") == {
         "PullImages": ([f"{IN_ACCOUNT}/data/*"], ["data"]),
-        "PullFromExisting": single,
+        "PullFromRepositories": single,
     }
     assert pull_policy(alone, "DockerAccount") == {
         "PullImages": ([f"{IN_ACCOUNT}/data/*"], None),
-        "PullFromExisting": single,
+        "PullFromRepositories": single,
     }
 
 
@@ -237,6 +237,11 @@ def test_workers_may_pull_directly_from_each_registry(reader: Template, alone: T
 
     assert len(sids) == len(set(sids))
     assert sids.count("LogInToRegistry") == 1
+    assert [sid for sid in sids if sid.startswith("PullFromExisting")] == ["PullFromExisting"]
+    assert [sid for sid in sids if sid.startswith("PullFromRepositories")] == [
+        "PullFromRepositories2",
+        "PullFromRepositories4",
+    ]
     found = pulls(policy["PolicyDocument"])
     assert sorted(found.values()) == sorted(
         [
