@@ -99,7 +99,9 @@ class Clients:
 
     def in_region(self, region: str) -> Clients:
         """Return clients for another Region, with the same credentials."""
-        return Clients(partial(self._create, region_name=region))
+        clients = Clients(partial(self._create, region_name=region))
+        clients._creating = self._creating  # Both create their clients with one session.
+        return clients
 
     def ask_once(self, key: str, request: Callable[[], T]) -> T:
         """Return the answer to a request. If other threads need the same answer, only the first one sends the request.

@@ -13,6 +13,7 @@ from settings.environment import Environment
 from settings.lifecycle_evaluation import Image
 from settings.lifecycle_policy import MOST_IMAGES, lifecycle_policy_text
 from settings.names import repository_name
+from settings.registries import PulledImages
 
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -43,9 +44,7 @@ def created_on_push(clients: Clients, environment: Environment) -> dict[str, str
     teams = {f"{name}/": team for name, team in environment.teams.items() if team.create_on_push}
     if not teams:
         return {}
-    with answers():
-        pages = clients.ecr.get_paginator("describe_repositories").paginate()
-        names = [each["repositoryName"] for page in pages for each in page["repositories"]]
+    names = repository_names(clients)
     managed = managed_repositories(environment)
     return {
         name: lifecycle_policy_text(team.default_lifecycle)
@@ -54,6 +53,32 @@ def created_on_push(clients: Clients, environment: Environment) -> dict[str, str
         for prefix, team in teams.items()
         if name.startswith(prefix)
     }
+
+
+def repository_names(clients: Clients) -> list[str]:
+    """Return the full names of all repositories in the account and Region of the clients.
+
+    Raises:
+        NoAnswer: AWS refused to list the repositories.
+    """
+    with answers():
+        pages = clients.ecr.get_paginator("describe_repositories").paginate()
+        return [each["repositoryName"] for page in pages for each in page["repositories"]]
+
+
+def pulled_repositories(clients: Clients, images: PulledImages) -> list[str]:
+    """Return the full names of the repositories that a docker login can pull from. A single one may not exist.
+
+    Args:
+        clients: The clients for the account and Region of the registry.
+        images: The images that the docker login can pull.
+
+    Raises:
+        NoAnswer: AWS refused to list the repositories.
+    """
+    prefixes = tuple(repository_name(team, "") for team in images.teams)
+    listed = [name for name in repository_names(clients) if name.startswith(prefixes)] if prefixes else []
+    return sorted({*listed, *images.repositories})
 
 
 def deployed_repositories(deployment: Deployment) -> set[str]:

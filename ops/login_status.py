@@ -7,14 +7,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.clients import Clients, NoAnswer, answers
+from ops.clients import Clients, Denied, NoAnswer, answers
 from ops.deployment import Connection
 from ops.fixes import aws, ecr_login
 from ops.freshness import UNREAD_DAYS, Freshness, expiry, freshness, is_unread
 from ops.refresh_log import Run, read_runs, stops_reading
+from ops.repository_status import Repository
 from ops.results import Check, State
 from ops.times import ago, clock_time, length
 from settings.environment import Environment
+from settings.names import repository_name
 
 LOOK_BACK = timedelta(hours=24)
 """How far `status` looks back in the log of a function."""
@@ -53,6 +55,8 @@ class Login:
         now: The time of the requests.
         version: The current version, or None if the secret has none.
         is_stopped: Whether the function has the reserved concurrency 0, as after `ecr-login rollback`.
+        elsewhere: The repositories that the login can pull from, if they are in another Region of this account.
+            Otherwise None.
     """
 
     connection: Connection
@@ -63,6 +67,7 @@ class Login:
     runs: list[Run] | NoAnswer
     schedule: Schedule | NoAnswer
     is_stopped: bool | NoAnswer
+    elsewhere: list[Repository] | NoAnswer | None = None
 
     @property
     def freshness(self) -> Freshness:
@@ -121,11 +126,33 @@ def checks(login: Login, environment: Environment) -> Iterator[Check]:
         yield Check(f"refresh_{name}", *_runs(login))
     yield Check(f"schedule_{name}", *_starts(login, environment.name))
     if environment.connections[name].registry:
-        yield Check(f"images_{name}", State.NOT_TRIED, f"in {environment.registry_of(name).host}, not checked here")
+        yield Check(f"images_{name}", *_images(login, environment))
     if isinstance(login.secret, NoAnswer):
         yield Check(f"read_{name}", State.UNKNOWN, str(login.secret))
     else:
         yield Check(f"read_{name}", *_readers(login.secret, login.now, environment.name))
+
+
+def _images(login: Login, environment: Environment) -> tuple[State, str, str]:
+    pulled = environment.pulled_images(login.connection.id)
+    if login.elsewhere is None:  # The credentials are of another account than the registry.
+        fix = ecr_login(f"handoff {environment.name} --for airflow")
+        return State.NOT_TRIED, f"in {pulled.registry.host}, not checked here", f"To test a pull from a worker: {fix}"
+    repositories = [] if isinstance(login.elsewhere, NoAnswer) else login.elsewhere
+    answers_ = [login.elsewhere, *(each.images for each in repositories)]
+    if refused := next((each for each in answers_ if isinstance(each, NoAnswer)), None):
+        state = State.NOT_TRIED if isinstance(refused, Denied) else State.UNKNOWN
+        return state, f"in {pulled.registry.host}: {refused}", ""
+    where = f"in ECR in {pulled.registry.region}"
+    fix = f"Create the repositories there, or correct connections.{login.connection.id}"
+    if missing := [each.name for each in repositories if not each.exists]:
+        return State.BROKEN, f"{', '.join(missing)}: missing {where}, and Airflow cannot pull the images", fix
+    prefixes = [repository_name(team, "") for team in pulled.teams]
+    if empty := [each for each in prefixes if not any(one.name.startswith(each) for one in repositories)]:
+        return State.DEGRADED, f"no repository {', '.join(f'{each}*' for each in empty)} {where}", fix
+    count = sum(int(each.image_count) for each in repositories)
+    what = f"{len(repositories)} repositor{'y' if len(repositories) == 1 else 'ies'}"
+    return State.OK, f"{count} image{'s' * (count != 1)} in {what} {where}", ""
 
 
 def _age(login: Login, environment: Environment, again: str) -> tuple[State, str, str]:

@@ -12,7 +12,7 @@ from ops.declared import check_settings, check_stacks, read_drift
 from ops.deployment import Deployment
 from ops.fixes import ecr_login
 from ops.freshness import Freshness
-from ops.images import created_on_push, deployed_repositories, managed_repositories
+from ops.images import created_on_push, deployed_repositories, managed_repositories, pulled_repositories
 from ops.login_status import Login
 from ops.repository_status import Repository, findings_in_words, read_repository
 from ops.results import Check, State, worst
@@ -70,6 +70,12 @@ def read_overview(clients: Clients, deployment: Deployment) -> Overview:
     environment = deployment.environment
     names = {*managed_repositories(environment), *deployed_repositories(deployment)}
     names.update(environment.existing_repositories(environment.teams))
+    in_region = {
+        name: (clients.in_region(images.registry.region), images)
+        for name in deployment.connections
+        if environment.connections[name].registry
+        and (images := environment.pulled_images(name)).registry.account == environment.account
+    }
     requests: dict[tuple[str, ...], Any] = {
         ("alarms",): lambda: _alarm_states(clients, deployment),
         ("messages",): lambda: _count_messages(clients, deployment.outputs.get("FailureQueueUrl")),
@@ -81,17 +87,34 @@ def read_overview(clients: Clients, deployment: Deployment) -> Overview:
             requests["login", connection.id, attribute] = request
     for name in names:
         requests["repository", name] = partial(read_repository, clients, name)
+    for connection_id, (other, images) in in_region.items():
+        requests["names", connection_id] = partial(pulled_repositories, other, images)
     found = ask_all(requests)
     new = found["new",]
     later = set() if isinstance(new, NoAnswer) else new.keys() - names
-    found |= ask_all({("repository", name): partial(read_repository, clients, name) for name in later})
+    more: dict[tuple[str, ...], Any] = {("repository", name): partial(read_repository, clients, name) for name in later}
+    for connection_id, (other, _) in in_region.items():
+        pulled = found["names", connection_id]
+        for name in [] if isinstance(pulled, NoAnswer) else pulled:
+            more["elsewhere", connection_id, name] = partial(read_repository, other, name)
+    found |= ask_all(more)
 
     def answers_of(*prefix: str) -> dict[str, Any]:
         return {key[2]: answer for key, answer in found.items() if key[:-1] == prefix}
 
+    def elsewhere(connection_id: str) -> list[Repository] | NoAnswer | None:
+        names = found.get(("names", connection_id))
+        return [*answers_of("elsewhere", connection_id).values()] if isinstance(names, list) else names
+
     now = datetime.now(UTC)
     logins = [
-        Login(connection, environment.connections[name].refresh_every_minutes, now, **answers_of("login", name))
+        Login(
+            connection,
+            environment.connections[name].refresh_every_minutes,
+            now,
+            **answers_of("login", name),
+            elsewhere=elsewhere(name),
+        )
         for name, connection in deployment.connections.items()
     ]
     repositories = [found["repository", name] for name in sorted(names | later)]

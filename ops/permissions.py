@@ -79,6 +79,12 @@ OPTIONAL = (("refresh", "secretsmanager:DescribeSecret"),)
 READ_ONLY = ("preflight", "status", "doctor", "handoff", "handoff --for airflow", "logs", "lifecycle", "report")
 """The commands for which AWS's policy ReadOnlyAccess is enough."""
 
+IN_OTHER_REGIONS = ("status", "report")
+"""The commands that also ask ECR in other Regions of the account, for connections with the setting `registry`.
+
+If AWS denies these requests, the commands show only the host of the registry.
+"""
+
 _RESOURCES = {
     "cloudformation": "stack/{environment}-*",
     "ecr": "repository/*",
@@ -100,20 +106,24 @@ def policy(command: str, environment: Environment) -> dict[str, Any]:
         command: A key of ACTIONS.
         environment: The environment.
     """
-    by_resource: dict[str, list[str]] = {}
+    by_resource: dict[tuple[str, ...], list[str]] = {}
     for action in sorted(ACTIONS[command]):
-        resource = "*" if command.startswith(("preflight", "doctor")) else _resource(action, environment)
-        by_resource.setdefault(resource, []).append(action)
-    statements = [{"Effect": "Allow", "Action": actions, "Resource": on} for on, actions in by_resource.items()]
+        by_resource.setdefault(_resources(command, action, environment), []).append(action)
+    statements = [{"Effect": "Allow", "Action": actions, "Resource": [*on]} for on, actions in by_resource.items()]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _resource(action: str, environment: Environment) -> str:
+def _resources(command: str, action: str, environment: Environment) -> tuple[str, ...]:
     service = action.partition(":")[0]
-    if service not in _RESOURCES:
-        return "*"
-    place = f"arn:{PARTITIONS[environment.region].name}:{service}:{environment.region}:{environment.account}"
-    return f"{place}:{_RESOURCES[service].format(environment=environment.name, prefix=environment.connections_prefix)}"
+    if command.startswith(("preflight", "doctor")) or service not in _RESOURCES:
+        return ("*",)
+    regions = {environment.region: None}
+    if service == "ecr" and command in IN_OTHER_REGIONS:
+        registries = map(environment.registry_of, environment.connections)
+        regions.update({each.region: None for each in registries if each.account == environment.account})
+    resource = _RESOURCES[service].format(environment=environment.name, prefix=environment.connections_prefix)
+    start = f"arn:{PARTITIONS[environment.region].name}:{service}"
+    return tuple(f"{start}:{region}:{environment.account}:{resource}" for region in regions)
 
 
 def tables() -> str:
@@ -128,6 +138,10 @@ def tables() -> str:
     for service, resource in _RESOURCES.items():
         arn = resource.format(environment="<env>", prefix="<connections_prefix>")
         lines.append(f"| `{service}:` | `arn:aws:{service}:<region>:<account>:{arn}` |")
+        if service == "ecr":
+            commands = " and ".join(f"`{command}`" for command in IN_OTHER_REGIONS)
+            row = f"`ecr:` of {commands}, in other Regions of connections"
+            lines.append(f"| {row} | `arn:aws:ecr:<registry.region>:<account>:{arn}` |")
     lines.append("| all others, and all actions of `preflight` and `doctor` | `*` |")
     return "\n".join(lines) + "\n"
 

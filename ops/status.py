@@ -49,7 +49,11 @@ def command(target: Target, as_json: bool) -> None:
         _print_title(environment)
         for login, checks in found.login_checks:
             _print_login(login, checks)
-        _print_repositories(found.repositories, datetime.now(UTC))
+        _print_repositories("repository", found.repositories, datetime.now(UTC))
+        for login in found.logins:
+            if isinstance(login.elsewhere, list) and login.elsewhere:
+                title = f"{login.connection.id} in {environment.registry_of(login.connection.id).region}"
+                _print_repositories(title, login.elsewhere, datetime.now(UTC))
         print()
         calm = [check for check in found.other_checks if check.name.startswith("alarm_") and check.state is State.OK]
         print_checks([check for check in found.other_checks if check not in calm])
@@ -79,6 +83,7 @@ def _login_data(login: Login, environment: Environment) -> dict[str, Any]:
         "freshness": login.freshness,
         "secret_name": login.connection.secret_name,
         "registry": environment.registry_of(login.connection.id).host,
+        "repositories": _elsewhere_data(login),
         "version_id": login.version.id if isinstance(login.version, login_status.Version) else None,
         "written_at": iso(login.written_at),
         "age_minutes": int((login.now - login.written_at).total_seconds() // 60) if login.written_at else None,
@@ -90,6 +95,13 @@ def _login_data(login: Login, environment: Environment) -> dict[str, Any]:
         "next_run_at": iso(login.next_run_at),
         "last_read_on": f"{secret.read_at:%Y-%m-%d}" if secret and secret.read_at else None,
     }
+
+
+def _elsewhere_data(login: Login) -> dict[str, Any] | None:
+    """Return the repositories in another Region of the account, or None if `status` did not read a registry there."""
+    if not isinstance(login.elsewhere, list):
+        return None
+    return {repository.name: _repository_data(repository) for repository in login.elsewhere}
 
 
 def _repository_data(repository: Repository) -> dict[str, Any]:
@@ -124,8 +136,8 @@ def _print_login(login: Login, checks: Sequence[Check]) -> None:
             out.print(Text(f"              {check.fix}", style="dim"))
 
 
-def _print_repositories(repositories: Sequence[Repository], now: datetime) -> None:
-    rows = [("repository", "images", "pushed", "pulled", "findings", "lifecycle")]
+def _print_repositories(title: str, repositories: Sequence[Repository], now: datetime) -> None:
+    rows = [(title, "images", "pushed", "pulled", "findings", "lifecycle")]
     for each in repositories:
         if isinstance(each.images, NoAnswer) or each.images is None:
             rows.append((each.name, each.image_count, "", "", "", ""))

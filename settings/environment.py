@@ -16,6 +16,7 @@ from settings import fargate_sizes
 from settings.regions import PARTITIONS
 from settings.registries import PulledImages, Registry
 from settings.value_types import (
+    REPOSITORY_NAME,
     AccountId,
     AgeInDays,
     AgeInHours,
@@ -515,7 +516,11 @@ class Connection(Table):
     model_config = pydantic.ConfigDict(
         json_schema_extra={
             "if": {"required": ["registry"]},
-            "then": {"anyOf": [_is_filled("teams"), _is_filled("repositories")]},
+            "then": {
+                "anyOf": [_is_filled("teams"), _is_filled("repositories")],
+                # settings/foreign_registries.py refuses other names, with an error message of its own.
+                "properties": {"teams": {"items": {"pattern": f"^(?:{REPOSITORY_NAME.regex})$"}}},
+            },
             "else": {**_is_filled("teams"), "properties": {"teams": {"minItems": 1}, "repositories": {"maxItems": 0}}},
         }
     )
@@ -844,6 +849,7 @@ class Environment(Table):
             registry,
             connection.teams,
             connection.repositories if connection.registry else tuple(self.existing_repositories(connection.teams)),
+            is_own=registry == self.registry,
             are_tagged=registry == self.registry or registry in deployed,
         )
 

@@ -33,5 +33,6 @@ class PulledImages:
     registry: Registry
     teams: tuple[str, ...]  # all repositories with the prefix <team>/
     repositories: tuple[str, ...]  # full names of single repositories
+    is_own: bool  # the registry of the environment
     are_tagged: bool
     """Whether the teams' repositories have the team's tag, because the settings in the same folder deploy them."""

@@ -38,6 +38,7 @@ _DOCKER_LOGIN = 20_000  # the parts that do not depend on the number of connecti
 _CONNECTION = 16_900  # with a customer managed key
 _PULLED_TEAM = 105  # in the policy of a role that pulls
 _PULL_FROM_SINGLE = 300  # the statement about single repositories in a pull role's policy, without their ARNs
+_OTHER_REGISTRY = 300  # the host of another registry in two alarms and on the dashboard
 _REGISTRY = 400  # the statements about one registry in the workers' policy, without teams and repositories
 _GRAPH = 220
 _LINE_OF_GRAPH = 115  # without the repository's name, which is the label too
@@ -108,6 +109,7 @@ def docker_login_template_bytes(environment: Environment) -> int:
     for name in environment.connections:
         images = environment.pulled_images(name)
         size += every_connection + 96 * len(name) + _bytes_of_teams(images) + 2 * length_of_single(images)
+        size += _OTHER_REGISTRY + len(name) if environment.connections[name].registry else 0
         size += len(environment.pull_role_name(name) or "") + (_PULL_FROM_SINGLE if images.repositories else 0)
     return size + sum(
         _REGISTRY + _bytes_of_teams(images) + length_of_single(images) for images in environment.pulled_directly()

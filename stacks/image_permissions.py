@@ -58,10 +58,9 @@ def pull(images: PulledImages, *, sid_suffix: str = "") -> list[iam.PolicyStatem
         statements.append(
             _on_repositories(sid, PULL_ACTIONS, images.registry, images.teams, are_tagged=images.are_tagged)
         )
-    return [
-        *statements,
-        *_on_single(f"PullFromExisting{sid_suffix}", PULL_ACTIONS, images.registry, images.repositories),
-    ]
+    # A reviewer reads "existing" as the setting existing_repositories, which is only for the own registry.
+    sid = f"PullFromExisting{sid_suffix}" if images.is_own else f"PullFromRepositories{sid_suffix}"
+    return [*statements, *_on_single(sid, PULL_ACTIONS, images.registry, images.repositories)]
 
 
 def pull_one(registry: Registry, repository: str) -> iam.PolicyStatement:

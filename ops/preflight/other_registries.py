@@ -5,6 +5,7 @@ from functools import partial
 
 from ops.clients import Clients, answers, unless_missing
 from ops.fixes import aws
+from ops.images import repository_names
 from ops.preflight.findings import Finding, Planned, listed
 from settings.names import repository_name
 from settings.registries import PulledImages
@@ -46,9 +47,7 @@ def _missing(clients: Clients, connection_id: str, images: PulledImages) -> Iter
         if not unless_missing(partial(describe, repositoryNames=[name]), "RepositoryNotFoundException")
     ]
     if images.teams:
-        pages = clients.ecr.get_paginator("describe_repositories").paginate()
-        with answers():
-            names = [repository["repositoryName"] for page in pages for repository in page["repositories"]]
+        names = repository_names(clients)
         prefixes = [repository_name(team, "") for team in images.teams]
         missing += [f"{prefix}*" for prefix in prefixes if not any(name.startswith(prefix) for name in names)]
     if missing:

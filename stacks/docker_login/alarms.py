@@ -81,7 +81,13 @@ class Alarms(Construct):
         )
 
     def add_connection(
-        self, connection_id: str, function: lambda_.IFunction, *, refresh_every_minutes: int, first_refresh: Construct
+        self,
+        connection_id: str,
+        function: lambda_.IFunction,
+        *,
+        refresh_every_minutes: int,
+        first_refresh: Construct,
+        registry_elsewhere: str | None,
     ) -> None:
         """Add the alarms "Not refreshed" and "Login expires" for a connection.
 
@@ -91,7 +97,9 @@ class Alarms(Construct):
             refresh_every_minutes: The interval of the connection's schedule.
             first_refresh: The refresh that a deployment runs. The alarms are created after this refresh, because the
                 function has no metrics before its first run.
+            registry_elsewhere: The host of the registry, or None if the login is for the environment's own registry.
         """
+        login = f"docker login of {connection_id}" + (f" to {registry_elsewhere}" if registry_elsewhere else "")
         for kind, heading, minutes in (
             ("NotRefreshed", "not-refreshed", timings.not_refreshed_after_minutes(refresh_every_minutes)),
             ("LoginExpires", "login-expires", timings.LOGIN_EXPIRES_AFTER_MINUTES),
@@ -102,7 +110,7 @@ class Alarms(Construct):
             alarm = cloudwatch.Alarm(
                 self,
                 f"{pascal_case(connection_id)}{kind}",
-                alarm_description=f"The docker login of {connection_id} was not refreshed for {minutes} minutes. "
+                alarm_description=f"The {login} was not refreshed for {minutes} minutes. "
                 f"The login that Airflow reads works for at least {hours_left} more hours. "
                 + self._what_to_do(heading),
                 # If data is missing, CloudWatch evaluates data that is older than the evaluation periods. A success in

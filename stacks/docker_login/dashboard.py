@@ -21,7 +21,10 @@ _FULL, _TWO_THIRDS, _THIRD = 24, 16, 8  # widths in the grid units of a dashboar
 
 
 class LoginDashboard(cloudwatch.Dashboard):
-    """The alarms, graphs with a line for each connection, the latest runs, and the pulls of each team's images."""
+    """The alarms, graphs with a line for each connection, the latest runs, and the pulls of each team's images.
+
+    A table shows the registries of the connections for another account or Region, if there are any.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class LoginDashboard(cloudwatch.Dashboard):
         failures: sqs.IQueue,
         alarms: Sequence[cloudwatch.IAlarm],
         repositories: Mapping[str, Sequence[str]],
+        registries_elsewhere: Mapping[str, str],
     ) -> None:
         """
         Args:
@@ -43,6 +47,8 @@ class LoginDashboard(cloudwatch.Dashboard):
             failures: The failure queue.
             alarms: The alarms. The sequence is empty if alerts are off.
             repositories: A dict of team to the full names of the team's repositories.
+            registries_elsewhere: A dict of connection id to the host of the registry, for each connection whose
+                registry is not the environment's own.
         """
         super().__init__(scope, construct_id, default_interval=Duration.days(1))
 
@@ -54,6 +60,15 @@ class LoginDashboard(cloudwatch.Dashboard):
 
         if alarms:
             self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=_FULL))
+        if registries_elsewhere:
+            rows = [f"| {connection} | {host} |" for connection, host in registries_elsewhere.items()]
+            self.add_widgets(
+                cloudwatch.TextWidget(
+                    markdown="\n".join(["| Connection | Registry of another account or Region |", "|---|---|", *rows]),
+                    width=_FULL,
+                    height=min(2 + len(rows), 6),  # A longer table has a scroll bar.
+                )
+            )
         self.add_widgets(
             cloudwatch.GraphWidget(
                 title="Minutes since the last success",

@@ -109,6 +109,11 @@ class DockerLoginStack(Stack):
         )
 
         # Alarms
+        registries_elsewhere = {
+            connection_id: environment.registry_of(connection_id).host
+            for connection_id, connection in environment.connections.items()
+            if connection.registry
+        }
         alarms = None
         if not environment.alerts.off_because:
             alarms = Alarms(
@@ -125,6 +130,7 @@ class DockerLoginStack(Stack):
                     login.function,
                     refresh_every_minutes=environment.connections[connection_id].refresh_every_minutes,
                     first_refresh=login.first_refresh,
+                    registry_elsewhere=registries_elsewhere.get(connection_id),
                 )
             if environment.reported_severities:
                 ScanFindings(
@@ -149,6 +155,7 @@ class DockerLoginStack(Stack):
                 name: [*(repository_name(name, each) for each in team.repositories), *team.existing_repositories]
                 for name, team in environment.teams.items()
             },
+            registries_elsewhere=registries_elsewhere,
         )
 
         # Outputs

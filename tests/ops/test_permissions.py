@@ -152,7 +152,7 @@ def test_the_actions_of_a_command_are_enough_and_it_uses_all_of_them(operator: O
     assert "denied" not in done.out + done.error
     listed = {*ACTIONS[command], *(ACTIONS[BREAK_GLASS] if command == "rollback" else ())}
     sent = {action for action in operator.sent if not action.startswith("sts:")}
-    # tests/ops/test_preflight_breakages.py shows that the checks of preflight use all of their actions.
+    # tests/ops/preflight/test_breakages.py shows that the checks of preflight use all of their actions.
     assert sent <= listed if command == "preflight" else sent == listed
 
 

@@ -18,6 +18,7 @@ from ops.declared import check_stacks
 from ops.deployment import Connection, Deployment, Stack
 from ops.freshness import freshness
 from ops.login_status import Login, Schedule, Secret, Version, checks
+from ops.permissions import policy
 from ops.refresh_log import parse
 from ops.results import State
 from settings.files import load_environments
@@ -148,16 +149,19 @@ def test_a_failed_refresh_is_shown_with_its_reason(aws: EmbeddedAws, refresh: Re
     assert "LimitExceededException" in after.checks[f"refresh_{NAME}"][1]  # An old failure stays visible.
 
 
-def test_a_secret_that_may_not_be_read_about_is_unknown(aws: EmbeddedAws, refresh: Refresh) -> None:
+def user(aws: EmbeddedAws, name: str, *statements: dict[str, Any]) -> dict[str, str]:
+    """Create a user with these permissions, and return an access key."""
     iam = aws.client("iam")
-    iam.create_user(UserName="no-secrets")
-    statements = [
-        {"Effect": "Allow", "Action": "*", "Resource": "*"},
-        {"Effect": "Deny", "Action": "secretsmanager:*", "Resource": "*"},
-    ]
-    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
-    iam.put_user_policy(UserName="no-secrets", PolicyName="Policy", PolicyDocument=policy)
-    key = iam.create_access_key(UserName="no-secrets")["AccessKey"]
+    iam.create_user(UserName=name)
+    text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.put_user_policy(UserName=name, PolicyName="Policy", PolicyDocument=text)
+    key: dict[str, str] = iam.create_access_key(UserName=name)["AccessKey"]
+    return key
+
+
+def test_a_secret_that_may_not_be_read_about_is_unknown(aws: EmbeddedAws, refresh: Refresh) -> None:
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    key = user(aws, "no-secrets", everything, {"Effect": "Deny", "Action": "secretsmanager:*", "Resource": "*"})
 
     done = status(aws, credentials=key)
 
@@ -251,6 +255,48 @@ def test_an_environment_that_is_not_deployed_is_one_line(aws: EmbeddedAws, tmp_p
     assert done.error.splitlines() == [
         "Error: spare is not deployed in the account 123456789012, Region us-east-1. Run: make deploy ENV=spare"
     ]
+
+
+def test_the_images_in_another_region_of_the_account_are_shown(
+    aws: EmbeddedAws, refresh: Refresh, tmp_path: Path
+) -> None:
+    registry = 'registry = { region = "eu-west-1" }\nteams = ["platform"]\nrepositories = ["tools/base"]'
+    settings = (ROOT / "environments/local.toml").read_text()
+    (tmp_path / "local.toml").write_text(settings.replace('teams = ["analytics"]', registry, 1))
+    [environment] = load_environments(tmp_path)
+    other = aws.elsewhere(region="eu-west-1")
+    # MiniStack gives log groups other names than AWS.
+    text = json.dumps(policy("status", environment)).replace("log-group:", "log-group:/aws/cloudformation/")
+    allowed = json.loads(text)["Statement"]
+    operator = user(aws, "every-region", *allowed)
+    denial = {"Effect": "Deny", "Action": "ecr:*", "Resource": "arn:aws:ecr:eu-west-1:*:*"}
+    limited = user(aws, "own-region", *allowed, denial)
+
+    missing = status(aws, folder=tmp_path, credentials=operator)
+    for name in ("tools/base", "unrelated/app"):
+        other.client("ecr").create_repository(repositoryName=name)
+    without_team = status(aws, folder=tmp_path, credentials=operator)
+    other.client("ecr").create_repository(repositoryName="platform/app")
+    docker_login(other, ROOT_CREDENTIALS).push("platform/app:1", {"marker": "elsewhere"})
+    found = status(aws, folder=tmp_path, credentials=operator)
+    denied = status(aws, folder=tmp_path, credentials=limited)
+
+    check = f"images_{NAME}"
+    assert missing.checks[check][:2] == (
+        "broken",
+        "tools/base: missing in ECR in eu-west-1, and Airflow cannot pull the images",
+    )
+    assert without_team.checks[check][:2] == ("degraded", "no repository platform/* in ECR in eu-west-1")
+    assert found.checks[check][:2] == ("ok", "1 image in 2 repositories in ECR in eu-west-1")
+    shown = found.json["connections"][NAME]["repositories"]
+    assert {name: each["images"] for name, each in shown.items()} == {"platform/app": 1, "tools/base": 0}
+    assert not found.json["repositories"].keys() & shown.keys()
+    assert denied.checks[check] == (
+        "not tried",
+        "in 123456789012.dkr.ecr.eu-west-1.amazonaws.com: AWS denied ecr:DescribeRepositories",
+        "",
+    )
+    assert (found.code, denied.code) == (0, 0)
 
 
 def test_a_repository_that_a_person_deleted_is_broken(aws: EmbeddedAws, refresh: Refresh) -> None:

@@ -137,7 +137,7 @@ REFUSED = [
             f"the team {team!r} of another registry",
             reader(OTHER_ACCOUNT, f"teams = [{team!r}]"),
             f"connections.docker_other.teams: {team!r} is not the start of a repository's name; {START}",
-            False,
+            True,
         )
         for team in ("*", "data*", "d?ta", "Data", "data/", "/data", "", "data team", "${aws:username}")
     ),

@@ -1,5 +1,6 @@
-"""Connections for the registry of another account or Region: the pull roles, the functions and the workers' policy."""
+"""Connections for the registry of another account or Region: roles, functions, alarms, dashboard, workers' policy."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ push.permission_sets = ["DataAnalyst"]
 [connections.docker_default]
 teams = ["analytics"]
 [alerts]
-off_because = "a test"
+topic_arn = "arn:aws:sns:eu-west-1:111111111111:on-call"
 """
 FOREIGN = """
 [connections.docker_account]
@@ -174,6 +175,32 @@ def test_the_secret_of_a_connection_describes_the_other_registry(reader: Templat
     )
 
 
+@pytest.mark.parametrize("kind", ["NotRefreshed", "LoginExpires"])
+def test_the_alarms_of_a_connection_name_a_registry_elsewhere(reader: Template, kind: str) -> None:
+    def text(connection: str) -> str:
+        start = f"Alarms{connection}{kind}"
+        [found] = [r["Properties"] for name, r in reader["Resources"].items() if name.startswith(start)]
+        return str(found["AlarmDescription"]).partition(" was ")[0]
+
+    assert [text(each) for each in ("DockerDefault", "DockerAccount", "DockerBoth")] == [
+        "The docker login of docker_default",
+        "The docker login of docker_account to 444455556666.dkr.ecr.eu-west-1.amazonaws.com",
+        "The docker login of docker_both to 444455556666.dkr.ecr.us-east-1.amazonaws.com",
+    ]
+
+
+def test_the_dashboard_names_the_registries_elsewhere(reader: Template) -> None:
+    [parts] = the_one(reader, "AWS::CloudWatch::Dashboard")["DashboardBody"].values()
+    body = json.loads("".join(part if isinstance(part, str) else "token" for part in parts[1]))
+    [text] = [widget["properties"]["markdown"] for widget in body["widgets"] if widget["type"] == "text"]
+
+    assert text.splitlines()[2:] == [
+        "| docker_account | 444455556666.dkr.ecr.eu-west-1.amazonaws.com |",
+        "| docker_region | 111111111111.dkr.ecr.us-east-1.amazonaws.com |",
+        "| docker_both | 444455556666.dkr.ecr.us-east-1.amazonaws.com |",
+    ]
+
+
 def test_a_pull_role_may_pull_only_from_its_registry(together: Templates) -> None:
     reader = together["reader"]
 
@@ -181,11 +208,11 @@ def test_a_pull_role_may_pull_only_from_its_registry(together: Templates) -> Non
         "PullImages": ([f"{IN_REGION}/analytics/*", f"{IN_REGION}/risk/*"], None)
     }
     assert pull_policy(reader, "DockerBoth") == {
-        "PullFromExisting": ([f"{IN_BOTH}/old_app", f"{IN_BOTH}/tools/base"], None)
+        "PullFromRepositories": ([f"{IN_BOTH}/old_app", f"{IN_BOTH}/tools/base"], None)
     }
     assert pull_policy(together["china"], "DockerRegion") == {
         "PullImages": ([f"{IN_CHINA}/data/*"], None),
-        "PullFromExisting": ([f"{IN_CHINA}/tools/base"], None),
+        "PullFromRepositories": ([f"{IN_CHINA}/tools/base"], None),
     }
 
 
@@ -196,11 +223,11 @@ def test_the_team_tag_is_required_only_if_the_settings_deploy_the_other_registry
 
     assert pull_policy(reader, "DockerAccount") == {
         "PullImages": ([f"{IN_ACCOUNT}/data/*"], ["data"]),
-        "PullFromExisting": single,
+        "PullFromRepositories": single,
     }
     assert pull_policy(alone, "DockerAccount") == {
         "PullImages": ([f"{IN_ACCOUNT}/data/*"], None),
-        "PullFromExisting": single,
+        "PullFromRepositories": single,
     }
 
 
@@ -210,6 +237,11 @@ def test_workers_may_pull_directly_from_each_registry(reader: Template, alone: T
 
     assert len(sids) == len(set(sids))
     assert sids.count("LogInToRegistry") == 1
+    assert [sid for sid in sids if sid.startswith("PullFromExisting")] == ["PullFromExisting"]
+    assert [sid for sid in sids if sid.startswith("PullFromRepositories")] == [
+        "PullFromRepositories2",
+        "PullFromRepositories4",
+    ]
     found = pulls(policy["PolicyDocument"])
     assert sorted(found.values()) == sorted(
         [
@@ -231,8 +263,9 @@ def test_connections_for_other_registries_do_not_change_a_connection_for_the_own
 
     def of_default(template: Template) -> dict[str, Any]:
         # The first refreshes of the connections run one after the other, so the dependencies differ.
-        found = [(name, r) for name, r in template["Resources"].items() if name.startswith("DockerDefault")]
+        starts = ("DockerDefault", "AlarmsDockerDefault")
+        found = [(name, r) for name, r in template["Resources"].items() if name.startswith(starts)]
         return {name: {**r, "DependsOn": None} for name, r in found}
 
-    assert len(of_default(own)) > 8
+    assert len(of_default(own)) > 10
     assert of_default(alone) == of_default(own)

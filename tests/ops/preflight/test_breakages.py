@@ -80,10 +80,12 @@ def account(aws: EmbeddedAws) -> Iterator[EmbeddedAws]:
 def secret(aws: EmbeddedAws, *, deleted: bool = False) -> Iterator[None]:
     client = aws.client("secretsmanager")
     client.create_secret(Name=SECRET, SecretString="by hand")
-    if deleted:
-        client.delete_secret(SecretId=SECRET)
-    yield
-    client.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+    try:
+        if deleted:
+            client.delete_secret(SecretId=SECRET)
+        yield
+    finally:
+        client.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
 
 
 @contextmanager
@@ -92,10 +94,12 @@ def repository(
 ) -> Iterator[None]:
     client = aws.client("ecr")
     client.create_repository(repositoryName=name, tags=[{"Key": "team", "Value": tag}] if tag else [])
-    if policy:
-        client.set_repository_policy(repositoryName=name, policyText=policy, force=True)
-    yield
-    client.delete_repository(repositoryName=name)
+    try:
+        if policy:
+            client.set_repository_policy(repositoryName=name, policyText=policy, force=True)
+        yield
+    finally:
+        client.delete_repository(repositoryName=name)
 
 
 @contextmanager
@@ -105,28 +109,34 @@ def stack(
     client = aws.client("cloudformation")
     template = json.dumps({"Resources": {"One": {"Type": kind, "Properties": properties}}})
     client.create_stack(StackName=name, TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"])
-    client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
-    if after:
-        after()
-    yield
-    client.delete_stack(StackName=name)
-    client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
+    try:
+        client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
+        if after:
+            after()
+        yield
+    finally:
+        client.delete_stack(StackName=name)
+        client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
 
 
 @contextmanager
 def template(aws: EmbeddedAws) -> Iterator[None]:
     client = aws.client("ecr")
     client.create_repository_creation_template(prefix="sailors", appliedFor=["CREATE_ON_PUSH"])
-    yield
-    client.delete_repository_creation_template(prefix="sailors")
+    try:
+        yield
+    finally:
+        client.delete_repository_creation_template(prefix="sailors")
 
 
 @contextmanager
 def role(aws: EmbeddedAws, name: str, path: str = "/") -> Iterator[None]:
     client = aws.client("iam")
     client.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(TRUST))
-    yield
-    client.delete_role(RoleName=name)
+    try:
+        yield
+    finally:
+        client.delete_role(RoleName=name)
 
 
 @contextmanager
@@ -136,12 +146,14 @@ def full_worker(aws: EmbeddedAws, policies: int = 10) -> Iterator[None]:
         client.create_policy(PolicyName=f"glide-{number}", PolicyDocument=_policy(allow("s3:GetObject", on="*")))
         for number in range(policies)
     ]
-    for each in arns:
-        client.attach_role_policy(RoleName="glide-worker", PolicyArn=each["Policy"]["Arn"])
-    yield
-    for each in arns:
-        client.detach_role_policy(RoleName="glide-worker", PolicyArn=each["Policy"]["Arn"])
-        client.delete_policy(PolicyArn=each["Policy"]["Arn"])
+    try:
+        for each in arns:
+            client.attach_role_policy(RoleName="glide-worker", PolicyArn=each["Policy"]["Arn"])
+        yield
+    finally:
+        for each in arns:
+            client.detach_role_policy(RoleName="glide-worker", PolicyArn=each["Policy"]["Arn"])
+            client.delete_policy(PolicyArn=each["Policy"]["Arn"])
 
 
 @contextmanager
@@ -149,15 +161,19 @@ def version(aws: EmbeddedAws, value: str) -> Iterator[None]:
     client, name = aws.client("ssm"), "/cdk-bootstrap/hnb659fds/version"
     before = client.get_parameter(Name=name)["Parameter"]["Value"]
     client.put_parameter(Name=name, Value=value, Overwrite=True)
-    yield
-    client.put_parameter(Name=name, Value=before, Overwrite=True)
+    try:
+        yield
+    finally:
+        client.put_parameter(Name=name, Value=before, Overwrite=True)
 
 
 @contextmanager
 def topic_policy(aws: EmbeddedAws, principal: Any) -> Iterator[None]:
     _set_topic_policy(aws, principal)
-    yield
-    _set_topic_policy(aws, SENDERS)
+    try:
+        yield
+    finally:
+        _set_topic_policy(aws, SENDERS)
 
 
 @contextmanager
@@ -165,8 +181,10 @@ def topic_key(aws: EmbeddedAws, key: str | None = None) -> Iterator[None]:
     sns = aws.client("sns")
     key = key or aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
     sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="KmsMasterKeyId", AttributeValue=key)
-    yield
-    sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="KmsMasterKeyId", AttributeValue="")
+    try:
+        yield
+    finally:
+        sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="KmsMasterKeyId", AttributeValue="")
 
 
 @contextmanager
@@ -363,7 +381,7 @@ def test_no_check_turns_if_nothing_is_broken(account: EmbeddedAws) -> None:
 
 
 def test_every_check_is_broken_once() -> None:
-    others = {"recent_pushes"}  # The emulator has no event history. tests/ops/test_preflight.py has its tests.
+    others = {"recent_pushes"}  # The emulator has no event history. test_repositories.py has its tests.
     assert {check for check, *_ in BREAKAGES.values()} == set(CHECKS) - others
 
 
