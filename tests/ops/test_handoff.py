@@ -34,7 +34,7 @@ from settings.environment import Environment
 from settings.files import load_environments
 from settings.names import pascal_case
 from tests.local.id_tokens import assume_with, id_token
-from tests.ops.ecr_login import ecr_login
+from tests.ops import in_process
 from tests.test_docs import DOCS, blocks
 from tools import ROOT
 
@@ -85,7 +85,7 @@ def changed(**settings: Any) -> Environment:
 
 def test_the_command_prints_the_page_as_text_and_as_json(aws: EmbeddedAws) -> None:
     words = ["handoff", "local", "--for", "analyst", "--team", "analytics"]
-    text, as_json = ecr_login(aws, *words), ecr_login(aws, *words, "--json")
+    text, as_json = in_process.run(aws, *words), in_process.run(aws, *words, "--json")
 
     assert (text.code, text.error, as_json.code, as_json.error) == (0, "", 0, "")
     assert as_json.json["ok"] is True
@@ -120,7 +120,7 @@ def test_the_page_for_other_registries_needs_a_connection_for_one(deployment: De
 
 def test_an_environment_that_is_not_deployed_is_one_line(aws: EmbeddedAws, tmp_path: Path) -> None:
     (tmp_path / "later.toml").write_text((ROOT / "environments/local.toml").read_text())
-    done = ecr_login(aws, "handoff", "later", "--for", "security", folder=tmp_path)
+    done = in_process.run(aws, "handoff", "later", "--for", "security", folder=tmp_path)
 
     assert (done.code, done.out) == (3, "")
     assert done.error.startswith("Error: later is not deployed in the account")
@@ -130,7 +130,7 @@ def test_an_environment_that_is_not_deployed_is_one_line(aws: EmbeddedAws, tmp_p
 def test_a_team_that_is_not_deployed_yet_is_one_line(aws: EmbeddedAws, tmp_path: Path) -> None:
     settings = (ROOT / "environments/local.toml").read_text().replace("[connections.", NEW_TEAM + "[connections.", 1)
     (tmp_path / "local.toml").write_text(settings)
-    done = ecr_login(aws, "handoff", "local", "--for", "analyst", "--team", "pilots", folder=tmp_path)
+    done = in_process.run(aws, "handoff", "local", "--for", "analyst", "--team", "pilots", folder=tmp_path)
 
     assert (done.code, done.out) == (3, "")
     assert done.error == ("Error: the stacks of local have no output PushRoleArnPilots. Run: make deploy ENV=local\n")

@@ -2,16 +2,16 @@
 
 from local.embedded_aws import EmbeddedAws
 from tests.faults.aws_answers import error
-from tests.ops.ecr_login import ecr_login
+from tests.ops import in_process
 
 
 def test_the_runs_are_shown_with_the_reasons_of_failures(aws: EmbeddedAws) -> None:
     # A run that somebody invokes and waits for is not retried, unlike a scheduled run.
     with aws.fault("PutSecretValue", **error("LimitExceededException")):
-        ecr_login(aws, "refresh", "local", "docker_default", "--write")
-        failed = ecr_login(aws, "logs", "local", "docker_default", "--hours", "2")
-    ecr_login(aws, "refresh", "local", "docker_default", "--write")
-    succeeded = ecr_login(aws, "logs", "local", "docker_default", "--hours", "2", "--json")
+        in_process.run(aws, "refresh", "local", "docker_default", "--write")
+        failed = in_process.run(aws, "logs", "local", "docker_default", "--hours", "2")
+    in_process.run(aws, "refresh", "local", "docker_default", "--write")
+    succeeded = in_process.run(aws, "logs", "local", "docker_default", "--hours", "2", "--json")
 
     assert failed.code == 1
     assert failed.out.splitlines()[0].endswith("UTC  failed: PutSecretValue failed: LimitExceededException")
@@ -21,6 +21,6 @@ def test_the_runs_are_shown_with_the_reasons_of_failures(aws: EmbeddedAws) -> No
 
 
 def test_an_unknown_option_is_one_line(aws: EmbeddedAws) -> None:
-    done = ecr_login(aws, "logs", "local", "docker_default", "--days", "2")
+    done = in_process.run(aws, "logs", "local", "docker_default", "--days", "2")
 
     assert (done.code, done.out, done.error.count("\n")) == (3, "", 1)

@@ -9,7 +9,7 @@ from local.embedded_aws import EmbeddedAws
 from tests.faults.aws_answers import error
 from tests.faults.refresh import Refresh
 from tests.local.logins import places_with_a_login
-from tests.ops.ecr_login import ecr_login
+from tests.ops import in_process
 
 NAME = "refresh_docker_default"
 
@@ -19,9 +19,9 @@ def test_a_refresh_keeps_a_young_login_and_replaces_it_on_request(
 ) -> None:
     before, _ = read(worker, local["SecretNameDockerDefault"])
 
-    kept = ecr_login(aws, "refresh", "local", "docker_default", "--json")
+    kept = in_process.run(aws, "refresh", "local", "docker_default", "--json")
     after_kept, _ = read(worker, local["SecretNameDockerDefault"])
-    written = ecr_login(aws, "refresh", "local", "--write")
+    written = in_process.run(aws, "refresh", "local", "--write")
     after_written, _ = read(worker, local["SecretNameDockerDefault"])
 
     assert (kept.code, after_kept) == (0, before)
@@ -39,7 +39,7 @@ def test_the_reason_of_a_failed_refresh_is_shown(aws: EmbeddedAws, reason: str, 
     with aws.fault("PutSecretValue", **error(reason)):
         # The request token is new, because the login is older.
         aws.advance_clock(30)
-        done = ecr_login(aws, "refresh", "local", "docker_default", "--json")
+        done = in_process.run(aws, "refresh", "local", "docker_default", "--json")
 
     assert (done.code, done.checks[NAME][0]) == (code, state)
     assert f"PutSecretValue failed: {reason}." in done.checks[NAME][1]
@@ -49,14 +49,14 @@ def test_a_stopped_function_is_named_with_the_command_that_starts_it(
     aws: EmbeddedAws, local: dict[str, str], worker: Any
 ) -> None:
     with Refresh(aws, local, worker).stopped():
-        done = ecr_login(aws, "refresh", "local", "docker_default", "--json")
+        done = in_process.run(aws, "refresh", "local", "docker_default", "--json")
 
     assert done.code == 1
     assert done.checks[NAME][2].endswith("ecr-login resume local docker_default")
 
 
 def test_an_unknown_connection_is_refused_with_the_known_ones(aws: EmbeddedAws) -> None:
-    done = ecr_login(aws, "refresh", "local", "docker_defualt")
+    done = in_process.run(aws, "refresh", "local", "docker_defualt")
 
     assert (done.code, done.out) == (3, "")
     known = "did you mean docker_default? If not, write one of docker_default"

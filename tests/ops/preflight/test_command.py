@@ -20,7 +20,7 @@ from ops.preflight.run import SECONDS, run_checks
 from ops.results import CannotTell, Check, State
 from ops.target import Target
 from settings.environment import Environment
-from tests.ops.ecr_login import ecr_login
+from tests.ops import in_process
 from tests.ops.preflight.planned import ENVIRONMENT, PLANNED, ROLE, SECRET, TRUST, creating
 from tools import ROOT
 from tools.cdk_options import QUALIFIER
@@ -201,7 +201,7 @@ off_because = "a test"
 
 
 def test_an_account_without_problems_ends_with_exit_code_0(aws: EmbeddedAws, environments: Path) -> None:
-    done = ecr_login(aws, "preflight", "flight", folder=environments)
+    done = in_process.run(aws, "preflight", "flight", folder=environments)
     assert (done.code, done.out) == (0, f"✔ flight: {len(CHECKS) + 1} checks without a problem\n")
     assert done.error == (
         f"Checking flight before a deployment to the AWS at {aws.endpoint_url} (AWS_ENDPOINT_URL), "
@@ -211,12 +211,12 @@ def test_an_account_without_problems_ends_with_exit_code_0(aws: EmbeddedAws, env
 
 def test_a_problem_ends_with_exit_code_2_and_a_notice_with_1(aws: EmbeddedAws, stack: Any, environments: Path) -> None:
     stack("flight-WorkerUpkeep", "AWS::ECR::Repository", RepositoryName="pilots/other")
-    notice = ecr_login(aws, "preflight", "flight", folder=environments)
+    notice = in_process.run(aws, "preflight", "flight", folder=environments)
     iam = aws.client("iam")
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
     try:
-        stopped = ecr_login(aws, "preflight", "flight", folder=environments)
-        skipped = ecr_login(aws, "preflight", "flight", "--skip", "push_roles", folder=environments)
+        stopped = in_process.run(aws, "preflight", "flight", folder=environments)
+        skipped = in_process.run(aws, "preflight", "flight", "--skip", "push_roles", folder=environments)
     finally:
         iam.delete_role(RoleName=ROLE)
 
@@ -241,14 +241,14 @@ def test_a_problem_ends_with_exit_code_2_and_a_notice_with_1(aws: EmbeddedAws, s
 def test_a_denied_check_is_not_tried_and_does_not_change_the_exit_code(
     aws: EmbeddedAws, environments: Path, account: Account
 ) -> None:
-    done = ecr_login(aws, "preflight", "flight", folder=environments, credentials=account.operator)
+    done = in_process.run(aws, "preflight", "flight", folder=environments, credentials=account.operator)
     assert done.code == 0
     assert "- not tried: " in done.out
     assert done.out.splitlines()[-1].endswith("not tried")
 
 
 def test_json_contains_every_check_with_its_stable_name(aws: EmbeddedAws, environments: Path) -> None:
-    done = ecr_login(aws, "preflight", "flight", "--json", "--skip", "topic", folder=environments)
+    done = in_process.run(aws, "preflight", "flight", "--json", "--skip", "topic", folder=environments)
     assert done.code == 0
     assert list(done.checks) == ["region", *CHECKS]
     assert done.checks["topic"] == ("not tried", "skipped with --skip", "")
@@ -267,7 +267,7 @@ def test_json_contains_every_check_with_its_stable_name(aws: EmbeddedAws, enviro
 def test_what_prevents_all_checks_is_an_error_with_exit_code_3(
     aws: EmbeddedAws, environments: Path, words: list[str], message: str
 ) -> None:
-    done = ecr_login(aws, "preflight", *words, folder=environments, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    done = in_process.run(aws, "preflight", *words, folder=environments, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert (done.code, done.out) == (3, "")
     assert message in done.error
     assert "Traceback" not in done.error
@@ -287,6 +287,6 @@ def test_the_options_of_the_cdk_choose_the_profile_and_the_qualifier(
 
 def test_invalid_settings_are_an_error(aws: EmbeddedAws, environments: Path) -> None:
     (environments / "flight.toml").write_text('account = "1"')
-    done = ecr_login(aws, "preflight", "flight", folder=environments)
+    done = in_process.run(aws, "preflight", "flight", folder=environments)
     assert done.code == 3
     assert done.error.startswith("Error: flight.toml: account: ")
