@@ -38,7 +38,25 @@ def iam(words: str) -> str:
     Args:
         words: The command without `aws iam`, such as `get-role --role-name <name>`.
     """
-    return f"aws iam {words}{_options}"
+    return aws_without_region(f"iam {words}")
+
+
+def aws_without_region(words: str) -> str:
+    """Return an AWS CLI command that works if the Region of the settings is not enabled.
+
+    Args:
+        words: The command without `aws`, such as `sso login`.
+    """
+    return f"aws {words}{_options}"
+
+
+def make(words: str) -> str:
+    """Return a command of the Makefile that runs the CDK CLI.
+
+    Args:
+        words: The command without `make`, such as `bootstrap ENV=prod`.
+    """
+    return f"make {words} CDK_OPTIONS={shlex.quote(_options.strip())}" if _options else f"make {words}"
 
 
 def ecr_login(words: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ops.clients import Clients, NoAnswer, make_clients
-from ops.fixes import use_profile
+from ops.fixes import aws_without_region, use_profile
 from ops.results import CannotTell
 from settings.environment import Environment
 from settings.files import SettingsError, load_environments
@@ -97,9 +97,9 @@ def _fix(problem: str, environment: Environment) -> str:
     """Return what to do if there are no clients for the account."""
     lowered = problem.lower()
     if "is not enabled in the account" in lowered:
-        return f"Run: aws account enable-region --region-name {environment.region}"
+        return "Run: " + aws_without_region(f"account enable-region --region-name {environment.region}")
     if "expired" in lowered or "invalidclienttoken" in lowered or "unrecognizedclient" in lowered:
-        return "Sign in again, for example with: aws sso login"
+        return "Sign in again, for example with: " + aws_without_region("sso login")
     if "could not be found" in lowered and "profile" in lowered:
         return "List the profiles with: aws configure list-profiles"
     if "credentials are of the account" in lowered:

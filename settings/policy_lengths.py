@@ -95,17 +95,20 @@ def _push_policies(environment: Environment) -> Iterator[Problem]:
 def _pull_policies(environment: Environment) -> Iterator[Problem]:
     for name in environment.connections:
         images = environment.pulled_images(name)
-        if length_of_images(images) > ROOM_FOR_TEAMS:
-            kind = "repositories" if environment.connections[name].registry else "existing repositories"
-            has = f"teams, or too many {kind}," if images.repositories else "teams"
-            key = "teams"
-            if not images.teams:
-                has = key = "repositories"
-            yield Problem(
-                f"connections.{name}.{key}",
-                f"has too many {has} for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
-                f"split the {key} between two connections",
-            )
+        if length_of_images(images) <= ROOM_FOR_TEAMS:
+            continue
+        single = "existing repositories" if images.is_own else "repositories"
+        if images.teams and images.repositories:
+            key, what = "teams", f"teams, or too many {single},"
+        elif images.teams:
+            key = what = "teams"
+        else:
+            key = what = "repositories"
+        yield Problem(
+            f"connections.{name}.{key}",
+            f"has too many {what} for a role's policies, which have {INLINE_POLICIES_QUOTA} characters at most; "
+            f"split the {key} between two connections",
+        )
 
 
 def _worker_policy(environment: Environment) -> Iterator[Problem]:

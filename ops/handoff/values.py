@@ -53,18 +53,7 @@ def analyst(deployment: Deployment, clients: Clients, team: str | None) -> Value
 def airflow(deployment: Deployment, clients: Clients, team: str | None) -> Values:
     """Return the values for people who configure Airflow."""
     environment = deployment.environment
-    own = repositories(environment, environment.teams)
-    connections = [
-        _Pulls(
-            connection_id,
-            environment.secret_name(connection_id),
-            pulled := _pulled_repositories(environment, connection_id),
-            next((each for each in own if each not in pulled), "") if not connection.registry else "",
-            environment.registry_of(connection_id).host,
-            is_own=connection.registry is None,
-        )
-        for connection_id, connection in environment.connections.items()
-    ]
+    connections = [_pulls(environment, connection_id) for connection_id in environment.connections]
     return _common(deployment) | {
         "connections": connections,
         "tags": _common_tags(clients, connections),
@@ -195,6 +184,7 @@ class _Pulls:
     """What a connection pulls.
 
     Attributes:
+        repositories: The repositories whose names are in the settings.
         foreign: A repository of another team, or an empty string.
         host: The registry.
         is_own: Whether this is the registry of the environment.
@@ -286,12 +276,21 @@ def _others(deployment: Deployment) -> Iterator[_Other]:
         )
 
 
-def _pulled_repositories(environment: Environment, connection_id: str) -> list[str]:
-    """Return the repositories of a connection whose names are known."""
-    connection = environment.connections[connection_id]
-    if connection.registry:
-        return list(connection.repositories)
-    return repositories(environment, connection.teams)
+def _pulls(environment: Environment, connection_id: str) -> _Pulls:
+    images = environment.pulled_images(connection_id)
+    known, foreign = list(images.repositories), ""
+    if images.is_own:
+        known = repositories(environment, images.teams)
+        others = [name for name in repositories(environment, environment.teams) if name not in known]
+        foreign = others[0] if others else ""
+    return _Pulls(
+        id=connection_id,
+        secret_name=environment.secret_name(connection_id),
+        repositories=known,
+        foreign=foreign,
+        host=images.registry.host,
+        is_own=images.is_own,
+    )
 
 
 def _common(deployment: Deployment) -> Values:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ops.clients import Clients, unless_missing
+from ops.fixes import make
 from ops.preflight.findings import Finding, Planned
 
 OLDEST_VERSION = 6
@@ -12,7 +13,7 @@ OLDEST_VERSION = 6
 def find_old_bootstrap(clients: Clients, planned: Planned) -> Iterator[Finding]:
     """Find a bootstrap that is missing or too old."""
     name = f"/cdk-bootstrap/{planned.qualifier}/version"
-    fix = f"Run: make bootstrap ENV={planned.environment.name}"
+    fix = f"Run: {make(f'bootstrap ENV={planned.environment.name}')}"
     answer = unless_missing(clients.ssm.get_parameter, "ParameterNotFound", Name=name)
     if not answer:
         yield Finding(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ops.clients import Clients, unless_missing
+from ops.fixes import iam
 from ops.preflight.findings import Finding, Planned, listed
 from ops.together import in_parallel
 from settings.regions import PARTITIONS
@@ -27,14 +28,14 @@ def find_missing_oidc_providers(clients: Clients, planned: Planned) -> Iterator[
             client_ids = " ".join(sorted(audiences[issuer]))
             return Finding(
                 f"The account has no OIDC provider for https://{issuer}. Its workflows cannot push.",
-                f"Run: aws iam create-open-id-connect-provider --url https://{issuer} --client-id-list {client_ids}",
+                "Run: " + iam(f"create-open-id-connect-provider --url https://{issuer} --client-id-list {client_ids}"),
                 stops=False,
             )
         if missing := sorted(audiences[issuer] - set(found["ClientIDList"])):
-            add = f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {arn} --client-id"
+            add = f"add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {arn} --client-id"
             return Finding(
                 f"The OIDC provider {arn} lacks the audience {listed(missing)}. Its workflows cannot push.",
-                f"Run: {' && '.join(f'{add} {audience}' for audience in missing)}",
+                f"Run: {' && '.join(iam(f'{add} {audience}') for audience in missing)}",
                 stops=False,
             )
         return None

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ops.clients import Clients, answers, unless_missing
+from ops.fixes import iam
 from ops.preflight.findings import Finding, Planned, listed
 from ops.preflight.stacks import ids_of, resources_of, stack_with
 from ops.together import in_parallel
@@ -138,7 +139,8 @@ def find_full_worker_roles(clients: Clients, planned: Planned) -> Iterator[Findi
                 f"The role {name} has {count} managed policies of others, and the quota is {quota}. The deployment "
                 f"attaches {policies}. CloudFormation would answer: LimitExceeded, Cannot exceed quota for "
                 f"PoliciesPerRole: {quota}.",
-                f"Detach a policy that the role does not need (aws iam list-attached-role-policies --role-name {name}),"
+                "Detach a policy that the role does not need "
+                f"({iam(f'list-attached-role-policies --role-name {name}')}),"
                 ' or request a higher quota "Managed policies per role" of IAM in Service Quotas.',
             )
 

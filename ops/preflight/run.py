@@ -10,6 +10,7 @@ import click
 from rich.text import Text
 
 from ops.clients import Clients, NoAnswer, RegionNotEnabled
+from ops.fixes import aws_without_region, use_profile
 from ops.preflight.checks import CHECKS, Find
 from ops.preflight.findings import Finding, Planned
 from ops.results import CannotTell, Check, State, console, end, print_checks
@@ -44,7 +45,10 @@ def command(target: Target, as_json: bool, skip: tuple[str, ...], cdk_options: t
     place = f"{where}, account {environment.account}, Region {environment.region}"
     click.echo(f"Checking {environment.name} before a deployment to {place}.", err=True)
     planned = Planned(environment, qualifier_of([*cdk_options], shell))
-    checks = run_checks(target, planned, profile_of([*cdk_options], shell), skip)
+    profile = profile_of([*cdk_options], shell)
+    if profile:
+        use_profile(profile)
+    checks = run_checks(target, planned, profile, skip)
     if not as_json:
         print_checks([check for check in checks if check.state in (State.BROKEN, State.DEGRADED)])
         _print_not_tried(checks)
@@ -170,7 +174,7 @@ def _results(findings: Mapping[str, Sequence[Finding]], unanswered: Mapping[str,
 def _without_region(planned: Planned) -> list[Check]:
     region = planned.environment.region
     problem = f"The Region {region} is not enabled in the account. AWS would answer: InvalidClientTokenId."
-    fix = f"Run: aws account enable-region --region-name {region}"
+    fix = "Run: " + aws_without_region(f"account enable-region --region-name {region}")
     others = [Check(name, State.NOT_TRIED, "the Region is not enabled") for name in CHECKS]
     return [Check("region", State.BROKEN, problem, fix), *others]
 

@@ -1,7 +1,8 @@
 """Each check of `ecr-login preflight` turns if what it names is broken, and no other check turns."""
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from time import monotonic
@@ -12,9 +13,10 @@ import pytest
 
 from local.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from ops.clients import Clients
+from ops.fixes import use_profile
 from ops.preflight.bootstrap import OLDEST_VERSION
 from ops.preflight.checks import ACTIONS, CHECKS
-from ops.preflight.findings import Planned
+from ops.preflight.findings import Finding, Planned
 from ops.preflight.functions import FIRST_REFRESHES_AT_ONCE
 from ops.preflight.run import ask
 from settings.environment import Environment
@@ -362,22 +364,40 @@ def clients_of(aws: EmbeddedAws, credentials: dict[str, str] | None = None, sent
     return Clients(create)
 
 
-def findings(clients: Clients, deployment: Planned) -> dict[str, set[bool]]:
-    """Return for each check with findings whether they stop the deployment."""
+def problems(clients: Clients, deployment: Planned) -> dict[str, Sequence[Finding]]:
+    """Return the findings of each check that has some."""
     found, unanswered = ask(clients, deployment, CHECKS, deadline=monotonic() + 10)
     assert unanswered == {}
-    return {name: {finding.stops for finding in some} for name, some in found.items() if some}
+    return {name: some for name, some in found.items() if some}
+
+
+def stopping(found: Mapping[str, Sequence[Finding]]) -> dict[str, set[bool]]:
+    """Return for each check with findings whether they stop the deployment."""
+    return {name: {finding.stops for finding in some} for name, some in found.items()}
+
+
+@pytest.fixture
+def profile() -> Iterator[str]:
+    """A profile that the printed commands contain."""
+    use_profile("deployer")
+    yield "--profile deployer"
+    use_profile(None)
 
 
 @pytest.mark.parametrize("broken", BREAKAGES)
-def test_exactly_the_check_that_names_a_problem_turns(account: EmbeddedAws, broken: str) -> None:
+def test_exactly_the_check_that_names_a_problem_turns(account: EmbeddedAws, profile: str, broken: str) -> None:
     check, stops, break_it, changes = BREAKAGES[broken]
     with break_it(account):
-        assert findings(clients_of(account), planned(**changes)) == {check: {stops}}
+        found = problems(clients_of(account), planned(**changes))
+
+    assert stopping(found) == {check: {stops}}
+    fixes = " && ".join(finding.fix for finding in found[check])
+    commands = re.findall(r"(?:aws [a-z0-9-]+ [a-z-]+|make [a-z]+) [^&]*", fixes)
+    assert [command for command in commands if profile not in command] == []
 
 
 def test_no_check_turns_if_nothing_is_broken(account: EmbeddedAws) -> None:
-    assert findings(Clients(account.client), planned()) == {}
+    assert stopping(problems(Clients(account.client), planned())) == {}
 
 
 def test_every_check_is_broken_once() -> None:
@@ -395,7 +415,7 @@ def test_the_quota_of_the_account_decides_whether_a_worker_role_is_full(
         lambda parsed, **_: parsed["SummaryMap"].update(AttachedPoliciesPerRoleQuota=quota),
     )
     with full_worker(account):
-        assert findings(clients, planned()) == ({"worker_roles": {STOPS}} if is_full else {})
+        assert stopping(problems(clients, planned())) == ({"worker_roles": {STOPS}} if is_full else {})
 
 
 def test_the_policies_of_the_deployment_do_not_count_as_policies_of_others(account: EmbeddedAws) -> None:
@@ -403,7 +423,7 @@ def test_the_policies_of_the_deployment_do_not_count_as_policies_of_others(accou
     ours = stack(account, "glide-DockerLogin", "AWS::IAM::ManagedPolicy", PolicyDocument=policy, Roles=["glide-worker"])
     with full_worker(account, 9), ours:
         assert len(account.client("iam").list_attached_role_policies(RoleName="glide-worker")["AttachedPolicies"]) == 10
-        assert findings(Clients(account.client), planned()) == {}
+        assert stopping(problems(Clients(account.client), planned())) == {}
 
 
 def test_the_numbers_of_the_checks_are_those_of_the_stacks() -> None:

@@ -285,6 +285,23 @@ def test_the_options_of_the_cdk_choose_the_profile_and_the_qualifier(
     assert "The config profile (nobody) could not be found" in profile.stderr
 
 
+def test_the_printed_fixes_have_the_profile_of_the_options_of_the_cdk(
+    environments: Path, shell: pytest.MonkeyPatch, secret: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text("[profile deployer]\naws_access_key_id = test\naws_secret_access_key = test\n")
+    shell.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    secret.delete_secret(SecretId=SECRET, RecoveryWindowInDays=7)
+    options = ["--profile", "deployer", "-c", f"{QUALIFIER}=other"]
+    command = [sys.executable, "-m", "ops", "preflight", "--folder", str(environments), "flight", "--", *options]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    finally:
+        secret.restore_secret(SecretId=SECRET)
+
+    assert "Run: make bootstrap ENV=flight CDK_OPTIONS='--profile deployer'\n" in done.stdout
+    assert f"restore-secret --secret-id {SECRET} --region {REGION} --profile deployer && " in done.stdout
+
+
 def test_invalid_settings_are_an_error(aws: EmbeddedAws, environments: Path) -> None:
     (environments / "flight.toml").write_text('account = "1"')
     done = in_process.run(aws, "preflight", "flight", folder=environments)
