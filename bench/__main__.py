@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import deploying, page, refresh, rewriting, synthesizing
+from bench import backend_reads, deploying, page, refresh, rewriting, synthesizing
 from bench.airflow_host import AirflowHost
 from bench.aws_stub import NotWritten, aws_stub
 from bench.environments import AIRFLOW, LAMBDA, check_bytecode, file_of
-from bench.goals import goals, synthesis_goal
+from bench.goals import backend_goal, goals, synthesis_goal
 from bench.in_turn import Runs, in_turn
 from bench.processes import BenchFailed
 from bench.readers.reading import PAUSE_SECONDS
@@ -23,6 +23,7 @@ from local.embedded_aws import EmbeddedAws, EmbeddedAwsError
 from tools import ROOT
 
 _REFRESH_ROUNDS = 21
+_READ_ROUNDS = 21
 _WAITING_ROUNDS = 5
 
 
@@ -39,6 +40,16 @@ def main() -> None:
         runs = refresh_runs(folder, host)
         refreshes = cpu_table(runs, refresh.PLAIN_BOTO3, "one refresh, cold")
         print(f"\n{refreshes}\n")
+
+        print("Reads by the secrets backends of Airflow")
+        reads = backend_runs(folder, host)
+        backends = "\n\n".join(
+            [
+                cpu_table(reads, backend_reads.USUAL, f"{backend_reads.READS} reads"),
+                goals_table([backend_goal(reads)]),
+            ]
+        )
+        print(f"{backends}\n")
 
         print("Readers while the docker login is rewritten, and waiting times")
         aws, account = start_and_deploy(folder / "aws")
@@ -64,10 +75,13 @@ def main() -> None:
     page.write(
         refresh=refreshes,
         goals=kept,
+        backends=backends,
         readers=readers,
         waiting=waiting,
         synthesis=synthesis,
         refresh_rounds=_REFRESH_ROUNDS,
+        read_rounds=_READ_ROUNDS,
+        batch=backend_reads.READS,
         waiting_rounds=_WAITING_ROUNDS,
         pause_milliseconds=PAUSE_SECONDS * 1000,
     )
@@ -78,6 +92,16 @@ def refresh_runs(folder: Path, host: AirflowHost) -> dict[str, Runs]:
     """Return a dict of variant to its runs of one refresh."""
     with aws_stub(folder / "stub", file_of(LAMBDA, "botocore", "cacert.pem")) as stub:
         return in_turn(refresh.variants(stub, host), _REFRESH_ROUNDS)
+
+
+def backend_runs(folder: Path, host: AirflowHost) -> dict[str, Runs]:
+    """Return a dict of variant to its runs of reads by a secrets backend."""
+    stub_folder = folder / "stub-of-reads"
+    with (
+        aws_stub(stub_folder, file_of(AIRFLOW, "botocore", "cacert.pem")) as stub,
+        backend_reads.variants(stub, host, stub_folder) as variants,
+    ):
+        return in_turn(variants, _READ_ROUNDS)
 
 
 def deployed_bytes(aws: EmbeddedAws) -> int:

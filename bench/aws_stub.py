@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,18 @@ class AwsStub:
         self._passwords: list[str] = []
         self._versions = {_FIRST_VERSION: "{}"}
         self._labels = {"AWSCURRENT": _FIRST_VERSION}  # staging label to version
+
+    def write_login(self) -> None:
+        """Write a new docker login to the secret, as a refresh does."""
+        [data] = self._mint({})["authorizationData"]
+        login = {
+            "conn_type": "docker",
+            "host": REGISTRY_HOST,
+            "login": "AWS",
+            "password": base64.b64decode(data["authorizationToken"]).decode().removeprefix("AWS:"),
+            "extra": {"expires_at": datetime.fromtimestamp(data["expiresAt"], UTC).isoformat()},
+        }
+        self._put({"SecretString": json.dumps(login)})
 
     def check_written(self) -> None:
         """Raise NotWritten unless the secret's current version is the docker login that was issued last."""

@@ -1,8 +1,9 @@
-"""The goals for one refresh, and whether the results meet them."""
+"""The goals, and whether the results meet them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bench.backend_reads import STRICT, USUAL
 from bench.in_turn import Runs
 from bench.refresh import CRON_SCRIPT, PLAIN_BOTO3, THIS_HANDLER
 from bench.synthesizing import FEW, MANY
@@ -43,3 +44,13 @@ def synthesis_goal(runs: Mapping[str, Runs]) -> Goal:
     """
     ratio = runs[MANY].ratio(runs[FEW], "cpu_milliseconds")
     return Goal("490 repositories take at most 2.5 times the CPU of 10 repositories", f"{ratio:.2f}", ratio <= 2.5)
+
+
+def backend_goal(runs: Mapping[str, Runs]) -> Goal:
+    """Compare the reads of the strict backend with the goal.
+
+    Args:
+        runs: A dict of variant to its runs. Each run is a batch of reads.
+    """
+    ratio = runs[STRICT].ratio(runs[USUAL], "cpu_milliseconds")
+    return Goal("a strict read takes at most 1.05 of SecretsManagerBackend's CPU", f"{ratio:.3f}", ratio <= 1.05)

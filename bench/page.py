@@ -10,6 +10,7 @@ from bench.environments import AIRFLOW, LAMBDA, versions
 from tools import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
+AIRFLOW_PACKAGES = ("apache-airflow", "apache-airflow-providers-amazon", "apache-airflow-providers-docker")
 _TEMPLATE = ROOT / "bench" / "page.template.md"
 
 
@@ -28,7 +29,7 @@ def write(**values: object) -> None:
             operating_system=platform.freedesktop_os_release()["PRETTY_NAME"],
             python=platform.python_version(),
             lambda_versions=versions(LAMBDA, "boto3", "awslambdaric", "aws-lambda-powertools"),
-            airflow_versions=versions(AIRFLOW, "apache-airflow", "apache-airflow-providers-docker"),
+            airflow_versions=versions(AIRFLOW, *AIRFLOW_PACKAGES),
             cdk_versions=versions(ROOT / ".venv", "aws-cdk-lib", "ministack"),
             **values,
         )

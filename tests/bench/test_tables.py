@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.goals import goals, synthesis_goal
+from bench.backend_reads import STRICT, USUAL
+from bench.goals import backend_goal, goals, synthesis_goal
 from bench.in_turn import Runs
 from bench.processes import Cost
 from bench.readers.reading import Reads
@@ -65,3 +66,7 @@ def test_a_goal_is_met_at_its_limit_and_not_met_beyond_it(
 
 def test_the_goal_for_many_repositories_compares_cpu_time() -> None:
     assert [synthesis_goal({FEW: runs(100), MANY: runs(cpu)}).met for cpu in (250, 251)] == [True, False]
+
+
+def test_the_goal_for_the_strict_backend_compares_cpu_time() -> None:
+    assert [backend_goal({USUAL: runs(100), STRICT: runs(cpu)}).met for cpu in (105, 105.1)] == [True, False]

@@ -14,7 +14,7 @@ from tests.e2e.stage import Stage, other_registries
 from tests.e2e.test_pulling import LOGIN_FAILED, failed, ran
 
 TASKS = ["image_of_other_account", "image_of_other_region"]
-DAG = "beside_the_examples"
+DAG = "other_registries"
 
 
 @pytest.fixture(autouse=True)

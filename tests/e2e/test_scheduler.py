@@ -1,52 +1,84 @@
-"""Tests that the scheduler of Airflow runs the example on its schedule, before and after the docker login expires."""
+"""Tests of DAG runs by the scheduler of Airflow: pulls from other registries, and the example on its schedule."""
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import pytest
+
 from tests.e2e import host, postgres
 from tests.e2e.airflows import Airflow
 from tests.e2e.stage import Stage
+from tests.e2e.test_other_registries import DAG as OTHER_REGISTRIES
+from tests.e2e.test_other_registries import TASKS as TASKS_OF_OTHER_REGISTRIES
 
 DAG = "web_scraper"
+TRIGGERED = "triggered"
+"""The id of a run that a test starts."""
 SECONDS = 120
 # The workers of Airflow 3 use an API server. The workers of Airflow 2 use the database.
 PROCESSES = {"2": [["scheduler"]], "3": [["api-server", "--apps", "execution", "--workers", "1"], ["scheduler"]]}
+API_SERVER = ("127.0.0.1", 8080)
 
 
-def test_a_refresh_after_an_expired_login_lets_tasks_run_again_without_a_restart(stage: Stage) -> None:
+@pytest.fixture(scope="module")
+def airflows(stage: Stage) -> Iterator[list[Airflow]]:
+    """The Airflow installations, each with a running scheduler."""
     airflows = [worker.airflow for worker in stage.workers]
-    stage.forget_images()
-    # Remove the runs of other tests, because the DAG allows one active run.
-    for command in (["delete", "--yes", DAG], ["reserialize"], ["unpause", DAG]):
+    # Remove the runs of other tests, because the DAG of the example allows one active run.
+    for command in (["delete", "--yes", DAG], ["reserialize"]):
         stage.on_each(lambda airflow, command=command: airflow.command("dags", *command))  # type: ignore[misc]
     with running(airflows):
-        # The scheduler starts a run for the previous day.
-        stage.on_each(lambda airflow: until(airflow, "scrape_pinned", "success"))
-        assert [stage.marker in task_log(airflow, "scrape") for airflow in airflows] == [True, True]
+        yield airflows
 
-        stage.forget_images()
-        with stage.function_stopped():
-            stage.aws.advance_clock(minutes=12 * 60, sessions_expire=False)
-            stage.on_each(lambda airflow: airflow.command("tasks", "clear", "--yes", DAG))
-            stage.on_each(lambda airflow: until(airflow, "scrape", "up_for_retry"))
-        assert ["status: 403 Forbidden" in task_log(airflow, "scrape") for airflow in airflows] == [True, True]
 
-        stage.refresh()
-        # Airflow would retry after five minutes. Clearing the task makes it retry at once.
+def test_a_dag_run_pulls_from_the_registries_of_another_account_and_of_another_region(
+    stage: Stage, airflows: list[Airflow]
+) -> None:
+    stage.forget_images()
+    trigger(stage, OTHER_REGISTRIES)
+    for task in TASKS_OF_OTHER_REGISTRIES:
+        stage.on_each(lambda airflow, task=task: until(airflow, task, "success", OTHER_REGISTRIES, TRIGGERED))  # type: ignore[misc]
+        logs = [task_log(airflow, task, OTHER_REGISTRIES, TRIGGERED) for airflow in airflows]
+        assert [stage.marker in log for log in logs] == [True, True], task
+
+
+def test_a_refresh_after_an_expired_login_lets_tasks_run_again_without_a_restart(
+    stage: Stage, airflows: list[Airflow]
+) -> None:
+    stage.forget_images()
+    # The scheduler starts a run for the previous day.
+    stage.on_each(lambda airflow: airflow.command("dags", "unpause", DAG))
+    stage.on_each(lambda airflow: until(airflow, "scrape_pinned", "success"))
+    assert [stage.marker in task_log(airflow, "scrape") for airflow in airflows] == [True, True]
+
+    stage.forget_images()
+    with stage.function_stopped():
+        stage.aws.advance_clock(minutes=12 * 60, sessions_expire=False)
         stage.on_each(lambda airflow: airflow.command("tasks", "clear", "--yes", DAG))
-        stage.on_each(lambda airflow: until(airflow, "scrape_pinned", "success"))
-        assert [stage.marker in task_log(airflow, "scrape") for airflow in airflows] == [True, True]
+        stage.on_each(lambda airflow: until(airflow, "scrape", "up_for_retry"))
+    assert ["status: 403 Forbidden" in task_log(airflow, "scrape") for airflow in airflows] == [True, True]
+
+    stage.refresh()
+    # Airflow would retry after five minutes. Clearing the task makes it retry at once.
+    stage.on_each(lambda airflow: airflow.command("tasks", "clear", "--yes", DAG))
+    stage.on_each(lambda airflow: until(airflow, "scrape_pinned", "success"))
+    assert [stage.marker in task_log(airflow, "scrape") for airflow in airflows] == [True, True]
 
 
 @contextmanager
 def running(airflows: list[Airflow]) -> Iterator[None]:
     """Run the processes of an Airflow deployment for each version, and check that none of them ends early."""
-    processes = [
-        airflow.start("airflow", *command)[0] for airflow in airflows for command in PROCESSES[airflow.version]
-    ]
+    processes = []
     try:
+        for airflow in airflows:
+            for command in PROCESSES[airflow.version]:
+                processes.append(airflow.start("airflow", *command)[0])
+                if command[0] == "api-server":
+                    # A task fails if the API server does not answer within some seconds.
+                    host.eventually(api_server_listens, SECONDS)
         yield
         assert [process.args for process in processes if process.poll() is not None] == []
     finally:
@@ -59,19 +91,31 @@ def running(airflows: list[Airflow]) -> Iterator[None]:
                 process.kill()
 
 
-def until(airflow: Airflow, task: str, state: str) -> None:
-    """Wait for the state of a task in the scheduled run."""
-    host.eventually(partial(is_in, airflow, task, state), SECONDS, every=0.5)
+def api_server_listens() -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(API_SERVER) == 0
 
 
-def is_in(airflow: Airflow, task: str, state: str) -> bool:
+def trigger(stage: Stage, dag: str) -> None:
+    """Start the run TRIGGERED of a DAG without a schedule. The running schedulers run its tasks."""
+    for command in (["unpause", dag], ["trigger", f"--run-id={TRIGGERED}", dag]):
+        for ended in stage.on_each(lambda airflow, command=command: airflow.command("dags", *command)):  # type: ignore[misc]
+            assert ended.succeeded, ended.log
+
+
+def until(airflow: Airflow, task: str, state: str, dag: str = DAG, run: str = "scheduled") -> None:
+    """Wait for the state of a task in the first run whose id starts with `run`."""
+    host.eventually(partial(is_in, airflow, task, state, dag, run), SECONDS, every=0.5)
+
+
+def is_in(airflow: Airflow, task: str, state: str, dag: str, run: str) -> bool:
     query = "select t.state from task_instance t join dag_run r on (t.dag_id, t.run_id) = (r.dag_id, r.run_id)"
-    where = f"where t.dag_id = '{DAG}' and task_id = '{task}' and run_type = 'scheduled'"
-    # The query uses the first run, because a second run starts after midnight.
+    where = f"where t.dag_id = '{dag}' and task_id = '{task}' and r.run_id like '{run}%'"
+    # The query uses the first run, because a second run of the example starts after midnight.
     return postgres.query(airflow.database, f"{query} {where} order by r.id limit 1") == state
 
 
-def task_log(airflow: Airflow, task: str) -> str:
+def task_log(airflow: Airflow, task: str, dag: str = DAG, run: str = "scheduled") -> str:
     """Return the newest log of a task, as the user interface of Airflow shows it."""
-    logs = airflow.home.glob(f"logs/dag_id={DAG}/run_id=scheduled*/task_id={task}/attempt=*.log")
+    logs = airflow.home.glob(f"logs/dag_id={dag}/run_id={run}*/task_id={task}/attempt=*.log")
     return max(logs, key=lambda log: log.stat().st_mtime).read_text(errors="replace")

@@ -19,11 +19,3 @@ with DAG(dag_id="beside_the_examples", schedule=None, start_date=datetime(2026, 
         auto_remove="force",
         mount_tmp_dir=False,
     )
-    for place in ("other_account", "other_region"):
-        DockerOperator(
-            task_id=f"image_of_{place}",
-            image="{{ var.value.registry_of_%s }}/platform/base:1" % place,  # noqa: UP031  # Jinja uses braces.
-            docker_conn_id=f"docker_{place}",
-            auto_remove="force",
-            mount_tmp_dir=False,
-        )
