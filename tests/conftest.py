@@ -45,8 +45,8 @@ SPLIT_BY_TEST = ("tests/faults/test_ecr.py", "tests/faults/test_function.py", "t
 # All files of each of these folders run in one worker, because they share synthesized templates.
 TOGETHER = ("tests/permissions/", "tests/stacks/")
 # `make rehearse` and CI run these tests, but `make test` does not. They take long, and other tests usually fail too
-# when one of these tests fails. The tests of the emulator itself are rehearsals too. tests/permissions/test_resources.py
-# marks some of its tests itself.
+# when one of these tests fails. The tests of the emulator itself are rehearsals too.
+# tests/permissions/test_resources.py marks some of its tests itself.
 REHEARSALS = (
     "tests/changes/test_create_on_push.py",
     "tests/changes/test_in_place.py",

@@ -129,6 +129,29 @@ def test_no_policy_is_too_long_with_the_most_images_of_other_registries(
     check_lengths(Environment("large", top + text(most)), tmp_path)
 
 
+def test_no_policy_is_too_long_with_the_most_ecs_tasks(tmp_path: Path) -> None:
+    top = f'account = "{ACCOUNT}"\nregion = "us-gov-west-1"\nrole_path = "/{"p" * 60}/"\n'
+    top += f'workers.role_arns = ["arn:aws-us-gov:iam::{ACCOUNT}:role/airflow-worker"]\n'
+    push = 'push.permission_sets = ["DataAnalyst"]\n'
+
+    def text(tasks: int) -> str:
+        names = [f"a-repository-with-a-long-name-and-a-task-of-ecs-{number:03}" for number in range(tasks)]
+        team = f"[teams.team-of-a-long-name]\nrepositories = {names}\n{push}"
+        login = '[connections.docker_default]\nteams = ["team-of-a-long-name"]\n[alerts]\noff_because = "a test"\n'
+        return f"{top}{team}{login}" + "".join(
+            f'[ecs.tasks."team-of-a-long-name/{name}"]\nimage_tag = "1"\n' for name in names
+        )
+
+    def is_accepted(tasks: int) -> bool:
+        return not [*problems(Settings.model_validate({"name": "large", **tomllib.loads(text(tasks))}))]
+
+    most = next(n for n in count(1) if not is_accepted(n + 1))
+
+    print(f"{most} tasks")
+    assert most > 5
+    check_lengths(Environment("large", text(most)), tmp_path)
+
+
 def check_lengths(large: Environment, tmp_path: Path) -> None:
     (tmp_path / "large.toml").write_text(large.text)
 

@@ -121,6 +121,23 @@ def test_the_registry_host_has_the_domain_of_the_region(region: str, domain: str
     assert environment(region=region).registry_host == f"111111111111.dkr.ecr.{region}.{domain}"
 
 
+def test_workers_pull_directly_what_all_connections_of_a_registry_pull() -> None:
+    central = {"account": "444455556666"}
+    found = environment(
+        connections={
+            "docker_default": {"teams": ["analytics"]},
+            "docker_base": {"registry": central, "teams": ["platform"], "repositories": ["tools/a"]},
+            "docker_tools": {"registry": central, "teams": ["base"], "repositories": ["tools/b", "tools/a"]},
+        },
+        workers={"pull_directly": True},
+    ).pulled_directly()
+
+    assert [(each.registry.account, each.teams, each.repositories) for each in found] == [
+        ("111111111111", ("analytics",), ()),
+        ("444455556666", ("base", "platform"), ("tools/a", "tools/b")),
+    ]
+
+
 @pytest.mark.parametrize(
     ("settings", "severities"),
     [

@@ -339,6 +339,19 @@ def test_a_connection_for_a_registry_of_another_file_needs_the_permission_of_tha
     assert refusals(tmp_path, prod=prod, dev=dev) == messages
 
 
+def test_every_file_of_the_other_registry_decides_about_its_own_teams(tmp_path: Path) -> None:
+    prod = owner(team='pull_accounts = ["111111111111"]')
+    stage = owner().replace("data", "models").replace("web-scraper", "forecast")
+    dev = reader(OTHER_ACCOUNT, 'teams = ["data", "models"]\nrepositories = ["models/forecast"]')
+    fix = "add '111111111111' to teams.models.pull_accounts of stage.toml"
+
+    assert refusals(tmp_path, prod=prod, stage=stage, dev=dev) == [
+        f"dev.toml: {OTHER}.teams: stage.toml does not list this reader of the team models; {fix}",
+        f"dev.toml: {OTHER}.repositories: 'models/forecast' belongs to the team models of stage.toml, which does not "
+        f"list this reader; {fix}",
+    ]
+
+
 ACCEPTED_TOGETHER = {
     "another account lists the account": (owner(team='pull_accounts = ["111111111111"]'), reader()),
     "another account lists an organization": (owner(team='pull_organization = "o-abcd123456"'), reader()),

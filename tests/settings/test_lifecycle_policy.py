@@ -12,9 +12,10 @@ import pytest
 
 from settings.environment import Lifecycle, Team
 from settings.lifecycle_evaluation import Image, evaluate
-from settings.lifecycle_policy import MOST_IMAGES, lifecycle_policy_text
+from settings.lifecycle_policy import lifecycle_policy_text
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+MOST_IMAGES = 100_000  # the default quota "Images per repository" of ECR
 NO_SETTINGS = Team.model_validate({"repositories": ["app"], "push": {"permission_sets": ["DataAnalyst"]}})
 PROTECTED = ("release-*", "v*.*.*")
 

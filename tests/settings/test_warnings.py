@@ -24,6 +24,7 @@ from tests.settings.edits import (
     beside,
     clean_up,
     defaults,
+    end,
     github,
     lifecycle,
     prefix,
@@ -154,6 +155,11 @@ def test_a_protected_tag_that_can_move_gets_a_warning(tmp_path: Path) -> None:
     assert warnings(tmp_path, dev=protected("release-*") + movable) == []
     untagged = movable.replace("keep_images", "expire_untagged_after_days")
     assert warnings(tmp_path, dev=protected("release-*", "latest") + untagged) == [line]
+    of_repository = f'[{WEB_LIFECYCLE}]\nprotected_tags = ["latest"]\n' + movable
+    (line,) = warnings(tmp_path, dev=end(of_repository))
+    assert line.startswith(
+        "dev.toml: teams.analytics.repository.'web-scraper'.lifecycle.protected_tags: warning: latest"
+    )
 
 
 def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:

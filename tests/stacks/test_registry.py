@@ -64,6 +64,19 @@ def test_only_the_repositories_of_the_settings_have_a_lifecycle_policy(templates
     assert selected == {"analytics/web-scraper": ["tagged", "any"], "analytics/churn-model": ["untagged"]}
 
 
+def test_a_lifecycle_of_a_repository_that_deletes_nothing_turns_the_lifecycle_of_its_team_off(tmp_path: Path) -> None:
+    settings = PLAIN.replace(
+        '["web-scraper"]',
+        '["web-scraper", "kept"]\nlifecycle.keep_images = 50\nrepository.kept.lifecycle.protected_tags = ["v*"]',
+    )
+    (tmp_path / "plain.toml").write_text(settings)
+
+    template = synthesize(tmp_path, tmp_path / "cdk.out")["plain-Registry"]
+
+    policies = {r["RepositoryName"]: "LifecyclePolicy" in r for r in of_type(template, REPOSITORY)}
+    assert policies == {"analytics/web-scraper": True, "analytics/kept": False}
+
+
 def test_no_repository_sets_its_encryption(templates: Templates) -> None:
     # Every change of this property would replace the repository.
     for repository in of_type(templates["rich-Registry"], REPOSITORY):
