@@ -1,7 +1,8 @@
 """Tests of DAG runs by the scheduler of Airflow: pulls from other registries, and the example on its schedule."""
 
-import socket
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,7 +21,7 @@ TRIGGERED = "triggered"
 SECONDS = 120
 # The workers of Airflow 3 use an API server. The workers of Airflow 2 use the database.
 PROCESSES = {"2": [["scheduler"]], "3": [["api-server", "--apps", "execution", "--workers", "1"], ["scheduler"]]}
-API_SERVER = ("127.0.0.1", 8080)
+HEALTH = "http://127.0.0.1:8080/execution/health"
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +78,9 @@ def running(airflows: list[Airflow]) -> Iterator[None]:
             for command in PROCESSES[airflow.version]:
                 processes.append(airflow.start("airflow", *command)[0])
                 if command[0] == "api-server":
-                    # A task fails if the API server does not answer within some seconds.
-                    host.eventually(api_server_listens, SECONDS)
+                    # The API server builds its API when it receives the first request. A task of a busy machine would
+                    # not wait long enough.
+                    host.eventually(api_server_answers, SECONDS)
         yield
         assert [process.args for process in processes if process.poll() is not None] == []
     finally:
@@ -91,9 +93,12 @@ def running(airflows: list[Airflow]) -> Iterator[None]:
                 process.kill()
 
 
-def api_server_listens() -> bool:
-    with socket.socket() as connection:
-        return connection.connect_ex(API_SERVER) == 0
+def api_server_answers() -> bool:
+    try:
+        with urllib.request.urlopen(HEALTH, timeout=SECONDS) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.URLError:
+        return False
 
 
 def trigger(stage: Stage, dag: str) -> None:
