@@ -32,7 +32,7 @@ help:
 	@echo "Develop"
 	@echo "  make unit                Run the tests that need no AWS emulator"
 	@echo "  make test                Run the linters, the unit tests and the tests on the AWS emulator"
-	@echo "  make rehearse            Run the long tests: demo, upgrade, faults, largest settings"
+	@echo "  make rehearse            Run the long tests: demo, upgrade, emulator, largest settings"
 	@echo "  make lint                Check style, formatting, types and imports"
 	@echo "  make check               Scan the templates (cfn-lint, cdk-nag, checkov) and build the docs"
 	@echo "  make soak                Refresh 500 times with random faults; takes minutes"
