@@ -17,6 +17,7 @@ from settings.environment import Environment as Settings
 from settings.policy_lengths import problems
 from settings.registries import Registry
 from stacks.access import PushRole
+from stacks.repository_policy import repository_policy
 from tests.permissions.account import Account, account_of, path_of
 from tests.permissions.environments import ACCOUNT, Environment
 from tests.templates import synthesize
@@ -25,6 +26,7 @@ from tests.templates import synthesize
 # Secrets Manager are in bytes.
 INLINE_PER_ROLE, MANAGED, MANAGED_PER_ROLE, TRUST = 10_240, 6_144, 10, 2_048
 KEY_POLICY, SECRET_POLICY = 32_768, 20_480
+REPOSITORY_POLICY = 10_240  # API reference of ECR, SetRepositoryPolicy
 
 
 def settings(teams: int, repositories: int, connections: int, teams_each: int, *, existing: int = 0) -> str:
@@ -150,6 +152,55 @@ def test_no_policy_is_too_long_with_the_most_ecs_tasks(tmp_path: Path) -> None:
     print(f"{most} tasks")
     assert most > 5
     check_lengths(Environment("large", text(most)), tmp_path)
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1"])
+@pytest.mark.parametrize("break_glass_roles", [0, 1, 40])
+@pytest.mark.parametrize("create_on_push", [False, True])
+def test_the_repository_policy_with_the_most_readers_that_the_settings_accept_fits(
+    region: str, break_glass_roles: int, create_on_push: bool
+) -> None:
+    iam = f"arn:{'aws-us-gov' if region.startswith('us-gov') else 'aws'}:iam::{ACCOUNT}:role"
+    break_glass = [f"{iam}/BreakGlass{number:02}" for number in range(break_glass_roles)]
+
+    def accounts(number: int) -> list[str]:
+        return [f"2222{each:08}" for each in range(number)]
+
+    def is_accepted(readers: int) -> bool:
+        team = {
+            "repositories": ["app"],
+            "create_on_push": create_on_push,
+            "push": {"permission_sets": ["DataAnalyst"]},
+            "pull_accounts": accounts(readers),
+            "pull_organization": "o-abcd123456",
+        }
+        environment = Settings.model_validate(
+            {
+                "name": "large",
+                "account": ACCOUNT,
+                "region": region,
+                "break_glass_role_arns": break_glass,
+                "teams": {"one": team},
+                "connections": {"docker_default": {"teams": ["one"]}},
+                "alerts": {"off_because": "a test"},
+            }
+        )
+        return not [*problems(environment)]
+
+    most = next(n for n in count(1) if not is_accepted(n + 1))
+    policy = repository_policy(
+        partition=iam.split(":")[1],
+        account=ACCOUNT,
+        push_role_arn=f"{iam}/large-ecr-push-one",
+        deploy_role_arn=f"{iam}/cdk-qqqqqqqqqq-cfn-exec-role-{ACCOUNT}-{region}",
+        break_glass_role_arns=break_glass,
+        # CloudFormation chooses the name. 64 characters are the most that IAM accepts.
+        creation_role_arn=f"{iam}/{'r' * 64}" if create_on_push else None,
+        pull_accounts=accounts(most),
+        pull_organization="o-abcd123456",
+    )
+
+    assert 0.97 * REPOSITORY_POLICY < len(json.dumps(policy, separators=(",", ":"))) <= REPOSITORY_POLICY
 
 
 def check_lengths(large: Environment, tmp_path: Path) -> None:

@@ -67,14 +67,15 @@ def test_only_the_repositories_of_the_settings_have_a_lifecycle_policy(templates
 def test_a_lifecycle_of_a_repository_that_deletes_nothing_turns_the_lifecycle_of_its_team_off(tmp_path: Path) -> None:
     settings = PLAIN.replace(
         '["web-scraper"]',
-        '["web-scraper", "kept"]\nlifecycle.keep_images = 50\nrepository.kept.lifecycle.protected_tags = ["v*"]',
+        '["web-scraper", "all", "tagged"]\nlifecycle.keep_images = 50\n'
+        'repository.all.lifecycle = {}\nrepository.tagged.lifecycle.protected_tags = ["v*"]',
     )
     (tmp_path / "plain.toml").write_text(settings)
 
     template = synthesize(tmp_path, tmp_path / "cdk.out")["plain-Registry"]
 
     policies = {r["RepositoryName"]: "LifecyclePolicy" in r for r in of_type(template, REPOSITORY)}
-    assert policies == {"analytics/web-scraper": True, "analytics/kept": False}
+    assert policies == {"analytics/web-scraper": True, "analytics/all": False, "analytics/tagged": False}
 
 
 def test_no_repository_sets_its_encryption(templates: Templates) -> None:
