@@ -18,7 +18,7 @@ from tests.e2e import host, postgres
 from tests.e2e.airflows import Airflow
 from tests.e2e.stage import Stage
 from tests.e2e.test_reading import REGIONS
-from tests.e2e.test_scheduler import TRIGGERED, running, task_log, trigger, until
+from tests.e2e.test_scheduler import TRIGGERED, run_once, running, task_log
 from tests.e2e.vault import TOKEN, vault
 from tests.local.documented import commands
 from tests.test_docs import blocks
@@ -66,9 +66,7 @@ def ran(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list
                 postgres.query(airflow.database, ADD_ROW)
             stage.on_each(lambda airflow: airflow.command("dags", "reserialize"))
             with running(airflows):
-                trigger(stage, DAG)
-                for task in ("docker_default", "others"):
-                    stage.on_each(lambda airflow, task=task: until(airflow, task, "success", DAG, TRIGGERED))  # type: ignore[misc]
+                run_once(stage, DAG)
             yield airflows
         finally:
             for airflow in airflows:

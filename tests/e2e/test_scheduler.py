@@ -39,9 +39,8 @@ def test_a_dag_run_pulls_from_the_registries_of_another_account_and_of_another_r
     stage: Stage, airflows: list[Airflow]
 ) -> None:
     stage.forget_images()
-    trigger(stage, OTHER_REGISTRIES)
+    run_once(stage, OTHER_REGISTRIES)
     for task in TASKS_OF_OTHER_REGISTRIES:
-        stage.on_each(lambda airflow, task=task: until(airflow, task, "success", OTHER_REGISTRIES, TRIGGERED))  # type: ignore[misc]
         logs = [task_log(airflow, task, OTHER_REGISTRIES, TRIGGERED) for airflow in airflows]
         assert [stage.marker in log for log in logs] == [True, True], task
 
@@ -55,6 +54,8 @@ def test_a_refresh_after_an_expired_login_lets_tasks_run_again_without_a_restart
     stage.on_each(lambda airflow: until(airflow, "scrape_pinned", "success"))
     assert [stage.marker in task_log(airflow, "scrape") for airflow in airflows] == [True, True]
 
+    # If a run ends while its tasks are cleared, the scheduler does not start them again.
+    wait_for_the_end(stage, DAG)
     stage.forget_images()
     with stage.function_stopped():
         stage.aws.advance_clock(minutes=12 * 60, sessions_expire=False)
@@ -101,22 +102,34 @@ def api_server_answers() -> bool:
         return False
 
 
-def trigger(stage: Stage, dag: str) -> None:
-    """Start the run TRIGGERED of a DAG without a schedule. The running schedulers run its tasks."""
+def run_once(stage: Stage, dag: str) -> None:
+    """Start the run TRIGGERED of a DAG without a schedule, and wait until the running schedulers have run its tasks."""
     for command in (["unpause", dag], ["trigger", f"--run-id={TRIGGERED}", dag]):
         for ended in stage.on_each(lambda airflow, command=command: airflow.command("dags", *command)):  # type: ignore[misc]
             assert ended.succeeded, ended.log
+    wait_for_the_end(stage, dag, TRIGGERED)
 
 
-def until(airflow: Airflow, task: str, state: str, dag: str = DAG, run: str = "scheduled") -> None:
-    """Wait for the state of a task in the first run whose id starts with `run`."""
-    host.eventually(partial(is_in, airflow, task, state, dag, run), SECONDS, every=0.5)
+def wait_for_the_end(stage: Stage, dag: str, run: str = "scheduled") -> None:
+    """Wait until the run of a DAG has ended on each worker. The id of the run starts with `run`."""
+    stage.on_each(lambda airflow: host.eventually(partial(finished, airflow, dag, run), SECONDS, every=0.5))
 
 
-def is_in(airflow: Airflow, task: str, state: str, dag: str, run: str) -> bool:
+def finished(airflow: Airflow, dag: str, run: str = "scheduled") -> bool:
+    """Return whether the run of a DAG has ended. The id of the run starts with `run`."""
+    rows = f"from dag_run where dag_id = '{dag}' and run_id like '{run}%'"
+    return postgres.query(airflow.database, f"select state {rows} order by id limit 1") in ("failed", "success")
+
+
+def until(airflow: Airflow, task: str, state: str) -> None:
+    """Wait for the state of a task in the scheduled run."""
+    host.eventually(partial(is_in, airflow, task, state), SECONDS, every=0.5)
+
+
+def is_in(airflow: Airflow, task: str, state: str) -> bool:
     query = "select t.state from task_instance t join dag_run r on (t.dag_id, t.run_id) = (r.dag_id, r.run_id)"
-    where = f"where t.dag_id = '{dag}' and task_id = '{task}' and r.run_id like '{run}%'"
-    # The query uses the first run, because a second run of the example starts after midnight.
+    where = f"where t.dag_id = '{DAG}' and task_id = '{task}' and run_type = 'scheduled'"
+    # The query uses the first run, because a second run starts after midnight.
     return postgres.query(airflow.database, f"{query} {where} order by r.id limit 1") == state
 
 

@@ -21,7 +21,7 @@ from tests.e2e.airflows import Airflow, backend_settings
 from tests.e2e.stage import Stage
 from tests.e2e.test_reading import PROCESSES, READS, REFRESHES, ended, readers, show
 from tests.e2e.test_scheduler import DAG as EXAMPLE
-from tests.e2e.test_scheduler import running
+from tests.e2e.test_scheduler import finished, running
 from tools import ROOT
 
 SOURCE = ROOT / "airflow_backend"
@@ -78,12 +78,11 @@ def ran(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list
                     )
                 )
                 put(stage, "required_repaired", stage.login())
-                stage.on_each(lambda airflow: host.eventually(lambda: finished(airflow), SECONDS, every=0.5))
+                stage.on_each(lambda airflow: host.eventually(lambda: finished(airflow, DAG), SECONDS, every=0.5))
             yield airflows
         finally:
             for airflow in airflows:
-                for connection in (*REQUIRED, "in_database"):
-                    airflow.command("connections", "delete", connection)
+                postgres.query(airflow.database, "delete from connection")
                 airflow.environment = usual[airflow.version]
 
 
@@ -272,11 +271,6 @@ def column(airflow: Airflow, name: str, task: str) -> str:
     """Return a column of a task's row in Airflow's database."""
     rows = f"from task_instance where dag_id = '{DAG}' and task_id = '{task}'"
     return postgres.query(airflow.database, f"select {name} {rows}")
-
-
-def finished(airflow: Airflow) -> bool:
-    rows = f"from dag_run where dag_id = '{DAG}'"
-    return postgres.query(airflow.database, f"select state {rows}") in ("failed", "success")
 
 
 def task_log(airflow: Airflow, task: str, attempt: str = "1") -> str:
