@@ -86,6 +86,8 @@ def _settings(number: int, values: dict[str, str]) -> str:
     ]
     if values["pull_directly"] == "yes":
         tables.append('scan = "registry"')
+    elif values["alerts"] == "off":
+        tables.append('scan = "off"')
     if values["boundary"] == "one":
         tables.append(f'permissions_boundary_arn = "{iam}:policy/org/Boundary"')
     if values["break_glass"] == "several":

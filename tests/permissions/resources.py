@@ -277,8 +277,8 @@ def _registry(environment: Environment) -> Rows:
             tags = environment.settings["teams"][team].get("repository_defaults", {}).get("mutable_tags", [])
             values = {
                 "RepositoryName": f"{team}/{name}",
-                "ImageScanningConfiguration.ScanOnPush": (
-                    None if environment.settings.get("scan") == "registry" else True
+                "ImageScanningConfiguration.ScanOnPush": {"registry": None, "off": False}.get(
+                    environment.settings.get("scan", "repository"), True
                 ),
                 "Tags": _tags(environment, team),
                 "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION" if tags else "IMMUTABLE",

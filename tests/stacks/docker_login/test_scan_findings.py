@@ -141,12 +141,21 @@ def test_the_patterns_of_200_teams_fit_into_few_rules_that_may_all_publish() -> 
     assert len(rules) <= 16
 
 
-def test_existing_repositories_of_a_team_without_a_connection_are_also_watched(tmp_path: Path) -> None:
+def test_the_settings_reach_the_rule_and_repositories_of_a_team_without_a_connection_are_also_watched(
+    tmp_path: Path,
+) -> None:
+    alerts = f'scan_findings = "high"\nrunbook = "https://git.example.com/runbook.md"\ntopic_arn = "{PLAIN_TOPIC}" #'
     team = '[teams.risk]\nexisting_repositories = ["var_old"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
-    (tmp_path / "plain.toml").write_text(PLAIN.replace("off_because", f'topic_arn = "{PLAIN_TOPIC}" #') + team)
+    (tmp_path / "plain.toml").write_text(PLAIN.replace("off_because", alerts) + team)
 
     rule = the_one(synthesize(tmp_path, tmp_path / "cdk.out")["plain-DockerLogin"], "AWS::Events::Rule")
 
+    assert rule["Targets"][0]["Arn"] == PLAIN_TOPIC
+    counts = rule["EventPattern"]["detail"]["finding-severity-counts"]
+    assert [[*each] for each in counts["$or"]] == [["CRITICAL"], ["HIGH"]]
+    lines = [json.loads(line) for line in rule["Targets"][0]["InputTransformer"]["InputTemplate"].splitlines()]
+    assert lines[0] == "A scan found vulnerabilities in an image of the environment plain."
+    assert lines[-1] == "What to do: https://git.example.com/runbook.md#a-scan-found-a-vulnerability"
     names = [str(each).rpartition(":repository/")[2].strip("'}") for each in rule["EventPattern"]["resources"]]
     assert names == ["analytics/", "risk/", "var_old"]
 
