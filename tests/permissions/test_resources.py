@@ -232,7 +232,7 @@ def test_a_dashboard_has_only_widgets_that_run_no_code(environment: Environment,
     ]
     text = "".join(part if isinstance(part, str) else "reference" for part in dashboard["Fn::Join"][1])
 
-    assert {widget["type"] for widget in json.loads(text)["widgets"]} <= {"alarm", "log", "metric"}
+    assert {widget["type"] for widget in json.loads(text)["widgets"]} <= {"alarm", "log", "metric", "text"}
 
 
 def named(principal: Any) -> list[str]:

@@ -153,7 +153,7 @@ def test_every_arn_and_every_host_in_china_and_govcloud_belongs_to_the_partition
     for partition, end in (("aws-cn", "cn-north-1.amazonaws.com.cn"), ("aws-us-gov", "us-gov-west-1.amazonaws.com")):
         text = json.dumps([template for name, template in templates.items() if f"-{partition}-" in name])
         assert set(re.findall(r"arn:([^:]+):", text.replace("${AWS::Partition}", partition))) == {partition}
-        assert set(re.findall(r"\.dkr\.ecr\.([\w.-]+)", text)) == {end}
+        assert set(re.findall(r"\.dkr\.[\w.-]+", text)) == {f".dkr.ecr.{end}"}
     via = {*re.findall(r"secretsmanager\.[\w.-]+", json.dumps(templates))}
     assert via == {"secretsmanager.us-gov-west-1.amazonaws.com"}
 

@@ -26,7 +26,7 @@ def test_a_task_has_the_image_the_tag_and_the_size_of_the_settings(template: Tem
     definition, _ = of_type(template, "AWS::ECS::TaskDefinition")
     [container] = definition["ContainerDefinitions"]
 
-    assert container["Image"] == "444455556666.dkr.ecr.eu-west-1.amazonaws.com/analytics/web-scraper:7"
+    assert container["Image"] == "444455556666.dkr.ecr.eu-west-1.amazonaws.com/analytics/web-scraper:7-RC.1"
     assert (definition["Cpu"], definition["Memory"], definition["RequiresCompatibilities"]) == (
         "256",
         "1024",
