@@ -43,7 +43,7 @@ def synthesized(
         teams=teams,
         existing_repositories=EXISTING,
         environment_name="prod",
-        runbook="https://example.com/<team>/runbook",
+        runbook='https://example.com/<team>/<page>/"runbook"\\ü',
         role_path="/data/",
     )
     return dict(SynthesizedTemplate.from_stack(stack).to_json())
@@ -181,14 +181,18 @@ def test_the_policy_of_an_existing_topic_is_not_changed() -> None:
     assert {each["Type"] for each in template["Resources"].values()} == {"AWS::Events::Rule"}
 
 
-def test_rules_publish_to_a_topic_of_another_account_with_a_role() -> None:
-    template = synthesized(topic_arn=FOREIGN_TOPIC)
+@pytest.mark.parametrize("teams", [1, 50])
+def test_all_rules_publish_to_a_topic_of_another_account_with_a_role(teams: int) -> None:
+    template = synthesized(teams=[f"team-{number}" for number in range(teams)], topic_arn=FOREIGN_TOPIC)
     [role_id] = [name for name, each in template["Resources"].items() if each["Type"] == "AWS::IAM::Role"]
     role = the_one(template, "AWS::IAM::Role")
     [statement] = role["Policies"][0]["PolicyDocument"]["Statement"]
 
     assert (statement["Action"], statement["Resource"], role["Path"]) == ("sns:Publish", FOREIGN_TOPIC, "/data/")
-    assert the_one(template, "AWS::Events::Rule")["Targets"][0]["RoleArn"] == {"Fn::GetAtt": [role_id, "Arn"]}
+    targets = [rule["Targets"][0] for rule in of_type(template, "AWS::Events::Rule")]
+    assert len(targets) == (1 if teams == 1 else 2)
+    for target in targets:
+        assert (target["Arn"], target["RoleArn"]) == (FOREIGN_TOPIC, {"Fn::GetAtt": [role_id, "Arn"]})
 
 
 def test_every_placeholder_of_a_message_has_a_value_of_the_event() -> None:
@@ -198,7 +202,8 @@ def test_every_placeholder_of_a_message_has_a_value_of_the_event() -> None:
     placeholders = {part.partition(">")[0] for line in lines for part in line.split("<")[1:]}
 
     assert placeholders == set(transformer["InputPathsMap"])
-    assert lines[-1] == "What to do: https://example.com/%3Cteam%3E/runbook#a-scan-found-a-vulnerability"
+    link = 'https://example.com/%3Cteam%3E/%3Cpage%3E/"runbook"\\ü'
+    assert lines[-1] == f"What to do: {link}#a-scan-found-a-vulnerability"
 
 
 def test_an_environment_without_alerts_has_no_rules(templates: Templates) -> None:
