@@ -191,6 +191,54 @@ def test_an_alarm_watches_the_function_of_its_connection(environment: Environmen
 
 
 @each_environment
+def test_an_alarm_names_its_connection_the_registry_elsewhere_and_the_runbook(
+    environment: Environment, templates: Templates
+) -> None:
+    alarms = {
+        path_of(resource).rpartition("/")[2]: resource["Properties"]["AlarmDescription"]
+        for resource in templates[f"{environment.name}-DockerLogin"]["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    }
+
+    if alarms:
+        hosts = {
+            connection: f" to {images.account}.dkr.ecr.{images.region}.amazonaws.com"
+            for connection, images in environment.foreign.items()
+        }
+        started = {
+            f"{pascal_case(connection)}{kind}": f"The docker login of {connection}{hosts.get(connection, '')}"
+            for connection in environment.connections
+            for kind in ("NotRefreshed", "LoginExpires")
+        }
+        assert {name: text.partition(" was ")[0] for name, text in alarms.items()} == {
+            "RefreshFailed": "A docker login",
+            **started,
+        }
+        runbook = environment.settings["alerts"].get("runbook", "docs/runbook.md")
+        assert {text.partition(" What to do: ")[2].partition("#")[0] for text in alarms.values()} == {runbook}
+
+
+@each_environment
+def test_the_rules_for_findings_watch_every_team_and_every_existing_repository(
+    environment: Environment, templates: Templates
+) -> None:
+    rules = [
+        resource["Properties"]["EventPattern"]
+        for resource in templates[f"{environment.name}-DockerLogin"]["Resources"].values()
+        if resource["Type"] == "AWS::Events::Rule"
+    ]
+
+    prefixes = [{"prefix": environment.arn("ecr", f"repository/{team}/")} for team in environment.teams]
+    existing = [environment.arn("ecr", f"repository/{n}") for names in environment.existing.values() for n in names]
+    watched = [each for rule in rules for each in rule["resources"]]
+    assert watched == ([*prefixes, *existing] if environment.rules else [])
+    severities = ["CRITICAL", "HIGH"] if environment.settings["alerts"].get("scan_findings") == "high" else ["CRITICAL"]
+    for rule in rules:
+        counts = rule["detail"]["finding-severity-counts"]
+        assert sorted(key for each in counts.get("$or", [counts]) for key in each) == severities
+
+
+@each_environment
 def test_the_dashboard_shows_every_connection_and_every_repository(
     environment: Environment, templates: Templates
 ) -> None:
