@@ -27,6 +27,7 @@ from tests.permissions.resources import (
     value_at,
     with_paths,
 )
+from tests.stacks.test_tags import CANNOT_HAVE_TAGS, tags_of
 from tests.templates import Template, Templates
 from tools import ROOT
 
@@ -256,6 +257,20 @@ def test_the_dashboard_shows_every_connection_and_every_repository(
     repositories = [f"{team}/{name}" for team, names in environment.teams.items() for name in names]
     repositories += [name for names in environment.existing.values() for name in names]
     assert [name for name in repositories if f'"{name}' not in text.replace("\\", "")] == []
+    for connection, images in environment.foreign.items():
+        assert f"| {connection} | {images.account}.dkr.ecr.{images.region}.amazonaws.com |" in text
+
+
+@each_environment
+def test_every_resource_that_can_have_tags_has_the_tags_of_the_settings(
+    environment: Environment, templates: Templates
+) -> None:
+    tags = environment.settings.get("tags", {})
+    for template in templates_of(environment, templates):
+        for resource in template["Resources"].values():
+            if resource["Type"] not in CANNOT_HAVE_TAGS:
+                found = {key: value for key, value in tags_of(resource).items() if key != "team"}
+                assert found == tags, path_of(resource)
 
 
 @each_environment

@@ -85,6 +85,13 @@ def test_all_files_of_the_repository_pass_cdks_own_validation(tmp_path: Path) ->
     assert all(synthesized.template(environment, "DockerLogin") for environment in ("dev", "prod", "local"))
 
 
+def test_the_templates_that_can_be_large_have_no_indentation(without_cli: Synthesized) -> None:
+    # CloudFormation's quota for the size of a template counts spaces.
+    for stack in ("Registry", "Access", "DockerLogin", "EcsTasks"):
+        [file] = (without_cli.folder / "cdk.out" / "assembly-rich").glob(f"rich{stack}*.template.json")
+        assert len(file.read_text().splitlines()) == 1, stack
+
+
 def test_the_app_needs_no_cdk_cli(without_cli: Synthesized) -> None:
     assert without_cli.app.returncode == 0
     assert (without_cli.folder / "cdk.out" / "manifest.json").exists()
