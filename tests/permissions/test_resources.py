@@ -235,6 +235,9 @@ def test_the_rules_for_findings_watch_every_team_and_every_existing_repository(
     assert watched == ([*prefixes, *existing] if environment.rules else [])
     severities = ["CRITICAL", "HIGH"] if environment.settings["alerts"].get("scan_findings") == "high" else ["CRITICAL"]
     for rule in rules:
+        # Basic scans by ECR, and enhanced scans by Amazon Inspector.
+        assert rule["source"] == ["aws.ecr", "aws.inspector2"]
+        assert rule["detail-type"] == ["ECR Image Scan", "Inspector2 Scan"]
         counts = rule["detail"]["finding-severity-counts"]
         assert sorted(key for each in counts.get("$or", [counts]) for key in each) == severities
 
