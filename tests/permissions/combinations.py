@@ -86,6 +86,8 @@ def _settings(number: int, values: dict[str, str]) -> str:
     ]
     if values["pull_directly"] == "yes":
         tables.append('scan = "registry"')
+    elif values["alerts"] == "off":
+        tables.append('scan = "off"')
     if values["boundary"] == "one":
         tables.append(f'permissions_boundary_arn = "{iam}:policy/org/Boundary"')
     if values["break_glass"] == "several":
@@ -102,7 +104,8 @@ def _settings(number: int, values: dict[str, str]) -> str:
             tables.append(f"repository_defaults.keep_images = {number}")
             tables.append(f"lifecycle.expire_untagged_after_days = {number}")
             tables.append('lifecycle.protected_tags = ["release-*", "v1"]')
-            tables.append(f'repository."jobs/etl".lifecycle.keep_images = {number + 1}')
+            if team == "red":
+                tables.append(f'repository."jobs/etl".lifecycle.keep_images = {number + 1}')
     for name, of in connections.items():
         tables.append(f"[connections.{name}]\nteams = {of}".replace("'", '"'))
         if name == "docker_default":
@@ -117,14 +120,14 @@ def _settings(number: int, values: dict[str, str]) -> str:
             f'role_arns = ["{iam}:role/airflow-worker", "{iam}:role/airflow/gpu-worker", "{iam}:role/{SPECIAL}-1"]'
         )
     if values["clean_up"] == "yes":
-        tables.append('[workers.clean_up]\ntag_key = "role"\ntag_value = "airflow-worker"')
+        tables.append('[workers.clean_up]\ntag_key = "Role"\ntag_value = "Airflow-Worker"')
         tables.append('schedule = "cron(30 2 ? * SUN *)"')
-        tables.append(f"containers_older_than_hours = {number}\nimages_older_than_hours = {100 + number}")
+        tables.append(f"containers_older_than_hours = {200 + number}\nimages_older_than_hours = {300 + number}")
     if values["fargate"] == "several":
         tables += [f'[ecs.tasks."red/{name}"]\nimage_tag = "1"' for name in ("app", "jobs/etl")]
     alerts = {
-        "emails": 'emails = ["ops@example.com", "data@example.com", "third@example.com"]\n'
-        'runbook = "https://git.example.com/runbook.md"',
+        "emails": 'emails = ["Ops@example.com", "data@example.com", "third@example.com"]\n'
+        'runbook = "https://git.example.com/Runbook.md"',
         "topic": f'topic_arn = "arn:aws:sns:{values["region"]}:{account}:on-call"',
         "off": 'off_because = "a test"',
     }
@@ -132,7 +135,7 @@ def _settings(number: int, values: dict[str, str]) -> str:
     if values["boundary"] == "one" and values["alerts"] != "off":
         tables.append('scan_findings = "high"')
     if values["clean_up"] == "yes":
-        tables.append('[tags]\ncost-centre = "42"')
+        tables.append('[tags]\nCost-Centre = "A42"')
     return "\n".join(tables)
 
 
@@ -146,6 +149,8 @@ def _repositories(team: str, values: dict[str, str]) -> str:
             return lines[1]
     if values["create_on_push"] == "yes" and team != "blue":
         lines.append("create_on_push = true")
+        if team == "green":  # this team has only repositories that a push creates
+            del lines[0]
     if values["others_push"] == "yes" and team != "green":
         lines.append('others_may_push_because = "a test"')
     if values["readers"] == "some":

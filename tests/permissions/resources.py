@@ -214,7 +214,8 @@ FIXED: dict[str, dict[str, Any]] = {
 # The properties that no row below compares with a value. In addition to WHOLE, other tests compare them, or they are
 # texts for people and names that CDK generates.
 NOT_COMPARED = {
-    "AWS::CloudWatch::Alarm": PROPERTIES["AWS::CloudWatch::Alarm"] - {"AlarmActions", "OKActions"},
+    "AWS::CloudWatch::Alarm": PROPERTIES["AWS::CloudWatch::Alarm"]
+    - {"AlarmActions", "ComparisonOperator", "EvaluationPeriods", "OKActions", "Threshold", "TreatMissingData"},
     "AWS::Events::Rule": {"Description", "Targets.InputTransformer"},
     "AWS::ECR::RepositoryCreationTemplate": {"Description"},
     "AWS::IAM::ManagedPolicy": {"Description"},
@@ -277,8 +278,8 @@ def _registry(environment: Environment) -> Rows:
             tags = environment.settings["teams"][team].get("repository_defaults", {}).get("mutable_tags", [])
             values = {
                 "RepositoryName": f"{team}/{name}",
-                "ImageScanningConfiguration.ScanOnPush": (
-                    None if environment.settings.get("scan") == "registry" else True
+                "ImageScanningConfiguration.ScanOnPush": {"registry": None, "off": False}.get(
+                    environment.settings.get("scan", "repository"), True
                 ),
                 "Tags": _tags(environment, team),
                 "ImageTagMutability": "IMMUTABLE_WITH_EXCLUSION" if tags else "IMMUTABLE",
@@ -450,24 +451,31 @@ def _alarms(environment: Environment) -> Rows:
     if "off_because" in alerts:
         return
     topic = alerts.get("topic_arn", f"<{path}/Topic>")
-    names = [
-        "RefreshFailed",
-        *(
-            f"{pascal_case(name)}{kind}"
-            for name in environment.connections
-            for kind in ("NotRefreshed", "LoginExpires")
-        ),
-    ]
-    for name in names:
-        yield f"{path}/{name}", "AWS::CloudWatch::Alarm", {"AlarmActions": [topic], "OKActions": [topic]}
+    # The number of minutes, or of periods of five minutes, that each alarm evaluates.
+    evaluated = {"RefreshFailed": 4}
+    for connection, settings in environment.settings["connections"].items():
+        name = pascal_case(connection)
+        evaluated[f"{name}NotRefreshed"] = 2 * settings.get("refresh_every_minutes", 30) + 30
+        evaluated[f"{name}LoginExpires"] = 8 * 60
+    for name, periods in evaluated.items():
+        of_failures = name == "RefreshFailed"
+        values = {
+            "AlarmActions": [topic],
+            "ComparisonOperator": "GreaterThanThreshold" if of_failures else "LessThanThreshold",
+            "EvaluationPeriods": periods,
+            "OKActions": [topic],
+            "Threshold": 0 if of_failures else 1,
+            "TreatMissingData": "notBreaching" if of_failures else "breaching",
+        }
+        yield f"{path}/{name}", "AWS::CloudWatch::Alarm", values
     for path_of_rule in environment.rules:
         yield path_of_rule, "AWS::Events::Rule", {"Targets.Arn": topic, "Targets.Id": "Topic", "Targets.RoleArn": None}
     if "emails" in alerts:
         yield f"{path}/Topic", "AWS::SNS::Topic", {}
         yield f"{path}/Topic/Policy", "AWS::SNS::TopicPolicy", {"Topics": [topic]}
         for email in alerts["emails"]:
-            values = {"Endpoint": email, "TopicArn": topic}
-            yield f"{path}/Topic/{email}", "AWS::SNS::Subscription", values
+            subscription = {"Endpoint": email, "TopicArn": topic}
+            yield f"{path}/Topic/{email}", "AWS::SNS::Subscription", subscription
 
 
 def _upkeep(environment: Environment) -> Rows:

@@ -27,6 +27,7 @@ from tests.permissions.resources import (
     value_at,
     with_paths,
 )
+from tests.stacks.test_tags import CANNOT_HAVE_TAGS, tags_of
 from tests.templates import Template, Templates
 from tools import ROOT
 
@@ -191,6 +192,57 @@ def test_an_alarm_watches_the_function_of_its_connection(environment: Environmen
 
 
 @each_environment
+def test_an_alarm_names_its_connection_the_registry_elsewhere_and_the_runbook(
+    environment: Environment, templates: Templates
+) -> None:
+    alarms = {
+        path_of(resource).rpartition("/")[2]: resource["Properties"]["AlarmDescription"]
+        for resource in templates[f"{environment.name}-DockerLogin"]["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    }
+
+    if alarms:
+        hosts = {
+            connection: f" to {images.account}.dkr.ecr.{images.region}.amazonaws.com"
+            for connection, images in environment.foreign.items()
+        }
+        started = {
+            f"{pascal_case(connection)}{kind}": f"The docker login of {connection}{hosts.get(connection, '')}"
+            for connection in environment.connections
+            for kind in ("NotRefreshed", "LoginExpires")
+        }
+        assert {name: text.partition(" was ")[0] for name, text in alarms.items()} == {
+            "RefreshFailed": "A docker login",
+            **started,
+        }
+        runbook = environment.settings["alerts"].get("runbook", "docs/runbook.md")
+        assert {text.partition(" What to do: ")[2].partition("#")[0] for text in alarms.values()} == {runbook}
+
+
+@each_environment
+def test_the_rules_for_findings_watch_every_team_and_every_existing_repository(
+    environment: Environment, templates: Templates
+) -> None:
+    rules = [
+        resource["Properties"]["EventPattern"]
+        for resource in templates[f"{environment.name}-DockerLogin"]["Resources"].values()
+        if resource["Type"] == "AWS::Events::Rule"
+    ]
+
+    prefixes = [{"prefix": environment.arn("ecr", f"repository/{team}/")} for team in environment.teams]
+    existing = [environment.arn("ecr", f"repository/{n}") for names in environment.existing.values() for n in names]
+    watched = [each for rule in rules for each in rule["resources"]]
+    assert watched == ([*prefixes, *existing] if environment.rules else [])
+    severities = ["CRITICAL", "HIGH"] if environment.settings["alerts"].get("scan_findings") == "high" else ["CRITICAL"]
+    for rule in rules:
+        # Basic scans by ECR, and enhanced scans by Amazon Inspector.
+        assert rule["source"] == ["aws.ecr", "aws.inspector2"]
+        assert rule["detail-type"] == ["ECR Image Scan", "Inspector2 Scan"]
+        counts = rule["detail"]["finding-severity-counts"]
+        assert sorted(key for each in counts.get("$or", [counts]) for key in each) == severities
+
+
+@each_environment
 def test_the_dashboard_shows_every_connection_and_every_repository(
     environment: Environment, templates: Templates
 ) -> None:
@@ -208,6 +260,20 @@ def test_the_dashboard_shows_every_connection_and_every_repository(
     repositories = [f"{team}/{name}" for team, names in environment.teams.items() for name in names]
     repositories += [name for names in environment.existing.values() for name in names]
     assert [name for name in repositories if f'"{name}' not in text.replace("\\", "")] == []
+    for connection, images in environment.foreign.items():
+        assert f"| {connection} | {images.account}.dkr.ecr.{images.region}.amazonaws.com |" in text
+
+
+@each_environment
+def test_every_resource_that_can_have_tags_has_the_tags_of_the_settings(
+    environment: Environment, templates: Templates
+) -> None:
+    tags = environment.settings.get("tags", {})
+    for template in templates_of(environment, templates):
+        for resource in template["Resources"].values():
+            if resource["Type"] not in CANNOT_HAVE_TAGS:
+                found = {key: value for key, value in tags_of(resource).items() if key != "team"}
+                assert found == tags, path_of(resource)
 
 
 @each_environment
@@ -232,7 +298,7 @@ def test_a_dashboard_has_only_widgets_that_run_no_code(environment: Environment,
     ]
     text = "".join(part if isinstance(part, str) else "reference" for part in dashboard["Fn::Join"][1])
 
-    assert {widget["type"] for widget in json.loads(text)["widgets"]} <= {"alarm", "log", "metric"}
+    assert {widget["type"] for widget in json.loads(text)["widgets"]} <= {"alarm", "log", "metric", "text"}
 
 
 def named(principal: Any) -> list[str]:

@@ -38,7 +38,7 @@ tag_key = "role"
 tag_value = "airflow-worker"
 images_older_than_hours = 72
 [ecs.tasks."analytics/web-scraper"]
-image_tag = "7"
+image_tag = "7-RC.1"
 memory_mib = 1024
 [ecs.tasks."risk/reports/daily"]
 image_tag = "1"

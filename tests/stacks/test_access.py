@@ -198,7 +198,8 @@ def test_each_project_needs_its_own_audience() -> None:
 
 
 def test_a_push_role_trusts_every_principal_of_long_lists() -> None:
-    names = [f"name{number}" for number in range(9)]
+    # IAM, STS and GitHub distinguish upper-case letters.
+    names = [f"Name{number}" for number in range(9)]
     roles = [f"arn:aws:iam::111111111111:role/{name}" for name in names]
     users = [f"arn:aws:iam::111111111111:user/{name}" for name in names]
     workflows = [{"repository": f"acme/{name}", "branch": "main"} for name in names]
@@ -227,8 +228,8 @@ def test_users_need_mfa_to_assume_a_push_role_if_the_settings_require_it(templat
     assert "Condition" not in without
 
 
-def test_users_need_mfa_also_if_workflows_may_push() -> None:
-    users = [f"arn:aws:iam::111111111111:user/{name}" for name in ("ana", "ben")]
+def test_every_user_of_a_long_list_needs_mfa_also_if_workflows_may_push() -> None:
+    users = [f"arn:aws:iam::111111111111:user/name{number}" for number in range(9)]
 
     of_users, of_workflow = trust_of({"user_arns": users, "require_mfa": True, "github": [WORKFLOW]})
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,13 @@ def test_all_files_of_the_repository_pass_cdks_own_validation(tmp_path: Path) ->
     assert all(synthesized.template(environment, "DockerLogin") for environment in ("dev", "prod", "local"))
 
 
+def test_the_templates_that_can_be_large_have_no_indentation(without_cli: Synthesized) -> None:
+    # CloudFormation's quota for the size of a template counts spaces.
+    for stack in ("Registry", "Access", "DockerLogin", "EcsTasks"):
+        [file] = (without_cli.folder / "cdk.out" / "assembly-rich").glob(f"rich{stack}*.template.json")
+        assert len(file.read_text().splitlines()) == 1, stack
+
+
 def test_the_app_needs_no_cdk_cli(without_cli: Synthesized) -> None:
     assert without_cli.app.returncode == 0
     assert (without_cli.folder / "cdk.out" / "manifest.json").exists()
@@ -134,21 +142,27 @@ def test_every_stack_is_deployed_with_the_roles_of_the_bootstrap_and_reports_to_
             }
 
 
-def test_every_arn_in_china_has_the_partition_of_china(tmp_path: Path) -> None:
+def test_every_arn_and_every_host_in_china_and_govcloud_belongs_to_the_partition_of_the_region(tmp_path: Path) -> None:
     readers = 'pull_accounts = ["222222222222"]\npull_organization = "o-abcd123456"\nrepositories = ["var"'
-    china = {
-        "plain": f"{PLAIN}[workers]\npull_directly = true\n",
-        "rich": RICH.replace('secret_key = "customer"', "").replace('repositories = ["var"', readers),
-    }
-    for name, text in china.items():
-        text = text.replace("arn:aws:", "arn:aws-cn:").replace("eu-west-1", "cn-north-1")
-        (tmp_path / f"{name}.toml").write_text(text)
+    elsewhere = '[connections.docker_x]\nregistry.account = "333333333333"\nteams = ["a"]\nrepositories = ["b"]\n'
+    topic = 'topic_arn = "arn:aws:sns:eu-west-1:333333333333:on-call" #'
+    plain = PLAIN.replace("off_because", topic) + f"{elsewhere}[workers]\npull_directly = true\n"
+    rich = RICH.replace('repositories = ["var"', readers)
+    for partition, region in (("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")):
+        for name, text in {"plain": plain, "rich": rich}.items():
+            if partition == "aws-cn":
+                text = text.replace('secret_key = "customer"', "")
+            text = text.replace("arn:aws:", f"arn:{partition}:").replace("eu-west-1", region)
+            (tmp_path / f"{name}-{partition}.toml").write_text(text)
 
-    text = json.dumps(synthesize(tmp_path, tmp_path / "cdk.out"))
+    templates = synthesize(tmp_path, tmp_path / "cdk.out")
 
-    assert "arn:aws-cn:" in text
-    assert "arn:aws:" not in text
-    assert "111111111111.dkr.ecr.cn-north-1.amazonaws.com.cn" in text
+    for partition, end in (("aws-cn", "cn-north-1.amazonaws.com.cn"), ("aws-us-gov", "us-gov-west-1.amazonaws.com")):
+        text = json.dumps([template for name, template in templates.items() if f"-{partition}-" in name])
+        assert set(re.findall(r"arn:([^:]+):", text.replace("${AWS::Partition}", partition))) == {partition}
+        assert set(re.findall(r"\.dkr\.[\w.-]+", text)) == {f".dkr.ecr.{end}"}
+    via = {*re.findall(r"secretsmanager\.[\w.-]+", json.dumps(templates))}
+    assert via == {"secretsmanager.us-gov-west-1.amazonaws.com"}
 
 
 def test_the_function_is_uploaded_without_bytecode(without_cli: Synthesized, templates: Templates) -> None:
@@ -181,15 +195,18 @@ def test_a_wrong_setting_is_reported_in_one_line_and_nothing_is_synthesized(tmp_
 def test_every_role_has_the_boundary_and_the_path_of_the_settings(tmp_path: Path) -> None:
     boundary = "arn:aws:iam::111111111111:policy/org/Boundary"
     (tmp_path / "confined.toml").write_text(
-        f'permissions_boundary_arn = "{boundary}"\nrole_path = "/data-platform/"\n{PLAIN}'
+        f'permissions_boundary_arn = "{boundary}"\nrole_path = "/data-platform/airflow/"\n'
+        + PLAIN.replace("off_because", 'topic_arn = "arn:aws:sns:eu-west-1:333333333333:on-call" #')
     )
 
     templates = synthesize(tmp_path, tmp_path / "cdk.out")
 
     roles = [r for t in templates.values() for r in t["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
-    assert len(roles) == 5  # push, pull, schedule, worker, and the role of CDK's function for first refreshes
+    # The roles to push, to pull, of the schedule, of the workers, of CDK's function for first refreshes, and the role
+    # that publishes findings to the topic of another account.
+    assert len(roles) == 6
     assert {role["Properties"].get("PermissionsBoundary") for role in roles} == {boundary}
-    assert {role["Properties"].get("Path") for role in roles} == {"/data-platform/"}
+    assert {role["Properties"].get("Path") for role in roles} == {"/data-platform/airflow/"}
 
 
 def test_names_in_the_settings_do_not_cause_the_same_construct_id_twice(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.stacks.conftest import RICH
 from tests.templates import Template, Templates, synthesize
 
-TAGS = {"cost-centre": "42", "data owner": "data-platform@example.com"}
+TAGS = {"cost-centre": "42", "Data owner": "Data-Platform@example.com"}
 # AWS CloudFormation template reference: these resource types have no property for tags.
 CANNOT_HAVE_TAGS = {
     "AWS::IAM::InstanceProfile",

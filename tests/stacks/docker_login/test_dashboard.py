@@ -41,10 +41,14 @@ def without_hash(name: str) -> str:
     return re.sub("[0-9A-F]{8}$", "", name)
 
 
-def test_the_graphs_show_one_day_and_start_at_zero(templates: Templates, widgets: dict[str, Widget]) -> None:
+def test_the_graphs_show_one_day_in_periods_of_five_minutes_and_start_at_zero(
+    templates: Templates, widgets: dict[str, Widget]
+) -> None:
     assert dashboard(templates["rich-DockerLogin"])["start"] == "-P1D"
-    for widget in widgets.values():
+    for title, widget in widgets.items():
         if widget["type"] == "metric":
+            periods = {options.get("period", 300) for *_, options in widget["properties"]["metrics"]}
+            assert periods == ({3600} if title.startswith("Pulls from") else {300}), title
             axis = widget["properties"]["yAxis"]["left"]
             assert (widget["properties"]["view"], axis["min"], axis["showUnits"]) == ("timeSeries", 0, False)
 

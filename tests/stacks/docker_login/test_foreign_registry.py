@@ -170,9 +170,13 @@ def test_a_function_gets_the_other_registry_and_the_own_registry_of_that_region(
 def test_the_secret_of_a_connection_describes_the_other_registry(reader: Template) -> None:
     secrets = {s["Name"]: s["Description"] for s in of_type(reader, "AWS::SecretsManager::Secret")}
 
-    assert secrets["airflow/connections/docker_both"] == (
-        "Airflow connection docker_both: docker login to 444455556666.dkr.ecr.us-east-1.amazonaws.com"
-    )
+    assert {name.rpartition("/")[2]: text.rpartition(" ")[2] for name, text in secrets.items()} == {
+        "docker_default": "111111111111.dkr.ecr.eu-west-1.amazonaws.com",
+        "docker_account": "444455556666.dkr.ecr.eu-west-1.amazonaws.com",
+        "docker_region": "111111111111.dkr.ecr.us-east-1.amazonaws.com",
+        "docker_both": "444455556666.dkr.ecr.us-east-1.amazonaws.com",
+    }
+    assert secrets["airflow/connections/docker_both"].startswith("Airflow connection docker_both: docker login to ")
 
 
 @pytest.mark.parametrize("kind", ["NotRefreshed", "LoginExpires"])
@@ -182,9 +186,10 @@ def test_the_alarms_of_a_connection_name_a_registry_elsewhere(reader: Template, 
         [found] = [r["Properties"] for name, r in reader["Resources"].items() if name.startswith(start)]
         return str(found["AlarmDescription"]).partition(" was ")[0]
 
-    assert [text(each) for each in ("DockerDefault", "DockerAccount", "DockerBoth")] == [
+    assert [text(each) for each in ("DockerDefault", "DockerAccount", "DockerRegion", "DockerBoth")] == [
         "The docker login of docker_default",
         "The docker login of docker_account to 444455556666.dkr.ecr.eu-west-1.amazonaws.com",
+        "The docker login of docker_region to 111111111111.dkr.ecr.us-east-1.amazonaws.com",
         "The docker login of docker_both to 444455556666.dkr.ecr.us-east-1.amazonaws.com",
     ]
 
@@ -192,9 +197,10 @@ def test_the_alarms_of_a_connection_name_a_registry_elsewhere(reader: Template, 
 def test_the_dashboard_names_the_registries_elsewhere(reader: Template) -> None:
     [parts] = the_one(reader, "AWS::CloudWatch::Dashboard")["DashboardBody"].values()
     body = json.loads("".join(part if isinstance(part, str) else "token" for part in parts[1]))
-    [text] = [widget["properties"]["markdown"] for widget in body["widgets"] if widget["type"] == "text"]
+    [table] = [widget for widget in body["widgets"] if widget["type"] == "text"]
 
-    assert text.splitlines()[2:] == [
+    assert table["height"] == 5  # for the two lines of the head, and for three connections
+    assert table["properties"]["markdown"].splitlines()[2:] == [
         "| docker_account | 444455556666.dkr.ecr.eu-west-1.amazonaws.com |",
         "| docker_region | 111111111111.dkr.ecr.us-east-1.amazonaws.com |",
         "| docker_both | 444455556666.dkr.ecr.us-east-1.amazonaws.com |",

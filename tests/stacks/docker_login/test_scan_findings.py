@@ -43,7 +43,7 @@ def synthesized(
         teams=teams,
         existing_repositories=EXISTING,
         environment_name="prod",
-        runbook="https://example.com/<team>/runbook",
+        runbook='https://example.com/<team>/<page>/"runbook"\\ü',
         role_path="/data/",
     )
     return dict(SynthesizedTemplate.from_stack(stack).to_json())
@@ -141,12 +141,21 @@ def test_the_patterns_of_200_teams_fit_into_few_rules_that_may_all_publish() -> 
     assert len(rules) <= 16
 
 
-def test_existing_repositories_of_a_team_without_a_connection_are_also_watched(tmp_path: Path) -> None:
+def test_the_settings_reach_the_rule_and_repositories_of_a_team_without_a_connection_are_also_watched(
+    tmp_path: Path,
+) -> None:
+    alerts = f'scan_findings = "high"\nrunbook = "https://git.example.com/runbook.md"\ntopic_arn = "{PLAIN_TOPIC}" #'
     team = '[teams.risk]\nexisting_repositories = ["var_old"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
-    (tmp_path / "plain.toml").write_text(PLAIN.replace("off_because", f'topic_arn = "{PLAIN_TOPIC}" #') + team)
+    (tmp_path / "plain.toml").write_text(PLAIN.replace("off_because", alerts) + team)
 
     rule = the_one(synthesize(tmp_path, tmp_path / "cdk.out")["plain-DockerLogin"], "AWS::Events::Rule")
 
+    assert rule["Targets"][0]["Arn"] == PLAIN_TOPIC
+    counts = rule["EventPattern"]["detail"]["finding-severity-counts"]
+    assert [[*each] for each in counts["$or"]] == [["CRITICAL"], ["HIGH"]]
+    lines = [json.loads(line) for line in rule["Targets"][0]["InputTransformer"]["InputTemplate"].splitlines()]
+    assert lines[0] == "A scan found vulnerabilities in an image of the environment plain."
+    assert lines[-1] == "What to do: https://git.example.com/runbook.md#a-scan-found-a-vulnerability"
     names = [str(each).rpartition(":repository/")[2].strip("'}") for each in rule["EventPattern"]["resources"]]
     assert names == ["analytics/", "risk/", "var_old"]
 
@@ -172,14 +181,18 @@ def test_the_policy_of_an_existing_topic_is_not_changed() -> None:
     assert {each["Type"] for each in template["Resources"].values()} == {"AWS::Events::Rule"}
 
 
-def test_rules_publish_to_a_topic_of_another_account_with_a_role() -> None:
-    template = synthesized(topic_arn=FOREIGN_TOPIC)
+@pytest.mark.parametrize("teams", [1, 50])
+def test_all_rules_publish_to_a_topic_of_another_account_with_a_role(teams: int) -> None:
+    template = synthesized(teams=[f"team-{number}" for number in range(teams)], topic_arn=FOREIGN_TOPIC)
     [role_id] = [name for name, each in template["Resources"].items() if each["Type"] == "AWS::IAM::Role"]
     role = the_one(template, "AWS::IAM::Role")
     [statement] = role["Policies"][0]["PolicyDocument"]["Statement"]
 
     assert (statement["Action"], statement["Resource"], role["Path"]) == ("sns:Publish", FOREIGN_TOPIC, "/data/")
-    assert the_one(template, "AWS::Events::Rule")["Targets"][0]["RoleArn"] == {"Fn::GetAtt": [role_id, "Arn"]}
+    targets = [rule["Targets"][0] for rule in of_type(template, "AWS::Events::Rule")]
+    assert len(targets) == (1 if teams == 1 else 2)
+    for target in targets:
+        assert (target["Arn"], target["RoleArn"]) == (FOREIGN_TOPIC, {"Fn::GetAtt": [role_id, "Arn"]})
 
 
 def test_every_placeholder_of_a_message_has_a_value_of_the_event() -> None:
@@ -189,7 +202,8 @@ def test_every_placeholder_of_a_message_has_a_value_of_the_event() -> None:
     placeholders = {part.partition(">")[0] for line in lines for part in line.split("<")[1:]}
 
     assert placeholders == set(transformer["InputPathsMap"])
-    assert lines[-1] == "What to do: https://example.com/%3Cteam%3E/runbook#a-scan-found-a-vulnerability"
+    link = 'https://example.com/%3Cteam%3E/%3Cpage%3E/"runbook"\\ü'
+    assert lines[-1] == f"What to do: {link}#a-scan-found-a-vulnerability"
 
 
 def test_an_environment_without_alerts_has_no_rules(templates: Templates) -> None:

@@ -331,17 +331,22 @@ def test_another_text_of_any_file_publishes_a_new_version_of_the_function_and_by
     assert len(versions) == 5  # four files
 
 
-def test_the_same_code_in_another_bucket_publishes_no_version_which_lambda_would_refuse(tmp_path: Path) -> None:
+def test_another_qualifier_of_the_bootstrap_changes_roles_and_buckets_and_publishes_no_version(tmp_path: Path) -> None:
     (tmp_path / "one.toml").write_text(
         'account = "111111111111"\nregion = "eu-west-1"\nalerts.emails = ["ops@example.com"]\n'
         '[teams.risk]\nrepositories = ["var"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
         '[connections.docker_default]\nteams = ["risk"]\n'
     )
-    versions: set[str] = set()
+    versions: set[str] = set()  # Lambda refuses a new version if the code is the same.
     buckets: set[str] = set()
     for qualifier in ("first", "second"):
         context = {"@aws-cdk/core:bootstrapQualifier": qualifier}
-        template = synthesize(tmp_path, tmp_path / qualifier, context)["one-DockerLogin"]
+        templates = synthesize(tmp_path, tmp_path / qualifier, context)
+        # The policies name the role that CloudFormation assumes, and the bootstrap gives it this name.
+        for stack in ("one-Registry", "one-DockerLogin"):
+            assert f"cdk-{qualifier}-cfn-exec-role" in json.dumps(templates[stack])
+        assert "hnb659fds" not in json.dumps(templates)
+        template = templates["one-DockerLogin"]
         versions |= set(logical_ids(template, "AWS::Lambda::Version"))
         buckets |= {str(function["Code"]["S3Bucket"]) for function in of_type(template, "AWS::Lambda::Function")}
 

@@ -26,7 +26,7 @@ def test_a_task_has_the_image_the_tag_and_the_size_of_the_settings(template: Tem
     definition, _ = of_type(template, "AWS::ECS::TaskDefinition")
     [container] = definition["ContainerDefinitions"]
 
-    assert container["Image"] == "444455556666.dkr.ecr.eu-west-1.amazonaws.com/analytics/web-scraper:7"
+    assert container["Image"] == "444455556666.dkr.ecr.eu-west-1.amazonaws.com/analytics/web-scraper:7-RC.1"
     assert (definition["Cpu"], definition["Memory"], definition["RequiresCompatibilities"]) == (
         "256",
         "1024",
@@ -59,15 +59,18 @@ def test_a_dag_may_neither_turn_on_ecs_exec_nor_request_more_than_the_largest_ta
 
 
 def test_the_limits_of_cpu_and_memory_can_come_from_different_tasks(tmp_path: Path) -> None:
-    larger = '[ecs.tasks."risk/reports/daily"]\ncpu_units = 1024\nmemory_mib = 2048'
+    # 16384 units are the most CPU of a task on Fargate.
+    larger = '[ecs.tasks."risk/reports/daily"]\ncpu_units = 16384\nmemory_mib = 32768'
     text = RICH.replace('[ecs.tasks."risk/reports/daily"]', larger)
-    (tmp_path / "rich.toml").write_text(text.replace("memory_mib = 1024", "cpu_units = 512\nmemory_mib = 4096"))
+    (tmp_path / "rich.toml").write_text(text.replace("memory_mib = 1024", "cpu_units = 8192\nmemory_mib = 61440"))
 
     template = synthesize(tmp_path, tmp_path / "cdk.out")["rich-EcsTasks"]
 
+    sizes = [(d["Cpu"], d["Memory"]) for d in of_type(template, "AWS::ECS::TaskDefinition")]
+    assert sizes == [("8192", "61440"), ("16384", "32768")]
     run_tasks = statements(the_one(template, "AWS::IAM::ManagedPolicy")["PolicyDocument"])["RunTasks"]
     limits = run_tasks["Condition"]["NumericLessThanEqualsIfExists"]
-    assert limits == {"ecs:task-cpu": "1024", "ecs:task-memory": "4096"}
+    assert limits == {"ecs:task-cpu": "16384", "ecs:task-memory": "61440"}
 
 
 def test_the_outputs_have_the_names_that_a_dag_needs(template: Template) -> None:
