@@ -42,7 +42,12 @@ ENTRIES: dict[str, tuple[Any, Any]] = {
 OTHER_MESSAGE = (
     *("49 protected patterns", "six tag patterns", "11 e-mail addresses", "201 teams", "491 repositories"),
     *("36 connections", "611 teams in all connections", "too many resources in the stack of the repositories"),
-    *("a workflow of GitHub twice", "a job of GitLab twice, once with the default URL", "an unknown team"),
+    *(
+        "a workflow of GitHub twice",
+        "a workflow of GitHub twice with another one between",
+        "an unknown team",
+        "a job of GitLab twice, once with the default URL",
+    ),
 )
 
 
