@@ -848,6 +848,7 @@ TOGETHER: list[Refusal] = [
             f"{REGISTRY}/analytics/app:5@sha256:{'0' * 64}",
             "111111111111.dkr-ecr.eu-west-1.on.aws/analytics/app:5",
             f"https://{REGISTRY}/analytics/app",
+            f"docker://{REGISTRY}/analytics/app:5",
             "arn:aws:ecr:eu-west-1:111111111111:repository/analytics/app",
             "analytics/app:5",
             "app:5",
@@ -858,6 +859,7 @@ TOGETHER: list[Refusal] = [
         (f"{text} for an existing repository", existing(text), EXISTING, f"'{text}' is not the name", "write 'old/app'")
         for text in (f"{REGISTRY}/old/app:5", "old/app:5", "/old/app", f"https://{REGISTRY}/old/app")
     ),
+    ("a registry for a repository", repositories(f"{REGISTRY}/"), REPOSITORIES, "is not the name", "name of a repos"),
     (
         "a path for the role that creates repositories",
         f'role_path = "/data/"\n{beside("create_on_push = true")}',

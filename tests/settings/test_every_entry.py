@@ -16,6 +16,7 @@ from settings.invalid_values import problems_of
 from settings.problem import Problem
 from tests.settings.edits import ROLE, USER
 from tests.settings.refusals import FORMS, LIMITS, TOGETHER, TYPES
+from tests.settings.test_foreign_registries import REFUSED as OF_OTHER_REGISTRIES
 
 ROLES = [ROLE.replace("ci", name) for name in ("more/a-first", "z-last")]
 # For each key of a list, a valid entry that becomes the first entry, and one that becomes the last entry.
@@ -46,6 +47,7 @@ OTHER_MESSAGE = (
         "a workflow of GitHub twice",
         "a workflow of GitHub twice with another one between",
         "an unknown team",
+        "no team and no registry",
         "a job of GitLab twice, once with the default URL",
     ),
 )
@@ -102,7 +104,8 @@ def reported(settings: dict[str, Any]) -> list[Problem]:
 
 
 def cases() -> Iterator[Any]:
-    for name, content, key, wrong, fix in (*TYPES, *FORMS, *LIMITS, *TOGETHER):
+    of_others = [(name, content, *text.partition(": ")[::2], "") for name, content, text, _ in OF_OTHER_REGISTRIES]
+    for name, content, key, wrong, fix in (*TYPES, *FORMS, *LIMITS, *TOGETHER, *of_others):
         if name in OTHER_MESSAGE:
             continue
         assert isinstance(content, str)
@@ -117,4 +120,4 @@ def cases() -> Iterator[Any]:
 @pytest.mark.parametrize(("settings", "key", "wrong", "fix"), [*cases()])
 def test_a_problem_is_found_between_valid_entries(settings: dict[str, Any], key: str, wrong: str, fix: str) -> None:
     found = [problem for problem in reported(settings) if problem.key == key]
-    assert [problem for problem in found if wrong in problem.message and fix in problem.message]
+    assert [problem for problem in found if wrong in f"{problem.message}\n" and fix in problem.message]

@@ -523,6 +523,45 @@ def with_task(team: str, repository: str) -> str:
     )
 
 
+def in_account(text: str, account: str) -> str:
+    return text.replace("111111111111", account)
+
+
+EU = 'connections_prefix = "eu"\n'
+OTHER_TEAM = VALID.replace("analytics", "risk")
+# For each kind of name, the files of two environments that both have the name.
+PAIRS = {
+    "team": (VALID, EU + VALID),
+    "secret": (VALID, OTHER_TEAM),
+    "existing_repositories": (
+        existing("first", "old"),
+        EU + OTHER_TEAM.replace("[teams.risk]\n", '[teams.risk]\nexisting_repositories = ["other", "old"]\n'),
+    ),
+    "the name of the team": (
+        VALID,
+        EU + OTHER_TEAM.replace("[teams.risk]\n", '[teams.risk]\nexisting_repositories = ["a", "analytics/b"]\n'),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PAIRS)
+def test_a_name_of_two_of_many_files_is_found(tmp_path: Path, what: str) -> None:
+    one, other = PAIRS[what]
+
+    (line,) = refusals(
+        tmp_path,
+        a=in_account(VALID, "222222222222"),
+        b=one,
+        c=in_account(VALID, "333333333333"),
+        d=other,
+        e=in_account(VALID, "444444444444"),
+    )
+
+    assert line.startswith("d.toml: ")
+    assert what in line
+    assert "b.toml" in line
+
+
 def test_two_environments_of_an_account_and_region_cannot_have_the_same_task_family(tmp_path: Path) -> None:
     # Otherwise the workers of each environment could run the task of the other environment.
     twin, twin_eu = with_task("eu-risk", "var"), 'connections_prefix = "eu"\n' + with_task("risk", "var")
