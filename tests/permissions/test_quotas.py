@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
@@ -19,7 +20,7 @@ from settings.registries import Registry
 from stacks.access import PushRole
 from tests.permissions.account import Account, account_of, path_of
 from tests.permissions.environments import ACCOUNT, Environment
-from tests.templates import synthesize
+from tests.templates import Templates, synthesize
 
 # IAM and STS quotas are in characters without white space ("IAM and AWS STS quotas", IAM User Guide). Quotas of KMS and
 # Secrets Manager are in bytes.
@@ -152,12 +153,116 @@ def test_no_policy_is_too_long_with_the_most_ecs_tasks(tmp_path: Path) -> None:
     check_lengths(Environment("large", text(most)), tmp_path)
 
 
-def check_lengths(large: Environment, tmp_path: Path) -> None:
-    (tmp_path / "large.toml").write_text(large.text)
+# For each way in which policies grow, the settings for a number. Each of them is accepted up to a certain number.
+FIRST = """
+[teams.first]
+repositories = ["a"]
+push.permission_sets = ["DataAnalyst"]
+[connections.docker_0]
+teams = ["first"]
+"""
+LONG = "r" * 200
+WORKER = 'workers.role_arns = ["arn:aws-us-gov:iam::{account}:role/airflow-worker"]\n'
+
+
+def own_teams(names: list[str], *, existing: list[str] | None = None) -> str:
+    """Return teams and a connection with all of them. The last team has the existing repositories."""
+    tables = "".join(f'[teams.{name}]\nrepositories = ["a"]\npush.permission_sets = ["A"]\n' for name in names)
+    old = f"existing_repositories = {existing or []}\n"
+    return f"{FIRST}{tables}{old}[connections.docker_all]\nteams = {names}\n"
+
+
+def of_one_team(existing: list[str]) -> str:
+    tables = f"[teams.one]\nexisting_repositories = {existing}\npush.permission_sets = ['A']\n"
+    return f"{FIRST}{tables}[connections.docker_all]\nteams = ['one']\n"
+
+
+def tasks(names: list[str], *, role_path: str = "/") -> str:
+    listed = "".join(f'[ecs.tasks."{name}"]\nimage_tag = "1"\n' for name in names)
+    return f'role_path = "{role_path}"\n{WORKER}{of_one_team(names)}{listed}'
+
+
+def logins(number: int, word: str) -> str:
+    return FIRST + "".join(f'[connections.docker_{word}{each}]\nteams = ["first"]\n' for each in range(number))
+
+
+def other_registries(number: int, images: str) -> str:
+    return FIRST + "".join(
+        f'[connections.docker_r{each}]\nregistry.account = "555{each:09}"\n{images}' for each in range(number)
+    )
+
+
+GROWTH: dict[str, Callable[[int], str]] = {
+    "teams-short": lambda n: own_teams([f"t{each}" for each in range(n)]),
+    "teams-long": lambda n: own_teams([f"{'t' * 30}{each}" for each in range(n)]),
+    "existing-short": lambda n: of_one_team([f"r{each}" for each in range(n)]),
+    "existing-long": lambda n: of_one_team([f"{'r' * 200}{each}" for each in range(n)]),
+    "teams-and-existing": lambda n: own_teams(
+        [f"t{each}" for each in range(n)], existing=[f"old_repository_{each}" for each in range(n)]
+    ),
+    "prefix": lambda n: f'connections_prefix = "{"p" * n}"\n{logins(20, "c")}',
+    "logins-long": lambda n: f'connections_prefix = "prod/airflow/connections"\n{logins(n, "c" * 150)}',
+    "directly-teams-short": lambda n: own_teams([f"t{each}" for each in range(n)]) + DIRECTLY,
+    "directly-teams-long": lambda n: own_teams([f"{'t' * 30}{each}" for each in range(n)]) + DIRECTLY,
+    "directly-existing": lambda n: of_one_team([f"r{each}" for each in range(n)]) + DIRECTLY,
+    "directly-logins": lambda n: f'connections_prefix = "{"p" * 80}"\n{logins(n, "c")}{DIRECTLY}',
+    "directly-registries": lambda n: other_registries(n, 'teams = ["t"]\n') + DIRECTLY,
+    "directly-singles": lambda n: other_registries(n, 'repositories = ["r"]\n') + DIRECTLY,
+    "foreign-long": lambda n: other_registries(1, f"repositories = {[LONG + str(each) for each in range(n)]}\n"),
+    "foreign-short": lambda n: other_registries(1, f"repositories = {[f'r{each}' for each in range(n)]}\n"),
+    "tasks-short": lambda n: tasks([f"r{each}" for each in range(n)]),
+    "tasks-long": lambda n: tasks([f"{'r' * 80}{each}" for each in range(n)]),
+    "tasks-path": lambda n: tasks([f"r{each}" for each in range(n)], role_path=f"/{'p' * 100}/"),
+    f"tasks-{'e' * 30}": lambda n: tasks([f"r{each}" for each in range(n)]),
+}
+
+
+def test_no_policy_is_too_long_or_much_too_short_with_the_most_of_anything_that_is_accepted(tmp_path: Path) -> None:
+    large = []
+    for number, (name, growth) in enumerate(GROWTH.items()):
+        account = f"1234567890{number:02}"
+        top = (
+            f'account = "{account}"\nregion = "us-gov-west-1"\nsecret_key = "customer"\nalerts.off_because = "a test"\n'
+        )
+
+        def text(count: int, growth: Callable[[int], str] = growth, top: str = top, account: str = account) -> str:
+            return top + growth(count).replace("{account}", account)
+
+        def is_refused(count: int, text: Callable[[int], str] = text, name: str = name) -> bool:
+            return bool([*problems(Settings.model_validate({"name": name, **tomllib.loads(text(count))}))])
+
+        most = bisect_left(range(1, 300), 1, key=is_refused)
+        large.append(Environment(name, text(most)))
+        print(f"{name}: {most}")
+        (tmp_path / f"{name}.toml").write_text(text(most))
 
     every_template = synthesize(tmp_path, tmp_path / "cdk.out")
-    templates = {name: template for name, template in every_template.items() if name.startswith("large-")}
+
+    for environment in large:
+        used = check_templates(environment, every_template)
+        print(f"{environment.name}: {used:.0%} of a quota")
+        # The room for the statements of another registry includes tags, which only the registries of other files have.
+        assert used > (0.5 if environment.name in ("directly-registries", "directly-singles") else 0.75), (
+            environment.name
+        )
+
+
+def check_lengths(large: Environment, tmp_path: Path) -> None:
+    (tmp_path / "large.toml").write_text(large.text)
+    check_templates(large, synthesize(tmp_path, tmp_path / "cdk.out"))
+
+
+def check_templates(large: Environment, every_template: Templates) -> float:
+    """Check the lengths of all policies. Return the largest share of a quota that a policy needs."""
+    templates = {name: template for name, template in every_template.items() if name.startswith(f"{large.name}-")}
     account = account_of(templates, [large])
+    used = 0.0
+
+    def check(policies: Iterable[str], quota: int, name: str) -> None:
+        nonlocal used
+        found = length(account, policies)
+        assert found <= quota, (large.name, name)
+        used = max(used, found / quota)
 
     managed = {
         path_of(r)
@@ -168,14 +273,15 @@ def check_lengths(large: Environment, tmp_path: Path) -> None:
     for name, principal in account.principals.items():
         if name in account.trusts:
             own = [policy for policy in principal.policies if policy not in managed]
-            assert length(account, own) <= INLINE_PER_ROLE, name
+            check(own, INLINE_PER_ROLE, name)
             assert len(principal.policies) - len(own) <= MANAGED_PER_ROLE, name
-            assert length(account, [account.trusts[name]]) <= TRUST, name
+            check([account.trusts[name]], TRUST, name)
     assert managed
     for policy in managed:
-        assert length(account, [policy]) <= MANAGED, policy
+        check([policy], MANAGED, policy)
     for resource, policy in account.resource_policies.items():
-        assert length(account, [policy]) <= (KEY_POLICY if resource.endswith("/Key") else SECRET_POLICY), policy
+        check([policy], KEY_POLICY if resource.endswith("/Key") else SECRET_POLICY, policy)
+    return used
 
 
 # For each way to push, the settings of the principal with a number. IAM Identity Center, GitHub and GitLab also share a

@@ -861,6 +861,13 @@ TOGETHER: list[Refusal] = [
     ),
     ("a registry for a repository", repositories(f"{REGISTRY}/"), REPOSITORIES, "is not the name", "name of a repos"),
     (
+        "an image of the team for an existing repository",
+        existing(f"{REGISTRY}/analytics/by-hand:5"),
+        EXISTING,
+        "is not the name",
+        "write 'analytics/by-hand'",
+    ),
+    (
         "a path for the role that creates repositories",
         f'role_path = "/data/"\n{beside("create_on_push = true")}',
         f"{TEAM}.create_on_push",

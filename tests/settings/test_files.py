@@ -509,6 +509,20 @@ def test_a_setting_that_is_moved_above_the_first_table_is_accepted(tmp_path: Pat
     assert len(loaded(tmp_path, dev=f"{line}\n{content.removesuffix(line + chr(10))}")) == 1
 
 
+def test_a_misplaced_setting_does_not_hide_that_another_setting_is_missing(tmp_path: Path) -> None:
+    lines = refusals(tmp_path, dev=misplaced('region = "eu-west-1"').replace('account = "111111111111"\n', ""))
+
+    assert [line.split(": ")[1] for line in lines] == ["account", f"{DOCKER}.region"]
+
+
+def test_the_message_about_a_misplaced_setting_names_each_table_once(tmp_path: Path) -> None:
+    (line,) = refusals(tmp_path, dev=beside("keep_images = 5"))
+    assert line.endswith(f"; it belongs in [teams.analytics.lifecycle] or [{DEFAULTS}]")
+
+    (line,) = refusals(tmp_path, dev=end("account = '444455556666'"))
+    assert line.endswith("; it belongs above the first table")
+
+
 def test_a_setting_that_is_moved_to_the_named_table_is_accepted(tmp_path: Path) -> None:
     (line,) = refusals(tmp_path, dev=beside("keep_images = 5"))
 
