@@ -43,7 +43,7 @@ _CHANGE_ACTIONS = 255
 _PULL = 170
 _PULL_ORGANIZATION = 125
 _QUALIFIER = "q" * 10  # the longest qualifier of a bootstrap
-_LONGEST_ROLE_NAME = "r" * 64  # CloudFormation chooses the name of the role that creates repositories
+_CREATION_ROLE = "r" * 64  # CloudFormation chooses the name, and this is the longest name of a role
 
 
 def problems(environment: Environment) -> Iterator[Problem]:
@@ -134,7 +134,7 @@ def _ecs_policy(environment: Environment) -> Iterator[Problem]:
 
 def _repository_policies(environment: Environment) -> Iterator[Problem]:
     for name, team in environment.teams.items():
-        length = length_of_repository_policy(environment, name, team, by_creation_role=team.create_on_push)
+        length = length_of_repository_policy(environment, name, team, of_created=team.create_on_push)
         if length > REPOSITORY_POLICY_QUOTA:
             yield Problem(
                 f"teams.{name}",
@@ -162,24 +162,19 @@ def length_of_existing(environment: Environment, teams: Iterable[str]) -> int:
     return sum(arn + len(name) + _ENTRY for name in environment.existing_repositories(teams))
 
 
-def length_of_repository_policy(
-    environment: Environment, name: str, team: Team, *, by_creation_role: bool = False
-) -> int:
+def length_of_repository_policy(environment: Environment, name: str, team: Team, *, of_created: bool = False) -> int:
     """Return the length of a repository policy, which is the same for all repositories of a team.
 
     Args:
         environment: The environment.
         name: The name of the team.
-        team: The team.
-        by_creation_role: Whether it is the policy of repositories that a push creates. Their policy also contains the
-            ARN of the role that creates them.
+        team: The settings of the team.
+        of_created: Whether a push creates the repository. Its policy also names the role with which ECR creates it.
     """
     partition, account = PARTITIONS[environment.region].name, environment.account
     root = f"arn:{partition}:iam::{account}:root"
     deploy_role = f"arn:{partition}:iam::{account}:role/cdk-{_QUALIFIER}-cfn-exec-role-{account}-{environment.region}"
-    always = [deploy_role, root]
-    if by_creation_role:
-        always.append(f"arn:{partition}:iam::{account}:role/{_LONGEST_ROLE_NAME}")
+    always = [deploy_role, root, *([f"arn:{partition}:iam::{account}:role/{_CREATION_ROLE}"] if of_created else [])]
     length = 0
     if not team.others_may_push_because:
         length += _DENY + _PUSH_ACTIONS + _length([environment.push_role_arn(name), *always])

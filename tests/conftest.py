@@ -108,6 +108,7 @@ REHEARSALS = (
     "tests/stacks/test_plain_cdk.py::test_diff_compares",
     "tests/stacks/test_plain_cdk.py::test_list_shows_the_stacks_of_all_environments",
     "tests/stacks/test_template_size.py::test_the_estimate_fits_templates_with_as_many_repositories_as_are_accepted",
+    "tests/stacks/test_template_size.py::test_the_estimates_grow_with_each_setting_like_the_templates",
     "tests/stacks/test_template_size.py::test_the_estimates_fit_templates_with_many_connections_teams_and_tags",
     "tests/tools/test_cdk_options.py::test_every_option_that_breaks_the_promise_in_the_cli_is_refused",
     "tests/tools/test_cdk_options.py::test_nothing_that_the_cli_would_obey_passes",

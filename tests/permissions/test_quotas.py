@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
@@ -17,16 +18,14 @@ from settings.environment import Environment as Settings
 from settings.policy_lengths import problems
 from settings.registries import Registry
 from stacks.access import PushRole
-from stacks.repository_policy import repository_policy
 from tests.permissions.account import Account, account_of, path_of
 from tests.permissions.environments import ACCOUNT, Environment
-from tests.templates import synthesize
+from tests.templates import Templates, synthesize
 
 # IAM and STS quotas are in characters without white space ("IAM and AWS STS quotas", IAM User Guide). Quotas of KMS and
 # Secrets Manager are in bytes.
 INLINE_PER_ROLE, MANAGED, MANAGED_PER_ROLE, TRUST = 10_240, 6_144, 10, 2_048
 KEY_POLICY, SECRET_POLICY = 32_768, 20_480
-REPOSITORY_POLICY = 10_240  # API reference of ECR, SetRepositoryPolicy
 
 
 def settings(teams: int, repositories: int, connections: int, teams_each: int, *, existing: int = 0) -> str:
@@ -131,84 +130,116 @@ def test_no_policy_is_too_long_with_the_most_images_of_other_registries(
     check_lengths(Environment("large", top + text(most)), tmp_path)
 
 
-def test_no_policy_is_too_long_with_the_most_ecs_tasks(tmp_path: Path) -> None:
-    top = f'account = "{ACCOUNT}"\nregion = "us-gov-west-1"\nrole_path = "/{"p" * 60}/"\n'
-    top += f'workers.role_arns = ["arn:aws-us-gov:iam::{ACCOUNT}:role/airflow-worker"]\n'
-    push = 'push.permission_sets = ["DataAnalyst"]\n'
-
-    def text(tasks: int) -> str:
-        names = [f"a-repository-with-a-long-name-and-a-task-of-ecs-{number:03}" for number in range(tasks)]
-        team = f"[teams.team-of-a-long-name]\nrepositories = {names}\n{push}"
-        login = '[connections.docker_default]\nteams = ["team-of-a-long-name"]\n[alerts]\noff_because = "a test"\n'
-        return f"{top}{team}{login}" + "".join(
-            f'[ecs.tasks."team-of-a-long-name/{name}"]\nimage_tag = "1"\n' for name in names
-        )
-
-    def is_accepted(tasks: int) -> bool:
-        return not [*problems(Settings.model_validate({"name": "large", **tomllib.loads(text(tasks))}))]
-
-    most = next(n for n in count(1) if not is_accepted(n + 1))
-
-    print(f"{most} tasks")
-    assert most > 5
-    check_lengths(Environment("large", text(most)), tmp_path)
+# For each way in which policies grow, the settings for a number. Each of them is accepted up to a certain number.
+FIRST = """
+[teams.first]
+repositories = ["a"]
+push.permission_sets = ["DataAnalyst"]
+[connections.docker_0]
+teams = ["first"]
+"""
+LONG = "r" * 200
+WORKER = 'workers.role_arns = ["arn:aws-us-gov:iam::{account}:role/airflow-worker"]\n'
 
 
-@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1"])
-@pytest.mark.parametrize("break_glass_roles", [0, 1, 40])
-@pytest.mark.parametrize("create_on_push", [False, True])
-def test_the_repository_policy_with_the_most_readers_that_the_settings_accept_fits(
-    region: str, break_glass_roles: int, create_on_push: bool
-) -> None:
-    iam = f"arn:{'aws-us-gov' if region.startswith('us-gov') else 'aws'}:iam::{ACCOUNT}:role"
-    break_glass = [f"{iam}/BreakGlass{number:02}" for number in range(break_glass_roles)]
+def own_teams(names: list[str], *, existing: list[str] | None = None) -> str:
+    """Return teams and a connection with all of them. The last team has the existing repositories."""
+    tables = "".join(f'[teams.{name}]\nrepositories = ["a"]\npush.permission_sets = ["A"]\n' for name in names)
+    old = f"existing_repositories = {existing or []}\n"
+    return f"{FIRST}{tables}{old}[connections.docker_all]\nteams = {names}\n"
 
-    def accounts(number: int) -> list[str]:
-        return [f"2222{each:08}" for each in range(number)]
 
-    def is_accepted(readers: int) -> bool:
-        team = {
-            "repositories": ["app"],
-            "create_on_push": create_on_push,
-            "push": {"permission_sets": ["DataAnalyst"]},
-            "pull_accounts": accounts(readers),
-            "pull_organization": "o-abcd123456",
-        }
-        environment = Settings.model_validate(
-            {
-                "name": "large",
-                "account": ACCOUNT,
-                "region": region,
-                "break_glass_role_arns": break_glass,
-                "teams": {"one": team},
-                "connections": {"docker_default": {"teams": ["one"]}},
-                "alerts": {"off_because": "a test"},
-            }
-        )
-        return not [*problems(environment)]
+def of_one_team(existing: list[str]) -> str:
+    tables = f"[teams.one]\nexisting_repositories = {existing}\npush.permission_sets = ['A']\n"
+    return f"{FIRST}{tables}[connections.docker_all]\nteams = ['one']\n"
 
-    most = next(n for n in count(1) if not is_accepted(n + 1))
-    policy = repository_policy(
-        partition=iam.split(":")[1],
-        account=ACCOUNT,
-        push_role_arn=f"{iam}/large-ecr-push-one",
-        deploy_role_arn=f"{iam}/cdk-qqqqqqqqqq-cfn-exec-role-{ACCOUNT}-{region}",
-        break_glass_role_arns=break_glass,
-        # CloudFormation chooses the name. 64 characters are the most that IAM accepts.
-        creation_role_arn=f"{iam}/{'r' * 64}" if create_on_push else None,
-        pull_accounts=accounts(most),
-        pull_organization="o-abcd123456",
+
+def tasks(names: list[str], *, role_path: str = "/") -> str:
+    listed = "".join(f'[ecs.tasks."{name}"]\nimage_tag = "1"\n' for name in names)
+    return f'role_path = "{role_path}"\n{WORKER}{of_one_team(names)}{listed}'
+
+
+def logins(number: int, word: str) -> str:
+    return FIRST + "".join(f'[connections.docker_{word}{each}]\nteams = ["first"]\n' for each in range(number))
+
+
+def other_registries(number: int, images: str) -> str:
+    return FIRST + "".join(
+        f'[connections.docker_r{each}]\nregistry.account = "555{each:09}"\n{images}' for each in range(number)
     )
 
-    assert 0.97 * REPOSITORY_POLICY < len(json.dumps(policy, separators=(",", ":"))) <= REPOSITORY_POLICY
+
+GROWTH: dict[str, Callable[[int], str]] = {
+    "teams-short": lambda n: own_teams([f"t{each}" for each in range(n)]),
+    "teams-long": lambda n: own_teams([f"{'t' * 30}{each}" for each in range(n)]),
+    "existing-short": lambda n: of_one_team([f"r{each}" for each in range(n)]),
+    "existing-long": lambda n: of_one_team([f"{'r' * 200}{each}" for each in range(n)]),
+    "teams-and-existing": lambda n: own_teams(
+        [f"t{each}" for each in range(n)], existing=[f"old_repository_{each}" for each in range(n)]
+    ),
+    "prefix": lambda n: f'connections_prefix = "{"p" * n}"\n{logins(20, "c")}',
+    "logins-long": lambda n: f'connections_prefix = "prod/airflow/connections"\n{logins(n, "c" * 150)}',
+    "directly-teams-short": lambda n: own_teams([f"t{each}" for each in range(n)]) + DIRECTLY,
+    "directly-teams-long": lambda n: own_teams([f"{'t' * 30}{each}" for each in range(n)]) + DIRECTLY,
+    "directly-existing": lambda n: of_one_team([f"r{each}" for each in range(n)]) + DIRECTLY,
+    "directly-logins": lambda n: f'connections_prefix = "{"p" * 80}"\n{logins(n, "c")}{DIRECTLY}',
+    "directly-registries": lambda n: other_registries(n, 'teams = ["t"]\n') + DIRECTLY,
+    "directly-singles": lambda n: other_registries(n, 'repositories = ["r"]\n') + DIRECTLY,
+    "foreign-long": lambda n: other_registries(1, f"repositories = {[LONG + str(each) for each in range(n)]}\n"),
+    "foreign-short": lambda n: other_registries(1, f"repositories = {[f'r{each}' for each in range(n)]}\n"),
+    "tasks-short": lambda n: tasks([f"r{each}" for each in range(n)]),
+    "tasks-long": lambda n: tasks([f"{'r' * 80}{each}" for each in range(n)]),
+    "tasks-path": lambda n: tasks([f"r{each}" for each in range(n)], role_path=f"/{'p' * 100}/"),
+    f"tasks-{'e' * 30}": lambda n: tasks([f"r{each}" for each in range(n)]),
+}
+
+
+def test_no_policy_is_too_long_or_much_too_short_with_the_most_of_anything_that_is_accepted(tmp_path: Path) -> None:
+    large = []
+    for number, (name, growth) in enumerate(GROWTH.items()):
+        account = f"1234567890{number:02}"
+        top = (
+            f'account = "{account}"\nregion = "us-gov-west-1"\nsecret_key = "customer"\nalerts.off_because = "a test"\n'
+        )
+
+        def text(count: int, growth: Callable[[int], str] = growth, top: str = top, account: str = account) -> str:
+            return top + growth(count).replace("{account}", account)
+
+        def is_refused(count: int, text: Callable[[int], str] = text, name: str = name) -> bool:
+            return bool([*problems(Settings.model_validate({"name": name, **tomllib.loads(text(count))}))])
+
+        most = bisect_left(range(1, 300), 1, key=is_refused)
+        large.append(Environment(name, text(most)))
+        print(f"{name}: {most}")
+        (tmp_path / f"{name}.toml").write_text(text(most))
+
+    every_template = synthesize(tmp_path, tmp_path / "cdk.out")
+
+    for environment in large:
+        used = check_templates(environment, every_template)
+        print(f"{environment.name}: {used:.0%} of a quota")
+        # The room for the statements of another registry includes tags, which only the registries of other files have.
+        assert used > (0.5 if environment.name in ("directly-registries", "directly-singles") else 0.75), (
+            environment.name
+        )
 
 
 def check_lengths(large: Environment, tmp_path: Path) -> None:
     (tmp_path / "large.toml").write_text(large.text)
+    check_templates(large, synthesize(tmp_path, tmp_path / "cdk.out"))
 
-    every_template = synthesize(tmp_path, tmp_path / "cdk.out")
-    templates = {name: template for name, template in every_template.items() if name.startswith("large-")}
+
+def check_templates(large: Environment, every_template: Templates) -> float:
+    """Check the lengths of all policies. Return the largest share of a quota that a policy needs."""
+    templates = {name: template for name, template in every_template.items() if name.startswith(f"{large.name}-")}
     account = account_of(templates, [large])
+    used = 0.0
+
+    def check(policies: Iterable[str], quota: int, name: str) -> None:
+        nonlocal used
+        found = length(account, policies)
+        assert found <= quota, (large.name, name)
+        used = max(used, found / quota)
 
     managed = {
         path_of(r)
@@ -219,14 +250,15 @@ def check_lengths(large: Environment, tmp_path: Path) -> None:
     for name, principal in account.principals.items():
         if name in account.trusts:
             own = [policy for policy in principal.policies if policy not in managed]
-            assert length(account, own) <= INLINE_PER_ROLE, name
+            check(own, INLINE_PER_ROLE, name)
             assert len(principal.policies) - len(own) <= MANAGED_PER_ROLE, name
-            assert length(account, [account.trusts[name]]) <= TRUST, name
+            check([account.trusts[name]], TRUST, name)
     assert managed
     for policy in managed:
-        assert length(account, [policy]) <= MANAGED, policy
+        check([policy], MANAGED, policy)
     for resource, policy in account.resource_policies.items():
-        assert length(account, [policy]) <= (KEY_POLICY if resource.endswith("/Key") else SECRET_POLICY), policy
+        check([policy], KEY_POLICY if resource.endswith("/Key") else SECRET_POLICY, policy)
+    return used
 
 
 # For each way to push, the settings of the principal with a number. IAM Identity Center, GitHub and GitLab also share a

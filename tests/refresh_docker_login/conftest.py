@@ -15,7 +15,9 @@ import pytest
 from moto import mock_aws
 
 ACCOUNT = "123456789012"
-HOST = f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com"
+# The connection is for the registry of another account. ECR answers with the registry of the caller's account.
+HOST = "444455556666.dkr.ecr.eu-central-1.amazonaws.com"
+TOKEN_ENDPOINT_HOST = f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com"
 PASSWORD = "s3cr+t/PASSWORD=="
 SECRET_NAME = "airflow/connections/docker_default"
 
@@ -41,7 +43,7 @@ def handler() -> Iterator[ModuleType]:
         patch.setenv("SECRET_ARN", SECRET_NAME)
         patch.setenv("REGISTRY_HOST", HOST)
         patch.setenv("REGISTRY_REGION", "eu-central-1")
-        patch.setenv("TOKEN_ENDPOINT_HOST", HOST)
+        patch.setenv("TOKEN_ENDPOINT_HOST", TOKEN_ENDPOINT_HOST)
         patch.setenv("NEW_RIGHTS_WAIT_SECONDS", "60")
         patch.setenv("SHORTEST_INTERVAL_MINUTES", "25")
         from refresh_docker_login import handler
@@ -74,7 +76,7 @@ def ecr_answers(handler: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
                     {
                         "authorizationToken": base64.b64encode(f"AWS:{PASSWORD}".encode()).decode(),
                         "expiresAt": datetime.now(UTC) + timedelta(hours=12),
-                        "proxyEndpoint": f"https://{HOST}",
+                        "proxyEndpoint": f"https://{TOKEN_ENDPOINT_HOST}",
                         **(changes or {}),
                     }
                 ]

@@ -76,6 +76,7 @@ REFUSED = {
     "a login that expires now": reply(expiresAt=NOW),
     "another account's registry": reply(proxyEndpoint="https://999999999999.dkr.ecr.us-east-1.amazonaws.com"),
     "another region's registry": reply(proxyEndpoint="https://123456789012.dkr.ecr.eu-west-1.amazonaws.com"),
+    "a registry without a scheme": reply(proxyEndpoint=HOST),
     "a registry over plain http": reply(proxyEndpoint=f"http://{HOST}"),
     "a registry whose name starts with ours": reply(proxyEndpoint=f"https://{HOST}.example.com"),
 }

@@ -1,5 +1,6 @@
 """A run of the function writes a docker login or keeps the current login. It never logs or returns the token."""
 
+import gc
 import json
 import logging
 import traceback
@@ -262,6 +263,35 @@ def test_every_other_failure_is_reported_without_a_wait(
         handler.handle({}, Context(function_version=version))
 
 
+def test_a_deployment_waits_after_no_other_error_of_aws(
+    handler: ModuleType, ecr_answers: Any, secrets: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler.time, "sleep", lambda _seconds: pytest.fail("waited"))
+    clients = {"GetAuthorizationToken": handler.CLIENTS.ecr, "PutSecretValue": handler.CLIENTS.secrets_manager}
+    for operation, client in clients.items():
+        shapes = client.meta.service_model.operation_model(operation).error_shapes
+        for code in {"ExpiredTokenException", *(shape.error_code or shape.name for shape in shapes)}:
+            failure = ClientError({"Error": {"Code": code}}, operation)
+            if operation == "PutSecretValue":
+                ecr_answers()
+                monkeypatch.setattr(client, "put_secret_value", Mock(side_effect=failure))
+            else:
+                ecr_answers(failure)
+            if code != "ResourceExistsException":
+                with pytest.raises(handler.RefreshFailed, match=code):
+                    handler.handle({}, Context(function_version="1"))
+
+
+def test_a_deployment_does_not_wait_after_an_unusable_answer(
+    handler: ModuleType, ecr_answers: Any, secrets: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler.time, "sleep", lambda _seconds: pytest.fail("waited"))
+    ecr_answers({"expiresAt": datetime.now(UTC) - timedelta(seconds=1)})
+
+    with pytest.raises(handler.UnusableLogin):
+        handler.handle({}, Context(function_version="1"))
+
+
 def test_the_clients_have_the_timeouts_of_the_module_timings(handler: ModuleType) -> None:
     for client in handler.CLIENTS:
         config = client.meta.config
@@ -276,6 +306,11 @@ def test_the_function_gets_the_token_in_the_region_of_the_registry_and_writes_in
 ) -> None:
     assert handler.CLIENTS.ecr.meta.region_name == "eu-central-1"
     assert handler.CLIENTS.secrets_manager.meta.region_name == "us-east-1"
+
+
+def test_garbage_is_collected_after_the_cold_start(handler: ModuleType) -> None:
+    # Otherwise the memory of a warm function grows.
+    assert gc.isenabled()
 
 
 def test_the_clients_verify_the_certificates_of_aws(handler: ModuleType) -> None:
@@ -371,6 +406,15 @@ def test_a_deployment_counts_the_versions_without_labels_on_all_pages(
 
     assert [request.get("NextToken") for request in requests] == [None, "1", "2"]
     assert all(request["IncludeDeprecated"] for request in requests)
+
+
+def test_an_empty_page_is_not_the_end_of_the_versions(
+    handler: ModuleType, ecr_answers: Any, secrets: Any, versions_are: Any
+) -> None:
+    requests = versions_are([], [version("young", minutes=1)])
+
+    assert handler.handle({}, Context())["version_id"] == "young"
+    assert len(requests) == 2
 
 
 def test_a_scheduled_run_requests_only_the_versions_with_labels(

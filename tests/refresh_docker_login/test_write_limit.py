@@ -49,6 +49,16 @@ def test_a_login_with_more_labels_is_also_kept() -> None:
     assert plan([login]) is login
 
 
+@pytest.mark.parametrize("label", ["AWSPREVIOUS", "AWSPENDING", "mine"])
+def test_a_young_version_that_is_not_current_does_not_keep_a_run_from_writing(label: str) -> None:
+    # For example, an administrator has moved the label AWSCURRENT back to the login before.
+    other, login = Version("other", NOW, labels=(label,)), current(INTERVAL)
+    assert isinstance(plan([other, login]), str)
+    assert isinstance(plan([other]), str)
+    young = current(timedelta(0))
+    assert plan([Version("other", NOW - INTERVAL, labels=(label,)), young]) is young
+
+
 def test_a_run_writes_if_there_is_no_current_login() -> None:
     for versions in (None, [], [Version("previous", NOW, labels=())]):
         for deploy in (False, True):
@@ -74,6 +84,15 @@ def test_a_deployment_adds_no_version_to_a_young_login_after_20_deployments_in_2
     assert plan([old, *deployments], deploy=True) == plan([old])
 
 
+def test_deployments_of_several_versions_of_the_function_are_counted_together() -> None:
+    login, deployments = current(timedelta(0)), marked(20, timedelta(hours=1))
+    other = Version("deploy-2-a", NOW - timedelta(hours=2), labels=())
+    # Version 2 has also written, even if the write is too old to be counted.
+    for written in (other, other._replace(written_at=NOW - timedelta(hours=30))):
+        planned = plan([login, *deployments, written], deploy=True, function_version="2")
+        assert planned in {version.version_id for version in deployments}
+
+
 def test_a_new_version_of_the_function_writes_after_any_number_of_deployments() -> None:
     versions = [current(timedelta(0)), *marked(200, timedelta(hours=1))]
     token = plan(versions, deploy=True, function_version="2")
@@ -90,7 +109,8 @@ def test_a_version_of_the_function_whose_number_begins_alike_counts_as_another_v
 
 
 def test_runs_at_the_same_time_have_the_same_request_token() -> None:
-    versions = [current(INTERVAL), *marked(3, timedelta(hours=1))]
+    previous = [Version("before", NOW - timedelta(hours=1), labels=("AWSPREVIOUS",))]
+    versions = [current(INTERVAL), *previous, *marked(3, timedelta(hours=1))]
     later = NOW + timedelta(seconds=20)
     for deploy in (False, True):
         assert plan(versions, deploy=deploy) == plan(versions[::-1], deploy=deploy, now=later)

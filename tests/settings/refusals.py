@@ -521,6 +521,53 @@ FORMS: list[Refusal] = [
         "has 129 characters",
         "shorten it to 128",
     ),
+    *(
+        (f"{len(name)} characters for {what}", content, key, "is not", "write")
+        for what, name, content, key in (
+            ("a role", "r" * 65, pushers(ROLES, ROLE.replace("ci", "r" * 65)), ROLES),
+            ("a user", "u" * 65, pushers(USERS, USER.replace("ana", "u" * 65)), USERS),
+            ("a permission set", "p" * 33, pushers(SETS, "p" * 33), SETS),
+            ("a boundary", "b" * 129, boundary(BOUNDARY.replace("Boundary", "b" * 129)), LIMIT),
+            ("a repository on GitHub", "r" * 101, github('branch = "a"', f"acme/{'r' * 101}"), f"{GITHUB}.repository"),
+            ("a branch", "b" * 251, github(f'branch = "{"b" * 251}"'), f"{GITHUB}.branch"),
+            ("an audience", "a" * 256, gitlab(f'branch = "a"\naudience = "{"a" * 256}"'), f"{GITLAB}.audience"),
+            ("a topic", "t" * 257, topic(TOPIC.replace("alerts", "t" * 257)), "alerts.topic_arn"),
+            ("an organization", "a" * 33, beside(f'pull_organization = "o-{"a" * 33}"'), ORGANIZATION),
+            ("an organization", "a" * 9, beside(f'pull_organization = "o-{"a" * 9}"'), ORGANIZATION),
+            ("a runbook", "r" * 501, alerts(f'off_because = "a"\nrunbook = "{"r" * 501}"'), "alerts.runbook"),
+        )
+    ),
+    (
+        "an environment on GitHub of 256 characters",
+        github(f'environment = "{"e" * 256}"'),
+        f"{GITHUB}.environment",
+        "is not the name",
+        "letters, digits",
+    ),
+    (
+        "a tag of instances of 128 characters",
+        clean_up("").replace('"worker"', f'"{"v" * 128}"'),
+        f"{CLEAN}.tag_value",
+        "is not the tag",
+        "1 to 127",
+    ),
+    (
+        "an image tag of 129 characters",
+        task(f'image_tag = "{"a" * 129}"'),
+        f"{TASK}.image_tag",
+        "is not",
+        "at most 128",
+    ),
+    *(
+        (f"{time} for a clean-up", clean_up(f'schedule = "{time}"'), f"{CLEAN}.schedule", "is not a time", "SUN")
+        for time in (
+            "cron(0 24 ? * * *)",
+            "cron(60 3 ? * * *)",
+            "cron(0 3 ? * 8 *)",
+            "cron(0 3 * * ? *)",
+            "rate(1 day)",
+        )
+    ),
 ]
 """A string has the wrong form."""
 
@@ -540,6 +587,33 @@ LIMITS: list[Refusal] = [
         f"{CLEAN}.images_older_than_hours",
         "0 is",
         "from 1",
+    ),
+    *(
+        (f"{key} = {number}", clean_up(f"{key} = {number}"), f"{CLEAN}.{key}", "out of range", "from 1 to 8760")
+        for key in ("containers_older_than_hours", "images_older_than_hours")
+        for number in (0, 8761)
+    ),
+    ("too many days", lifecycle("expire_untagged_after_days = 3651"), f"{LIFECYCLE}.{UNTAGGED}", "3651", "1 to 3650"),
+    (
+        "too large an ID",
+        github(f'branch = "a"\nowner_id = 1\nrepository_id = {10**15 + 1}'),
+        f"{GITHUB}.repository_id",
+        "is out of range",
+        "from 1",
+    ),
+    (
+        "one of two IDs of an environment",
+        github('environment = "a"\nrepository_id = 1'),
+        GITHUB,
+        "has one of owner_id and repository_id",
+        "add the other",
+    ),
+    (
+        "MFA for users beside roles",
+        push(f'user_arns = ["{USER}"]\nrole_arns = ["{ROLE}"]\nrequire_mfa = true'),
+        MUST_MFA,
+        "lock out permission_sets and role_arns",
+        "users only",
     ),
     ("six tag patterns", tags(*"abcdef"), TAGS, "has 6 entries", "at most 5"),
     ("11 e-mail addresses", emails(*numbered("a@b.c", 11)), "alerts.emails", "has 11 entries", "at most 10"),
@@ -723,6 +797,18 @@ TOGETHER: list[Refusal] = [
         "remove one of the two",
     ),
     (
+        "a workflow of GitHub twice with another one between",
+        github(
+            "".join(
+                f'branch = "{branch}"\n[[{GITHUB}]]\nrepository = "acme/pipelines"\n' for branch in ("main", "other")
+            )
+            + 'branch = "main"'
+        ),
+        GITHUB,
+        "table 3 repeats table 1",
+        "remove one of the two",
+    ),
+    (
         "the own account as a reader",
         beside('pull_accounts = ["111111111111"]'),
         READERS,
@@ -762,6 +848,7 @@ TOGETHER: list[Refusal] = [
             f"{REGISTRY}/analytics/app:5@sha256:{'0' * 64}",
             "111111111111.dkr-ecr.eu-west-1.on.aws/analytics/app:5",
             f"https://{REGISTRY}/analytics/app",
+            f"docker://{REGISTRY}/analytics/app:5",
             "arn:aws:ecr:eu-west-1:111111111111:repository/analytics/app",
             "analytics/app:5",
             "app:5",
@@ -771,6 +858,14 @@ TOGETHER: list[Refusal] = [
     *(
         (f"{text} for an existing repository", existing(text), EXISTING, f"'{text}' is not the name", "write 'old/app'")
         for text in (f"{REGISTRY}/old/app:5", "old/app:5", "/old/app", f"https://{REGISTRY}/old/app")
+    ),
+    ("a registry for a repository", repositories(f"{REGISTRY}/"), REPOSITORIES, "is not the name", "name of a repos"),
+    (
+        "an image of the team for an existing repository",
+        existing(f"{REGISTRY}/analytics/by-hand:5"),
+        EXISTING,
+        "is not the name",
+        "write 'analytics/by-hand'",
     ),
     (
         "a path for the role that creates repositories",
@@ -869,6 +964,20 @@ TOGETHER: list[Refusal] = [
         "remove one of them",
     ),
     (
+        "one number of images in two places and a lifecycle of one repository",
+        lifecycle("keep_images = 5") + f"[{DEFAULTS}]\nkeep_images = 5\n[{WEB_LIFECYCLE}]\n",
+        IMAGES,
+        "is the same setting as teams.analytics.lifecycle.keep_images",
+        "remove one of them",
+    ),
+    (
+        "the lifecycle of a repository of several parts with its team",
+        repositories("reports/daily", "daily") + '[teams.analytics.repository."analytics/reports/daily".lifecycle]\n',
+        f"{TEAM}.repository.'analytics/reports/daily'",
+        "is not a repository of the team analytics",
+        "write 'reports/daily'",
+    ),
+    (
         "the lifecycle of a repository with a typo",
         end("[teams.analytics.repository.web-scrapper.lifecycle]"),
         f"{TEAM}.repository.'web-scrapper'",
@@ -902,6 +1011,13 @@ TOGETHER: list[Refusal] = [
     (
         "tasks without the workers' roles",
         end('[ecs.tasks."analytics/web-scraper"]\nimage_tag = "1"'),
+        "ecs",
+        "needs the names of the workers' roles",
+        "add workers.role_arns",
+    ),
+    (
+        "tasks without the workers' roles, which pull directly",
+        end('[workers]\npull_directly = true\n[ecs.tasks."analytics/web-scraper"]\nimage_tag = "1"'),
         "ecs",
         "needs the names of the workers' roles",
         "add workers.role_arns",
@@ -947,6 +1063,37 @@ TOGETHER: list[Refusal] = [
         "alerts.topic_arn",
         "another Region",
         "eu-west-1",
+    ),
+    (
+        "a topic of another account in another Region",
+        topic(TOPIC.replace("west", "east").replace("1111", "2222")),
+        "alerts.topic_arn",
+        "another Region",
+        "eu-west-1",
+    ),
+    (
+        "a topic in GovCloud",
+        topic(TOPIC.replace("aws", "aws-us-gov")),
+        "alerts.topic_arn",
+        "not in the AWS partition of eu-west-1",
+        "starts with arn:aws:",
+    ),
+    (
+        "a path for the role that creates repositories, of a team with none",
+        'role_path = "/data/"\n' + edited("repositories =", "create_on_push = true #"),
+        f"{TEAM}.create_on_push",
+        "needs a role without a path",
+        "remove create_on_push or role_path",
+    ),
+    *(
+        (
+            f"a customer managed key in {region}",
+            top('secret_key = "customer"').replace("eu-west-1", region).replace("arn:aws:", f"arn:{partition}:"),
+            "secret_key",
+            f"'customer' is not tested in {region}",
+            "write 'aws'",
+        )
+        for region, partition in (("eusc-de-east-1", "aws-eusc"), ("us-iso-east-1", "aws-iso"))
     ),
     (
         "a customer managed key in China",

@@ -85,6 +85,79 @@ def test_the_summary_shows_existing_repositories(tmp_path: Path) -> None:
     assert rows(text, "images in") == ["analytics/*, web_scraper, old/app"]
 
 
+def test_the_summary_shows_all_entries_of_every_list(tmp_path: Path) -> None:
+    glass = [ROLE.replace("ci", name) for name in ("Glass1", "ops/Glass2")]
+    tables = "".join(
+        f'[teams.{team}]\nrepositories = ["{team}1", "{team}2"]\nexisting_repositories = ["{team}_3", "{team}_4"]\n'
+        'create_on_push = true\npull_accounts = ["222222222222", "333333333333"]\npull_organization = "o-abcd123456"\n'
+        f'repository_defaults = {{ mutable_tags = ["{team}-l", "{team}-m"], keep_images = {images} }}\n'
+        f"repository.{team}1.lifecycle.keep_images = {images + 1}\n"
+        f'repository.{team}2.lifecycle = {{ protected_tags = ["v*", "w*"], keep_images = {images + 2} }}\n'
+        f'[teams.{team}.push]\npermission_sets = ["{team}A", "{team}B"]\n'
+        f'role_arns = ["{ROLE}-{team}1", "{ROLE}-{team}2"]\nuser_arns = ["{USER}-{team}1", "{USER}-{team}2"]\n'
+        for team, images in {"x": 10, "y": 20}.items()
+    )
+    text = summary(
+        tmp_path,
+        f'account = "111111111111"\nregion = "eu-west-1"\nbreak_glass_role_arns = {glass}\n{tables}'
+        '[connections.docker_x]\nteams = ["x", "y"]\n[connections.docker_y]\nteams = ["y"]\n'
+        "[workers]\npull_directly = true\n"
+        '[alerts]\nemails = ["a@example.com", "b@example.com"]\nscan_findings = "off"\n',
+    )
+
+    def of_each(template: str) -> list[str]:
+        return [template.replace("{t}", team) for team in ("x", "y")]
+
+    assert rows(text, "repositories") == of_each("{t}/{t}1, {t}/{t}2")
+    assert rows(text, "not managed") == of_each("{t}_3, {t}_4")
+    assert rows(text, "created by push") == of_each("{t}/<name>, without scanning on push")
+    assert rows(text, "image tags") == of_each("are set once, except {t}-l, {t}-m")
+    assert rows(text, "images deleted") == [
+        f"images older than the newest {images} of each repository\n"
+        f"{team}/{team}1: images older than the newest {images + 1} of the repository\n"
+        f"{team}/{team}2: images older than the newest {images + 2} of the repository,\nexcept v*, w*"
+        for team, images in {"x": 10, "y": 20}.items()
+    ]
+    assert rows(text, "assumed by") == of_each(
+        "permission set {t}A\npermission set {t}B\nrole ci-{t}1\nrole ci-{t}2\nuser ana-{t}1\nuser ana-{t}2"
+    )
+    assert rows(text, "pulled by") == 2 * [
+        "ANOTHER ACCOUNT, 222222222222\nANOTHER ACCOUNT, 333333333333\nALL ACCOUNTS of the organization o-abcd123456"
+    ]
+    assert rows(text, "images in") == ["x/*, y/*, x_3, x_4, y_3, y_4", "y/*, y_3, y_4"]
+    assert rows(text, "workers") == [
+        "a role that the deployment creates, with an instance profile\n"
+        "They may also pull these images without a docker login."
+    ]
+    assert rows(text, "emergency") == ["role Glass1\nrole ops/Glass2"]
+    assert rows(text, "e-mail") == ["a@example.com\nb@example.com"]
+    assert rows(text, "also if") == ["nothing else"]
+
+
+def test_the_summary_shows_all_tasks_and_environments_that_pull(tmp_path: Path) -> None:
+    names = ("web-scraper", "churn-model")
+    tasks = "".join(f'[ecs.tasks."analytics/{name}"]\nimage_tag = "{name}"\n' for name in names)
+    text = edited("[teams.analytics]\n", '[teams.analytics]\npull_environments = ["eu", "us"]\n')
+    (tmp_path / "dev.toml").write_text(f'{text}[workers]\nrole_arns = ["{ROLE}"]\n{tasks}')
+    for name, region in {"eu": "eu-west-2", "us": "us-east-1"}.items():
+        (tmp_path / f"{name}.toml").write_text(VALID.replace("eu-west-1", region))
+
+    shown = in_full(load_environments(tmp_path)[0])
+
+    assert rows(shown, "pulled by") == ["the environment eu of this account\nthe environment us of this account"]
+    assert rows(shown.partition("Tasks on")[2], "image") == [f"analytics/{name}:{name}" for name in names]
+    assert re.findall("^  task (.*)$", shown, re.MULTILINE) == [f"dev-analytics-{name}" for name in names]
+
+
+def test_the_summary_shows_each_setting_of_the_roles_alone(tmp_path: Path) -> None:
+    assert rows(summary(tmp_path, 'role_path = "/data/"\n' + VALID), "path of roles") == ["/data/"]
+    assert rows(summary(tmp_path, f'permissions_boundary_arn = "arn:aws:iam::aws:policy/A"\n{VALID}'), "boundary") == [
+        "arn:aws:iam::aws:policy/A"
+    ]
+    assert rows(summary(tmp_path, f'scan = "off"\n{VALID}'), "scanning") == ["is off"]
+    assert rows(summary(tmp_path, f'scan = "off"\n{VALID}'), "also if") == ["nothing else"]
+
+
 def test_the_summary_shows_that_a_push_creates_repositories(tmp_path: Path) -> None:
     text = summary(tmp_path, edited("repositories =", "create_on_push = true #"))
 

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]
+import pydantic
 import pytest
 
-from settings.environment import Environment
+from settings.environment import EcsTask, Environment
 from settings.files import SettingsError, load_environments
 from tests.settings.edits import (
     AWAY,
@@ -15,6 +17,7 @@ from tests.settings.edits import (
     DEFAULTS,
     DOCKER,
     GITHUB,
+    GITLAB,
     LONG_ID,
     REPOSITORIES,
     ROLE,
@@ -37,12 +40,14 @@ from tests.settings.edits import (
     connections,
     defaults,
     edited,
+    emails,
     end,
     existing,
     findings,
     github,
     gitlab,
     lifecycle,
+    long_family,
     many_tasks,
     misplaced,
     numbered,
@@ -62,6 +67,8 @@ from tests.settings.edits import (
 )
 from tests.settings.refusals import REFUSED_BY_LOADER, REGISTRY, TOGETHER, WEB
 from tools import ROOT
+
+TASK_SCHEMA = jsonschema.Draft202012Validator(EcsTask.model_json_schema())
 
 
 def loaded(folder: Path, **files: str | bytes) -> list[Environment]:
@@ -303,6 +310,78 @@ ACCEPTED = {
     "a runbook at a URL": alerts('off_because = "a sandbox"\nrunbook = "https://example.com/runbook?page=1"'),
     "a role with a path": pushers(ROLES, ROLE.replace("ci", "team/ci")),
     "a user in China": edited("eu-west-1", "cn-north-1").replace(USER, CHINA_USER),
+    "a boundary that AWS manages": boundary("arn:aws:iam::aws:policy/PowerUserAccess"),
+    "a boundary with a path": boundary(f"arn:aws:iam::111111111111:policy/org/data/{'b' * 128}"),
+    "roles with all characters": pushers(
+        ROLES, *(ROLE.replace("ci", name) for name in (f"a+=,.@-_/B9/{'r' * 64}", "_9Z"))
+    ),
+    "users with all characters": pushers(
+        USERS, *(USER.replace("ana", name) for name in (f"a+=,.@-_/B9/{'u' * 64}", "_9Z"))
+    ),
+    "permission sets with all characters": pushers(SETS, "+=,.@-_Z9", "p" * 32, "AWSReservedSSO"),
+    "a break-glass role with a path": top(f'break_glass_role_arns = ["{ROLE.replace("ci", "a/b/ci")}"]'),
+    "a role_path of 512 characters": role_path(f"/{'x' * 255}/{'y' * 254}/"),
+    "a role_path with all characters": role_path("/a+=,.@-_/B9/"),
+    "a prefix with all characters": prefix("Aa0_+=.@-/b/c"),
+    "teams with digits": teams("a-1b2", "b3", "c-4"),
+    "connections that start with a digit or an underscore": connections("docker_2", "docker__a"),
+    "repositories of GitHub with all characters": github(
+        f'branch = "a"\n[[{GITHUB}]]\nrepository = "{"o" * 100}/{"r" * 100}"\nbranch = "a"', "acme_9-Z/.A_b-c.d"
+    ),
+    "the largest IDs": github(f'branch = "a"\nowner_id = {10**15}\nrepository_id = {10**15}'),
+    "branches with all characters": github(
+        "".join(
+            f'branch = "{name}"\n[[{GITHUB}]]\nrepository = "acme/app"\n' for name in ("_a.B-9/c", ".a", "-", "refs-1")
+        )
+        + f'branch = "{"b" * 250}"'
+    ),
+    "patterns of branches and tags": gitlab('branch = "release-*"')
+    + f'[[{GITLAB}]]\nproject = "acme/app"\ntag = "release/*"\n',
+    "the longest name of an environment on GitHub": github(f'environment = "{"E" * 255}"'),
+    "a project in many groups on a GitLab server with a path": gitlab(
+        'tag = "v1.0_a-b"\nurl = "https://git-2.example.co.uk/a/b_c.d-e"\naudience = "https://git-2.example.co.uk/a:b"',
+        "A_0/b.c/d-e/f/g/h",
+    ),
+    "the longest audience": gitlab(f'branch = "a"\naudience = "{"a" * 255}"'),
+    "e-mail addresses with all characters": emails("a.B+c_d-1@x-y.example.co.uk", "it's/me@example.com"),
+    "ten e-mail addresses": emails(*(f"{name}@example.com" for name in numbered("a", 10))),
+    "the longest name of a topic": topic(TOPIC.replace("alerts", f"a_B-9{'t' * 251}")),
+    "a topic in GovCloud": edited("eu-west-1", "us-gov-west-1")
+    .replace(USER, USER.replace("aws", "aws-us-gov"))
+    .replace('emails = ["ops@example.com"]', 'topic_arn = "arn:aws-us-gov:sns:us-gov-west-1:111111111111:alerts"'),
+    "the longest ID of an organization": beside(f'pull_organization = "o-{"a9" * 16}"'),
+    "the longest runbook": alerts(f'off_because = "a sandbox"\nrunbook = "{"r" * 500}"'),
+    "the longest tag of instances": clean_up("")
+    .replace('"role"', f'"{"k" * 127}"')
+    .replace('"worker"', '"Aa 0_.:/=+@-"'),
+    **{
+        f"a clean-up at {hour} on {day}": clean_up(f'schedule = "cron(59 {hour} ? * {day} *)"')
+        for hour, day in zip(
+            ("0", "00", "09", "9", "10", "19", "20", "23"),
+            ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN", "*"],
+            strict=True,
+        )
+    },
+    "a clean-up after a year": clean_up("containers_older_than_hours = 8760\nimages_older_than_hours = 8760"),
+    "a clean-up after an hour": clean_up("containers_older_than_hours = 1\nimages_older_than_hours = 1"),
+    "untagged images of a day": lifecycle("expire_untagged_after_days = 1"),
+    "protected patterns with all characters": protected("_.-A*9*b*c", "d" * 128, "*"),
+    "the longest image tag": task(f'image_tag = "_.-{"a" * 125}"'),
+    "a task of an existing repository of another team": task(repository="old_risk")
+    + teams("risk")
+    .removeprefix(VALID)
+    .replace("[teams.risk]\n", '[teams.risk]\nexisting_repositories = ["old_risk"]\n'),
+    "600 teams in all connections": teams(*numbered("t", 61))
+    + "\n".join(f"[connections.docker_{n}]\nteams = {numbered('t', 60)}" for n in range(9))
+    + f"\n[connections.docker_9]\nteams = {numbered('t', 59)}",
+    "a task family of 255 characters": long_family().replace("r" * 242, "r" * 241),
+    "a topic of another account and in the same Region": topic(TOPIC.replace("1111", "2222")),
+    "existing repositories whose names begin like a team": existing("analytics-old/app", "analytics_old", "risk/app"),
+    "an existing repository with the name of a managed one in another namespace": existing("old/web-scraper"),
+    "scans of the registry and findings": f'scan = "registry"\n{findings("high")}',
+    "a customer managed key in GovCloud": top('secret_key = "customer"')
+    .replace("eu-west-1", "us-gov-west-1")
+    .replace(USER, USER.replace("aws", "aws-us-gov")),
     "a file from Windows": "\ufeff" + VALID.replace("\n", "\r\n"),
 }
 
@@ -310,6 +389,35 @@ ACCEPTED = {
 @pytest.mark.parametrize("content", ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_valid_settings_are_accepted(tmp_path: Path, content: str) -> None:
     assert len(loaded(tmp_path, dev=content)) == 1
+
+
+# The memory sizes in MiB for each number of CPU units (Amazon ECS Developer Guide, "Task size").
+FARGATE = {
+    256: [512, 1024, 2048],
+    512: [1024, 2048, 3072, 4096],
+    1024: [gib * 1024 for gib in range(2, 9)],
+    2048: [gib * 1024 for gib in range(4, 17)],
+    4096: [gib * 1024 for gib in range(8, 31)],
+    8192: [gib * 1024 for gib in range(16, 61, 4)],
+    16384: [gib * 1024 for gib in range(32, 121, 8)],
+}
+
+
+@pytest.mark.parametrize("cpu_units", FARGATE)
+def test_the_memory_sizes_that_fargate_offers_are_accepted_and_no_others(cpu_units: int) -> None:
+    def is_accepted(memory_mib: int) -> bool:
+        found = {"image_tag": "1", "cpu_units": cpu_units, "memory_mib": memory_mib}
+        by_schema = TASK_SCHEMA.is_valid(found)
+        try:
+            EcsTask.model_validate(found)
+        except pydantic.ValidationError:
+            assert not by_schema
+            return False
+        assert by_schema
+        return True
+
+    assert [mib for mib in range(512, 131_073, 512) if is_accepted(mib)] == FARGATE[cpu_units]
+    assert not is_accepted(FARGATE[cpu_units][0] + 1)
 
 
 SUGGESTED: dict[str, tuple[str, Callable[[str], str]]] = {
@@ -401,6 +509,20 @@ def test_a_setting_that_is_moved_above_the_first_table_is_accepted(tmp_path: Pat
     assert len(loaded(tmp_path, dev=f"{line}\n{content.removesuffix(line + chr(10))}")) == 1
 
 
+def test_a_misplaced_setting_does_not_hide_that_another_setting_is_missing(tmp_path: Path) -> None:
+    lines = refusals(tmp_path, dev=misplaced('region = "eu-west-1"').replace('account = "111111111111"\n', ""))
+
+    assert [line.split(": ")[1] for line in lines] == ["account", f"{DOCKER}.region"]
+
+
+def test_the_message_about_a_misplaced_setting_names_each_table_once(tmp_path: Path) -> None:
+    (line,) = refusals(tmp_path, dev=beside("keep_images = 5"))
+    assert line.endswith(f"; it belongs in [teams.analytics.lifecycle] or [{DEFAULTS}]")
+
+    (line,) = refusals(tmp_path, dev=end("account = '444455556666'"))
+    assert line.endswith("; it belongs above the first table")
+
+
 def test_a_setting_that_is_moved_to_the_named_table_is_accepted(tmp_path: Path) -> None:
     (line,) = refusals(tmp_path, dev=beside("keep_images = 5"))
 
@@ -413,6 +535,45 @@ def with_task(team: str, repository: str) -> str:
         VALID.replace("analytics", team).replace('"web-scraper", "churn-model"', f'"{repository}"')
         + f'[workers]\nrole_arns = ["{ROLE}"]\n[ecs.tasks."{team}/{repository}"]\nimage_tag = "1"\n'
     )
+
+
+def in_account(text: str, account: str) -> str:
+    return text.replace("111111111111", account)
+
+
+EU = 'connections_prefix = "eu"\n'
+OTHER_TEAM = VALID.replace("analytics", "risk")
+# For each kind of name, the files of two environments that both have the name.
+PAIRS = {
+    "team": (VALID, EU + VALID),
+    "secret": (VALID, OTHER_TEAM),
+    "existing_repositories": (
+        existing("first", "old"),
+        EU + OTHER_TEAM.replace("[teams.risk]\n", '[teams.risk]\nexisting_repositories = ["other", "old"]\n'),
+    ),
+    "the name of the team": (
+        VALID,
+        EU + OTHER_TEAM.replace("[teams.risk]\n", '[teams.risk]\nexisting_repositories = ["a", "analytics/b"]\n'),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PAIRS)
+def test_a_name_of_two_of_many_files_is_found(tmp_path: Path, what: str) -> None:
+    one, other = PAIRS[what]
+
+    (line,) = refusals(
+        tmp_path,
+        a=in_account(VALID, "222222222222"),
+        b=one,
+        c=in_account(VALID, "333333333333"),
+        d=other,
+        e=in_account(VALID, "444444444444"),
+    )
+
+    assert line.startswith("d.toml: ")
+    assert what in line
+    assert "b.toml" in line
 
 
 def test_two_environments_of_an_account_and_region_cannot_have_the_same_task_family(tmp_path: Path) -> None:

@@ -81,7 +81,14 @@ REFUSED = [
         "a registry in another partition",
         reader('account = "444455556666", region = "cn-north-1"'),
         "connections.docker_other.registry: cn-north-1 is not in the AWS partition of eu-west-1; "
-        "write a Region of the partition aws",
+        "write a Region of the partition aws\n",
+        False,
+    ),
+    (
+        "a registry in a partition with the same domain",
+        reader('account = "444455556666", region = "us-gov-west-1"'),
+        "connections.docker_other.registry: us-gov-west-1 is not in the AWS partition of eu-west-1; "
+        "write a Region of the partition aws\n",
         False,
     ),
     (
@@ -161,7 +168,7 @@ REFUSED = [
 def test_one_problem_is_reported_in_one_line(tmp_path: Path, content: str, message: str) -> None:
     (line,) = refusals(tmp_path, dev=content)
 
-    assert line.startswith(f"dev.toml: {message}")
+    assert f"{line}\n".startswith(f"dev.toml: {message}")
 
 
 @pytest.mark.parametrize(("content", "by_schema"), [pytest.param(row[1], row[3], id=row[0]) for row in REFUSED])
@@ -324,6 +331,17 @@ REFUSED_TOGETHER = [
         ],
     ),
     (
+        "an environment of another account in another Region",
+        owner(
+            f"{OTHER_ACCOUNT}\n{OTHER_REGION}", 'pull_accounts = ["111111111111"]\npull_environments = ["dev"]'
+        ).replace('region = "eu-west-1"\n', ""),
+        reader(BOTH),
+        [
+            "prod.toml: teams.data.pull_environments: 'dev' is not an environment of account 444455556666 in "
+            "another Region; remove it"
+        ],
+    ),
+    (
         "the own registry",
         owner(OTHER_REGION),
         reader('account = "111111111111"', 'teams = ["analytics"]'),
@@ -337,6 +355,49 @@ def test_a_connection_for_a_registry_of_another_file_needs_the_permission_of_tha
     tmp_path: Path, prod: str, dev: str, messages: list[str]
 ) -> None:
     assert refusals(tmp_path, prod=prod, dev=dev) == messages
+
+
+@pytest.mark.parametrize(("prod", "dev", "messages"), [pytest.param(*row[1:], id=row[0]) for row in REFUSED_TOGETHER])
+def test_the_files_of_other_accounts_do_not_change_the_messages(
+    tmp_path: Path, prod: str, dev: str, messages: list[str]
+) -> None:
+    others = {
+        name: VALID.replace("1" * 12, account) for name, account in (("a", "7" * 12), ("e", "8" * 12), ("z", "9" * 12))
+    }
+
+    assert refusals(tmp_path, prod=prod, dev=dev, **others) == messages
+
+
+def test_every_connection_team_and_repository_of_another_registry_is_checked(tmp_path: Path) -> None:
+    teams = "".join(
+        f'[teams.{name}]\nrepositories = ["app"]\n{listed}\npush.role_arns = ["arn:aws:iam::444455556666:role/ci"]\n'
+        for name, listed in {"first": 'pull_accounts = ["111111111111"]', "second": "", "third": ""}.items()
+    )
+    dev = end(
+        foreign(images='teams = ["first", "second"]', name="docker_1")
+        + foreign(images='repositories = ["first/app", "third/app"]', name="docker_2")
+        + foreign(images='teams = ["first"]', name="docker_3")
+        + foreign(images='teams = ["first", "third", "unknown"]', name="docker_4")
+    )
+
+    lines = refusals(tmp_path, prod=owner() + teams, dev=dev)
+
+    assert [" ".join(line.split(": ")[1:]).partition(" add ")[0].partition(" not a")[0] for line in lines] == [
+        "connections.docker_1.teams prod.toml does not list this reader of the team second;",
+        "connections.docker_2.repositories 'third/app' belongs to the team third of prod.toml, which does not list "
+        "this reader;",
+        "connections.docker_4.teams prod.toml does not list this reader of the team third;",
+        "connections.docker_4.teams 'unknown' is",
+    ]
+
+
+def test_the_message_about_an_unknown_team_names_all_files_and_teams_of_the_registry(tmp_path: Path) -> None:
+    prod = owner(team='pull_accounts = ["111111111111"]')
+    stage = prod.replace("data", "models").replace("web-scraper", "forecast")
+
+    assert refusals(tmp_path, prod=prod, stage=stage, dev=reader(OTHER_ACCOUNT, 'teams = ["x"]')) == [
+        f"dev.toml: {OTHER}.teams: 'x' is not a team of prod.toml or stage.toml; write one of data, models"
+    ]
 
 
 def test_every_file_of_the_other_registry_decides_about_its_own_teams(tmp_path: Path) -> None:

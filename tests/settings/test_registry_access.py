@@ -38,6 +38,12 @@ def test_the_statement_of_each_pull_role_has_a_sid_of_its_own_with_letters_and_d
     assert all(re.fullmatch("[A-Za-z0-9]+", sid) for sid in sids)
 
 
+def test_the_sids_of_the_readers_of_many_accounts_differ() -> None:
+    roles = [ROLE.replace("123456789012", f"{account:012}") for account in range(1000)]
+
+    assert len({policy_to_paste("aws", [role])["Statement"][0]["Sid"] for role in roles}) == 1000
+
+
 def test_the_sid_stays_the_same_when_the_workers_change() -> None:
     """A new version of the statement replaces the old one."""
     sids = {policy_to_paste("aws", [ROLE, *workers])["Statement"][0]["Sid"] for workers in ([], WORKERS)}

@@ -16,6 +16,7 @@ from tests.settings.edits import (
     READERS,
     ROLE,
     ROLES,
+    TEAM_TABLE,
     TOPIC,
     USER,
     USERS,
@@ -160,6 +161,72 @@ def test_a_protected_tag_that_can_move_gets_a_warning(tmp_path: Path) -> None:
     assert line.startswith(
         "dev.toml: teams.analytics.repository.'web-scraper'.lifecycle.protected_tags: warning: latest"
     )
+
+
+def test_every_team_principal_repository_and_file_gets_its_warnings(tmp_path: Path) -> None:
+    def team(name: str) -> str:
+        ids = 'branch = "main"\n'
+        return (
+            f'[teams.{name}]\nrepositories = ["a", "b", "c", "d"]\nothers_may_push_because = "a test"\n'
+            'pull_accounts = ["222222222222"]\npull_organization = "o-abcd123456"\n'
+            f'repository_defaults.mutable_tags = ["latest", "dev"]\n'
+            f'lifecycle = {{ protected_tags = ["v*", "dev"], keep_images = 5 }}\n'
+            f"repository.a.lifecycle.keep_images = 6\n"
+            f"repository.b.lifecycle.keep_images = 7\n"
+            f'repository.c.lifecycle.protected_tags = ["v*"]\n'
+            f'repository.d.lifecycle = {{ protected_tags = ["latest"], expire_untagged_after_days = 5 }}\n'
+            f"[teams.{name}.push]\nrole_arns = {[ROLE, AWAY]}\nuser_arns = {[USER, USER_AWAY]}\n"
+            f'[[teams.{name}.push.github]]\nrepository = "acme/ids"\n{ids}owner_id = 1\nrepository_id = 2\n'
+            f'[[teams.{name}.push.github]]\nrepository = "acme/first"\n{ids}'
+            f'[[teams.{name}.push.github]]\nrepository = "acme/second"\n{ids}'
+        )
+
+    of_each_team = [
+        *(f"push.role_arns: warning: '{AWAY}'", f"push.user_arns: warning: '{USER_AWAY}'"),
+        *("pull_accounts: warning: the accounts 222222222222", "pull_organization: warning: all accounts of"),
+    ]
+    names = [
+        "push.github: warning: only the name identifies 'acme/first'",
+        "push.github: warning: only the name identifies 'acme/second'",
+    ]
+    lifecycles = [
+        "lifecycle.protected_tags: warning: dev can move",
+        "repository.'a'.lifecycle.keep_images: warning: 6 newer images",
+        "repository.'b'.lifecycle.keep_images: warning: 7 newer images",
+        "repository.'c'.lifecycle.protected_tags: warning: has no effect",
+        "repository.'d'.lifecycle.protected_tags: warning: latest can move",
+    ]
+    expected = [
+        f"{file}.toml: teams.{name}.{start}"
+        for file in ("dev", "prod")
+        for starts in (of_each_team, names, lifecycles)
+        for name in ("one", "two")
+        for start in starts
+    ]
+    text = edited_teams(team("one") + team("two"))
+    found = warnings(tmp_path, dev=text, prod=text.replace("eu-west-1", "eu-west-2"))
+
+    assert len(found) == len(expected)
+    assert [line for line, start in zip(found, expected, strict=True) if not line.startswith(start)] == []
+
+
+def edited_teams(tables: str) -> str:
+    """Return a valid file with these tables of the teams `one` and `two`."""
+    return VALID.replace(TEAM_TABLE, tables).replace('["analytics"]', '["one", "two"]')
+
+
+def test_a_clean_up_is_compared_with_all_other_files(tmp_path: Path) -> None:
+    def other(team: str) -> str:
+        return prefix(team).replace("analytics", team) + clean_up("").removeprefix(VALID)
+
+    lines = warnings(tmp_path, a=other("a").replace("eu-west-1", "eu-west-2"), b=other("b"), c=other("c"), d=other("d"))
+
+    assert [
+        line.partition(";")[0].replace("workers.clean_up: warning: the tag role=worker also ", "") for line in lines
+    ] == [
+        "c.toml: selects the instances of b.toml",
+        "d.toml: selects the instances of b.toml",
+    ]
 
 
 def test_settings_of_one_account_have_no_warnings(tmp_path: Path) -> None:

@@ -216,3 +216,102 @@ def test_the_estimate_fits_tasks_on_fargate(templates: Templates, tmp_path: Path
     [environment] = load_environments(tmp_path)
     template = json.dumps(templates["rich-EcsTasks"], separators=(",", ":"))
     assert len(template) <= ecs_tasks_template_bytes(environment) <= 2.5 * len(template)
+
+
+SMALL = """
+account = "{account}"
+region = "eu-west-1"
+secret_key = "customer"
+{top}
+[teams.one]
+repositories = ["a", "b", "c"]
+push.role_arns = ["arn:aws:iam::{account}:role/ci"]
+{team}
+[connections.docker_1{word}]
+teams = ["one"]
+[connections.docker_2{word}]
+teams = ["one"]
+[connections.docker_3{word}]
+teams = ["one"]
+{end}
+"""
+TASKS = "".join(f'[ecs.tasks."one/{name}"]\nimage_tag = "1"\n' for name in "abc")
+WORKER_ROLE = '"arn:aws:iam::{account}:role/airflow-worker"'
+WITH_TASKS = f"workers.role_arns = [{WORKER_ROLE}]"
+LONG = "x" * 100
+# For each setting that makes templates larger, the settings without it and with it.
+LONG_TEXTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "prefix": ({}, {"top": f'connections_prefix = "{LONG}"'}),
+    "glass": ({}, {"top": f'break_glass_role_arns = ["arn:aws:iam::{{account}}:role/{LONG[:60]}"]'}),
+    "workers": ({"top": WITH_TASKS}, {"top": f'workers.role_arns = [{WORKER_ROLE}, {WORKER_ROLE[:-1]}-{LONG[:40]}"]'}),
+    "runbook": ({}, {"top": f'alerts.runbook = "https://example.com/{LONG}"'}),
+    "path": ({}, {"top": f'role_path = "/{LONG}/"'}),
+    "boundary": (
+        {"top": 'permissions_boundary_arn = "arn:aws:iam::aws:policy/A"'},
+        {"top": f'permissions_boundary_arn = "arn:aws:iam::aws:policy/A{LONG}"'},
+    ),
+    "tags": ({"top": 'tags.a = "a"'}, {"top": f'tags.a = "a{LONG}"'}),
+    "login": ({}, {"word": f"_{LONG}"}),
+    "existing": ({"team": 'existing_repositories = ["a_b"]'}, {"team": f'existing_repositories = ["a_b{LONG}"]'}),
+    "readers": (
+        {"team": "pull_accounts = ['222222222222']"},
+        {"team": f"pull_accounts = {[f'{number:012}' for number in range(9)]}"},
+    ),
+    "mutable": (
+        {"team": "repository_defaults.mutable_tags = ['a']"},
+        {"team": f"repository_defaults.mutable_tags = ['a', '{LONG}']"},
+    ),
+    "protected": (
+        {"team": "lifecycle = { keep_images = 5, protected_tags = ['a'] }"},
+        {"team": f"lifecycle = {{ keep_images = 5, protected_tags = ['a', '{LONG}'] }}"},
+    ),
+    "created": (
+        {"team": "create_on_push = true"},
+        {"team": f"create_on_push = true\nlifecycle.keep_images = 5\nrepository_defaults.mutable_tags = ['{LONG}']"},
+    ),
+    "directly": (
+        {"top": "workers.pull_directly = true"},
+        {"top": "workers.pull_directly = true", "team": f"existing_repositories = ['{LONG}']"},
+    ),
+    "tasks": ({"end": TASKS, "top": WITH_TASKS}, {"end": TASKS, "top": f'{WITH_TASKS}\nrole_path = "/{LONG}/"'}),
+    "tasks-tags": ({"end": TASKS, "top": WITH_TASKS}, {"end": TASKS, "top": f'{WITH_TASKS}\ntags.a = "{LONG}"'}),
+    "tasks-limit": (
+        {"end": TASKS, "top": f'{WITH_TASKS}\npermissions_boundary_arn = "arn:aws:iam::aws:policy/A"'},
+        {"end": TASKS, "top": f'{WITH_TASKS}\npermissions_boundary_arn = "arn:aws:iam::aws:policy/A{LONG}"'},
+    ),
+}
+ESTIMATES = {
+    "Registry": registry_template_bytes,
+    "DockerLogin": docker_login_template_bytes,
+    "Access": access_template_bytes,
+    "EcsTasks": ecs_tasks_template_bytes,
+}
+
+
+def test_the_estimates_grow_with_each_setting_like_the_templates(tmp_path: Path) -> None:
+    pairs = {name: (f"{name}-0", f"{name}-1") for name in LONG_TEXTS} | {"name": ("name-0", f"name-{LONG[:20]}")}
+    for number, (what, names) in enumerate(pairs.items()):
+        for file, changes in zip(names, LONG_TEXTS.get(what, ({}, {})), strict=True):
+            texts = {"top": "", "team": "", "word": "", "end": "", **changes}
+            account = f"1234567{number:02}{names.index(file):03}"
+            text = SMALL.format(account="{account}", **texts).replace("{account}", account)
+            (tmp_path / f"{file}.toml").write_text(f'alerts.emails = ["a@example.com"]\n{text}')
+
+    synthesize(tmp_path, tmp_path / "cdk.out")
+
+    environments = {each.name: each for each in load_environments(tmp_path)}
+    for what, names in pairs.items():
+        for stack, estimate in ESTIMATES.items():
+            files = [[*(tmp_path / "cdk.out").glob(f"assembly-{name}/*{stack}*.template.json")] for name in names]
+            if not all(files):
+                continue
+            before, after = (file.stat().st_size for [file] in files)
+            estimated_before, estimated_after = (estimate(environments[name]) for name in names)
+            growth, estimated_growth = after - before, estimated_after - estimated_before
+            case = f"{what} {stack}: {before} to {after} bytes, estimated {estimated_before} to {estimated_after}"
+            print(case)
+            assert after <= estimated_after, case
+            assert 0.85 * growth <= estimated_growth, case
+            if stack != "EcsTasks":  # This estimate is coarse.
+                assert estimated_after <= 1.15 * after + 700, case
+                assert estimated_growth <= 2 * growth + 500, case
