@@ -34,7 +34,9 @@ _WORKFLOWS_CONDITION = 120  # without the URL of the OIDC provider, which is in 
 _TEAM = 75  # the name is in the ARN of the team's repositories and in the value of the tag
 _SECRET = 70
 _STATEMENTS_OF_REGISTRY = 370  # the statements that pull from another registry, without ARNs and tags
-_ECS_TASK = 390  # the ARNs of two roles, of the family with and without a revision, and of a log group
+# The ARNs of two roles, of the family with and without a revision, and of a log group, without partitions and Regions.
+# CloudFormation chooses the names of the roles, which have up to 64 characters, and of the log group.
+_ECS_TASK = 351
 # The number of characters of the statements in a repository policy, without accounts and ARNs.
 _REPOSITORY_POLICY = 70  # without its statements
 _DENY = 130  # a Deny statement without its actions
@@ -124,10 +126,11 @@ def _worker_policy(environment: Environment) -> Iterator[Problem]:
 
 def _ecs_policy(environment: Environment) -> Iterator[Problem]:
     if environment.ecs:
-        role_paths = 2 * len(environment.role_path)
+        every_task = _ECS_TASK + 5 * len(PARTITIONS[environment.region].name) + 3 * len(environment.region)
+        every_task += 2 * len(environment.role_path)
         # The two ARNs of the family and the name of the log group contain the environment and the repository.
         names = [f"{environment.name}{repository}" for repository in environment.ecs.tasks]
-        length = sum(3 * len(name) + _ECS_TASK + role_paths for name in names)
+        length = sum(3 * len(name) + every_task for name in names)
         if length > ROOM_FOR_WORKERS:
             yield Problem("ecs.tasks", f"need {_TOO_LONG}; remove some tasks, or shorten role_path")
 

@@ -16,6 +16,7 @@ from aws_cdk.assertions import Template
 
 from settings.environment import Environment as Settings
 from settings.policy_lengths import problems
+from settings.regions import PARTITIONS
 from settings.registries import Registry
 from stacks.access import PushRole
 from tests.permissions.account import Account, account_of, path_of
@@ -266,14 +267,19 @@ def check_templates(large: Environment, every_template: Templates) -> float:
 PRINCIPALS = {
     "role_arns": "arn:aws-us-gov:iam::123456789012:role/ci/deployer-{n:02}",
     "user_arns": "arn:aws-us-gov:iam::123456789012:user/firstname.lastname{n:02}",
+    "user_arns with MFA": "arn:aws-us-gov:iam::123456789012:user/firstname.lastname{n:02}",
     "permission_sets": "Analyst{n:02}",
     "github": {"repository": "acme/pipelines-{n:02}", "branch": "main", "owner_id": 1234567, "repository_id": 56789012},
     "github patterns": {"repository": "acme/pipelines-{n:02}", "branch": "release/*"},
     "gitlab": {"project": "a/p{n:02}", "tag": "v*", "url": "https://git{n:02}.example.com", "audience": "git{n:02}"},
 }
 
+ALL_WAYS = [way for way in PRINCIPALS if way != "user_arns with MFA"]
 
-@pytest.mark.parametrize("ways", [*((way,) for way in PRINCIPALS), (*PRINCIPALS,)], ids=" and ".join)
+
+@pytest.mark.parametrize(
+    "ways", [*((way,) for way in PRINCIPALS), ALL_WAYS, ["user_arns with MFA", "github", "gitlab"]], ids=" and ".join
+)
 def test_the_trust_policy_with_the_most_principals_that_the_settings_accept_fits(
     ways: tuple[str, ...],
 ) -> None:
@@ -286,7 +292,7 @@ def test_the_trust_policy_with_the_most_principals_that_the_settings_accept_fits
     }
 
     def environment(number: int) -> Settings:
-        push: dict[str, list[Any]] = {}
+        push: dict[str, Any] = {"require_mfa": "user_arns with MFA" in ways}
         for n in range(number):
             way = ways[n % len(ways)]
             push.setdefault(way.partition(" ")[0], []).append(
@@ -314,8 +320,17 @@ def test_the_trust_policy_with_the_most_principals_that_the_settings_accept_fits
 
     print(f"{most} principals, {len(trust)} characters")
     assert most > 4
-    assert len(trust) <= TRUST
+    assert 0.93 * TRUST < len(trust) <= TRUST
 
 
 def length(account: Account, policies: Iterable[str]) -> int:
-    return sum(len(json.dumps(account.policies[policy][1], separators=(",", ":"))) for policy in policies)
+    texts = (json.dumps(account.policies[policy][1], separators=(",", ":")) for policy in policies)
+    return sum(len(as_deployed(text, account.region)) for text in texts)
+
+
+def as_deployed(text: str, region: str) -> str:
+    """Return a policy with the partition of the Region, and with the longest names that CloudFormation chooses."""
+    text = text.replace("arn:aws:", f"arn:{PARTITIONS[region].name}:")
+    text = re.sub(r'(:role/(?:[^"]*/)?)[^"/]*-EcsTasks-[^"/]*"', lambda found: f'{found[1]}{"r" * 64}"', text)
+    # CloudFormation adds 12 characters to the logical ID. CDK adds a hash of 8 characters to the readable name.
+    return re.sub(r"(log-group:[^:]*):", rf"\g<1>{'h' * 8}-{'r' * 12}:", text)

@@ -335,7 +335,14 @@ def test_a_long_list_is_wrapped(tmp_path: Path) -> None:
     text = summary(tmp_path, repositories(*numbered("repository-", 100)))
 
     assert max(map(len, text.splitlines())) <= 80
+    assert {f"analytics/{name}" for name in numbered("repository-", 100)} <= {*re.split("[,\\s]+", text)}
     assert text.count("analytics/repository-") == 100
+
+
+def test_a_name_that_is_longer_than_a_line_is_not_cut(tmp_path: Path) -> None:
+    name = "long-name-" * 12 + "end"
+
+    assert f"analytics/{name}" in summary(tmp_path, repositories("a", name))
 
 
 def test_every_principal_repository_and_secret_of_the_settings_is_in_the_summary() -> None:
@@ -420,6 +427,7 @@ def test_an_unknown_environment_is_reported_in_one_line() -> None:
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "examples: folder: has no prd.toml; did you mean prod? If not, write one of dev, prod\n"
+    assert run("--folder", "examples", "pro").stderr.startswith("examples: folder: has no pro.toml; did you mean prod?")
 
 
 def test_the_command_loads_neither_the_cdk_nor_an_aws_sdk() -> None:

@@ -87,6 +87,19 @@ def test_filtering_on_image_count() -> None:
     assert expired(text, image("A", 3), image("B", 2), image("C", 1), image("D", 4, "1")) == "AB"
 
 
+@pytest.mark.parametrize("count", [3, 4, 5, 6, 100])
+def test_fewer_images_than_the_count_all_stay(count: int) -> None:
+    text = policy(rule(1, any_tag=True, **more_than(count)))
+
+    assert expired(text, image("A", 3), image("B", 2), image("C", 1)) == ""
+
+
+def test_the_age_since_the_push_does_not_depend_on_a_pull() -> None:
+    text = policy(rule(1, any_tag=True, **since("Pushed", 14)))
+
+    assert expired(text, image("A", 15, pulled=1), image("B", 13, pulled=13)) == "A"
+
+
 BETA = (image("A", 10, "beta-1", "prod-1"), image("B", 9, "beta-2", "prod-2"), image("C", 8, "beta-3"))
 
 
@@ -213,6 +226,25 @@ def test_a_signature_stays_and_goes_with_its_subject() -> None:
     assert [each.digest for each in evaluate(text, [old, new, *signatures], NOW)] == ["old", "old signature"]
 
 
+def test_a_signature_is_archived_with_its_subject() -> None:
+    text = policy(rule(1, any_tag=True, action=ARCHIVE, **since("Pushed", 5)))
+    signature = Image("signature", days_ago(9), subject="old")
+
+    assert outcomes(text, Image("old", days_ago(9), ["1"]), signature) == {
+        "old": ("transition", 1),
+        "signature": ("transition", 1),
+    }
+
+
+@pytest.mark.parametrize(("count_parts", "deleted"), [(True, ["old"]), (False, [])])
+def test_the_caller_says_whether_signatures_are_counted(count_parts: bool, deleted: list[str]) -> None:
+    text = policy(rule(1, any_tag=True, **more_than(2)))
+    new = Image("new", days_ago(2), ["2"])
+    images = [Image("old", days_ago(9), ["1"]), new, Image("s", days_ago(1), subject="new")]
+
+    assert [each.digest for each in evaluate(text, images, NOW, count_parts=count_parts)] == deleted
+
+
 @pytest.mark.parametrize(("count_parts", "deleted"), [(True, ["old"]), (False, [])])
 def test_the_caller_says_whether_the_parts_of_an_index_are_counted(count_parts: bool, deleted: list[str]) -> None:
     text = policy(rule(1, any_tag=True, **more_than(2)))
@@ -230,7 +262,18 @@ def test_the_caller_says_whether_the_parts_of_an_index_are_counted(count_parts: 
         ([rule(1, any_tag=True, **more_than(1)), rule(2, **more_than(1))], "must be the last"),
         ([rule(1, **more_than(1)), rule(2, **more_than(9))], "selects the same tags"),
         ([rule(1, tagPatternList=["*a*b*c*d*"], **more_than(1))], "four wildcards"),
-        ([rule(1, **more_than(0))], "positive integer"),
+        ([rule(7, **more_than(0))], "rule 7: countNumber is a positive integer"),
+        ([rule(1, **{**more_than(1), "countNumber": True})], "positive integer"),
+        ([rule(1, **{**more_than(1), "countNumber": 1.5})], "positive integer"),
+        (
+            [rule(each, tagPatternList=tags, **more_than(each)) for each, tags in ((1, ["a", "b"]), (2, ["b", "a"]))],
+            "selects the same tags",
+        ),
+        ([rule(1, tagPatternList=["a*"], tagPrefixList=["a"], **more_than(1))], "goes with the tag status tagged"),
+        (
+            [rule(1, any_tag=True, storageClass="archive", action=ARCHIVE, **since("Transitioned", 90))],
+            "storage class archive, expire",
+        ),
         ([rule(1, countUnit="days", **more_than(1))], "countUnit"),
         ([rule(1, **since("Pulled", 9))], "transition"),
         ([rule(1, storageClass="archive", **since("Transitioned", 89))], "at least 90 days"),

@@ -50,6 +50,40 @@ def test_the_settings_become_rules_in_the_order_that_protects_images() -> None:
     assert [rule["rulePriority"] for rule in rules] == [1, 2, 3, 4]
 
 
+def test_the_policy_has_the_form_that_ecr_documents() -> None:
+    expire = {"type": "expire"}
+    assert rules_of(lifecycle(protected_tags=["v*"], keep_images=50, expire_untagged_after_days=30)) == [
+        {
+            "rulePriority": 1,
+            "description": "Keep v*",
+            "selection": {
+                "tagStatus": "tagged",
+                "tagPatternList": ["v*"],
+                "countType": "imageCountMoreThan",
+                "countNumber": MOST_IMAGES,
+            },
+            "action": expire,
+        },
+        {
+            "rulePriority": 2,
+            "description": "Delete untagged images 30 days after the push",
+            "selection": {
+                "tagStatus": "untagged",
+                "countType": "sinceImagePushed",
+                "countUnit": "days",
+                "countNumber": 30,
+            },
+            "action": expire,
+        },
+        {
+            "rulePriority": 3,
+            "description": "Keep the newest 50 images",
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 50},
+            "action": expire,
+        },
+    ]
+
+
 def test_the_largest_policy_is_within_the_limits_of_ecr() -> None:
     patterns = [f"{number:02}{'x' * 122}****" for number in range(48)]
     text = lifecycle_policy_text(

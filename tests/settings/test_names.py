@@ -7,7 +7,13 @@ from settings.names import pascal_case, repository_name
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("docker_default", "DockerDefault"), ("web-scraper", "WebScraper"), ("a/b.c", "ABC"), ("var2", "Var2")],
+    [
+        ("docker_default", "DockerDefault"),
+        ("web-scraper", "WebScraper"),
+        ("a/b.c", "ABC"),
+        ("var2", "Var2"),
+        ("airflowWorker", "AirflowWorker"),
+    ],
 )
 def test_pascal_case_keeps_letters_and_digits(name: str, expected: str) -> None:
     assert pascal_case(name) == expected

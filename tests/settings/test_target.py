@@ -25,6 +25,7 @@ def test_an_environment_whose_name_begins_alike_is_another_target(tmp_path: Path
     (tmp_path / "environments" / "dev-eu.toml").write_text(text.replace("eu-west-1", "eu-central-1"))
 
     assert run(tmp_path, "dev").stdout == "aws://111111111111/eu-west-1\n"
+    assert run(tmp_path, "dev-eu").stdout == "aws://111111111111/eu-central-1\n"
 
 
 def test_a_mistake_in_a_settings_file_is_one_line(tmp_path: Path) -> None:

@@ -39,6 +39,10 @@ REPAIRED: list[tuple[str, str, str, int, str]] = [
     ("doubled quotes", REGION, 'region = ""eu-west-1""', 2, "in quotes"),
     ("three opening quotes", REGION, 'region = """eu-west-1"', 2, "in quotes"),
     ("curly quotes", REGION, "region = \u201ceu-west-1\u201d", 2, "straight quotes"),
+    *(
+        (f"the quote U+{ord(each):04X}", REGION, f"region = {each}eu-west-1{each}", 2, "straight quotes")
+        for each in "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02\u2018\u2019\u201a\u201b\u2032\u00b4`"
+    ),
     ("curly single quotes", REGION, "region = \u2018eu-west-1\u2019", 2, "straight quotes"),
     ("German quotes in a list", LIST, '["web-scraper", \u201echurn-model\u201c]', 8, "straight quotes"),
     ("entries without quotes", LIST, "[web-scraper, churn-model]", 8, "each entry in quotes"),
@@ -144,6 +148,9 @@ NOT_REPAIRED: list[tuple[str, str, str, int, str, str]] = [
         "a list in brackets",
         'emails = ["ops@example.com"]',
     ),
+    ("an entry of YAML", 'emails = ["ops@example.com"]', "- ops@example.com", 5, "a list in brackets", ""),
+    ("the middle of a merge conflict", REGION, f"{REGION}\n=======", 3, "resolve the merge conflict", REGION),
+    ("the end of a merge conflict", REGION, f"{REGION}\n>>>>>>> theirs", 3, "resolve the merge conflict", REGION),
     ("JSON", VALID, '{"account": "111111111111"}', 1, "as TOML", VALID),
     ("something else", REGION, "region", 2, "<key> = <value>", REGION),
 ]
@@ -194,6 +201,23 @@ def test_a_message_without_a_repaired_line_says_what_to_do(
     assert line.startswith(f"dev.toml: line {number}: `{shown}` is not TOML; ")
     assert words in line
     assert accepted(tmp_path, VALID.replace(old, by_hand or old, 1))
+
+
+@pytest.mark.parametrize("number", ["1,000", "1 000", "1000 images", "01,000"])
+def test_a_repaired_number_keeps_all_its_digits(tmp_path: Path, number: str) -> None:
+    table = f"[teams.analytics.repository_defaults]\nkeep_images = {number}"
+
+    assert "`keep_images = 1000`" in refusal(tmp_path, VALID.replace(PUSH, f"{PUSH}\n{table}"))
+
+
+def test_the_name_of_a_repository_in_a_heading_keeps_its_dots(tmp_path: Path) -> None:
+    line = refusal(tmp_path, f'{VALID}[ecs.tasks.analytics/reports.daily]\nimage_tag = "1"\n')
+
+    assert line.endswith('`[ecs.tasks."analytics/reports.daily"]`')
+
+
+def test_a_number_with_thousands_of_digits_beside_a_slip_is_refused_in_one_line(tmp_path: Path) -> None:
+    assert refusal(tmp_path, f"{VALID}a: {'1' * 9000}\n").startswith("dev.toml: line 14: `a: 1111")
 
 
 def test_only_the_start_of_a_long_line_is_shown(tmp_path: Path) -> None:
