@@ -1,4 +1,7 @@
-"""Combinations of settings: any two values of two settings are together in at least one environment."""
+"""Combinations of settings: any two values of two settings are together in at least one environment.
+
+More than nine in ten combinations of three values are also in an environment.
+"""
 
 from itertools import combinations, product
 
@@ -39,6 +42,11 @@ LINES = """
 /      one  aws      none    several yes several off    immutable no  one   one eu-west-1 some yes yes none none another
 /      one  customer none    created yes none    emails mutable   yes three two eu-west-1 none no  no  none some another
 /data/ one  aws      several several no  several off    mutable   yes three one us-east-1 some no  no  some none another
+/      none aws      several created no  none    emails immutable no  one   one us-east-1 some yes no  some some another
+/data/ none customer none    created yes none    off    immutable no  one   two us-east-1 none no  yes some none own
+/      none customer none    several no  several topic  immutable yes three one eu-west-1 none yes no  none some own
+/data/ none aws      several several yes several topic  mutable   no  one   two eu-west-1 some no  yes none some another
+/data/ one  customer several created no  none    emails mutable   no  three two eu-west-1 some no  yes none none own
 """
 COMBINATIONS = [dict(zip(VALUES, line.split(), strict=True)) for line in LINES.strip().splitlines()]
 
@@ -161,7 +169,23 @@ def _repositories(team: str, values: dict[str, str]) -> str:
 
 
 # Names that environments often have. The stacks must not treat an environment differently because of its name.
-NAMES = ("prod", "dev", "test", "staging", "live", "sandbox", "production", "local", "main", "qa")
+NAMES = (
+    "prod",
+    "dev",
+    "test",
+    "staging",
+    "live",
+    "sandbox",
+    "production",
+    "local",
+    "main",
+    "qa",
+    "uat",
+    "ci",
+    "int",
+    "demo",
+    "preprod",
+)
 ENVIRONMENTS = [
     Environment(name, _settings(number, values))
     for number, (name, values) in enumerate(zip(NAMES, COMBINATIONS, strict=True), start=1)
