@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, Stack
 
-from stacks.existing_roles import roles_from_arns
 from tests.stacks.conftest import PLAIN, actions, of_type, statements, the_one
 from tests.templates import Template, Templates, synthesize
 from tools import ROOT
@@ -287,12 +285,12 @@ def test_the_workers_can_decrypt_with_a_new_key_before_the_secrets_use_it_and_wi
     assert set(plain["Resources"][without_key]["DependsOn"]) == set(logical_ids(plain, "AWS::SecretsManager::Secret"))
 
 
-def test_another_path_of_the_roles_and_another_name_of_the_secret_publish_a_new_version(tmp_path: Path) -> None:
-    # A published version keeps its role and the ARN of its secret. These settings replace the role and the secret.
+def test_another_path_of_the_roles_publishes_a_new_version_of_the_function(tmp_path: Path) -> None:
+    # A published version keeps its role, and another path replaces the role.
     versions: set[str] = set()
-    for setting in ("", 'role_path = "/airflow/"\n', 'connections_prefix = "elsewhere"\n'):
+    for path in ("/", "/airflow/"):
         (tmp_path / "one.toml").write_text(
-            f'account = "111111111111"\nregion = "eu-west-1"\n{setting}'
+            f'account = "111111111111"\nregion = "eu-west-1"\nrole_path = "{path}"\n'
             'alerts.emails = ["ops@example.com"]\n'
             '[teams.risk]\nrepositories = ["var"]\npush.role_arns = ["arn:aws:iam::111111111111:role/ci"]\n'
             '[connections.docker_default]\nteams = ["risk"]\n'
@@ -300,7 +298,7 @@ def test_another_path_of_the_roles_and_another_name_of_the_secret_publish_a_new_
         template = synthesize(tmp_path, tmp_path / f"cdk.out{len(versions)}")["one-DockerLogin"]
         versions |= set(logical_ids(template, "AWS::Lambda::Version"))
 
-    assert len(versions) == 3
+    assert len(versions) == 2
 
 
 def test_another_text_of_any_file_publishes_a_new_version_of_the_function_and_byte_code_does_not(
@@ -366,13 +364,6 @@ def test_the_properties_of_the_first_refresh_contain_the_policies_so_that_a_chan
 
 
 # Workers, outputs
-
-
-def test_an_existing_role_is_found_by_its_name_without_its_path() -> None:
-    stack = Stack(App(), "Stack")
-    arns = [f"arn:aws:iam::444455556666:role/{name}" for name in ("worker", "airflow/worker-2", "airflow/gpu/worker-3")]
-
-    assert [role.role_name for role in roles_from_arns(stack, arns)] == ["worker", "worker-2", "worker-3"]
 
 
 def test_workers_may_read_only_the_secrets_of_the_connections(rich: dict[str, Any]) -> None:
