@@ -32,7 +32,7 @@ def acknowledged_in(resource: dict[str, Any]) -> set[str]:
 
 
 def test_an_acknowledgement_is_where_each_scanner_reads_it() -> None:
-    stack = Stack(App(), "Stack")
+    stack = Stack(App(builtin_cloud_formation_validation=False), "Stack")  # the validation takes seconds
     reasons = {"CKV_AWS_27": "one", "W3005": "two", "AwsSolutions-SQS3": "three"}
 
     acknowledge(CfnResource(stack, "Queue", type="AWS::SQS::Queue"), reasons)
