@@ -295,6 +295,11 @@ PRINCIPALS = {
     "github": {"repository": "acme/pipelines-{n:02}", "branch": "main", "owner_id": 1234567, "repository_id": 56789012},
     "github patterns": {"repository": "acme/pipelines-{n:02}", "branch": "release/*"},
     "gitlab": {"project": "a/p{n:02}", "tag": "v*", "url": "https://git{n:02}.example.com", "audience": "git{n:02}"},
+    "gitlab audiences": {
+        "project": "a/p",
+        "branch": "b{n:02}",
+        "audience": "https://example.com/a-long-audience/{n:02}",
+    },
 }
 
 ALL_WAYS = [way for way in PRINCIPALS if way != "user_arns with MFA"]
