@@ -298,7 +298,7 @@ PRINCIPALS = {
     "gitlab audiences": {
         "project": "a/p",
         "branch": "b{n:02}",
-        "audience": "https://example.com/a-long-audience/{n:02}",
+        "audience": "https://example.com/{n:02}" + "a" * 90,
     },
 }
 
@@ -347,8 +347,9 @@ def test_the_trust_policy_with_the_most_principals_that_the_settings_accept_fits
     trust = json.dumps(role["Properties"]["AssumeRolePolicyDocument"], separators=(",", ":"))
 
     print(f"{most} principals, {len(trust)} characters")
-    assert most > 4
-    assert 0.93 * TRUST < len(trust) <= TRUST
+    assert most > 3
+    # Each audience needs a long statement of its own.
+    assert (0.75 if "gitlab audiences" in ways else 0.93) * TRUST < len(trust) <= TRUST
 
 
 def length(account: Account, policies: Iterable[str]) -> int:
