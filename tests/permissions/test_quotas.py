@@ -272,6 +272,11 @@ PRINCIPALS = {
     "github": {"repository": "acme/pipelines-{n:02}", "branch": "main", "owner_id": 1234567, "repository_id": 56789012},
     "github patterns": {"repository": "acme/pipelines-{n:02}", "branch": "release/*"},
     "gitlab": {"project": "a/p{n:02}", "tag": "v*", "url": "https://git{n:02}.example.com", "audience": "git{n:02}"},
+    "gitlab audiences": {
+        "project": "a/p",
+        "branch": "b{n:02}",
+        "audience": "https://example.com/{n:02}" + "a" * 90,
+    },
 }
 
 ALL_WAYS = [way for way in PRINCIPALS if way != "user_arns with MFA"]
@@ -319,8 +324,9 @@ def test_the_trust_policy_with_the_most_principals_that_the_settings_accept_fits
     trust = json.dumps(role["Properties"]["AssumeRolePolicyDocument"], separators=(",", ":"))
 
     print(f"{most} principals, {len(trust)} characters")
-    assert most > 4
-    assert 0.93 * TRUST < len(trust) <= TRUST
+    assert most > 3
+    # Each audience needs a long statement of its own.
+    assert (0.75 if "gitlab audiences" in ways else 0.93) * TRUST < len(trust) <= TRUST
 
 
 def length(account: Account, policies: Iterable[str]) -> int:

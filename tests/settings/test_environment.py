@@ -106,6 +106,14 @@ MAIN = {"repository": "acme/pipelines", "branch": "main"}
             {"github": [{"repository": "acme/pipelines", "environment": "production"}]},
             "repo:acme/pipelines:environment:production",
         ),
+        (
+            {
+                "github": [
+                    {"repository": "acme/app", "environment": "production", "owner_id": 12, "repository_id": 34},
+                ]
+            },
+            "repo:acme@12/app@34:environment:production",
+        ),
         ({"gitlab": [{"project": "a/b/c", "branch": "main"}]}, "project_path:a/b/c:ref_type:branch:ref:main"),
         ({"gitlab": [{"project": "a/b/c", "tag": "v*"}]}, "project_path:a/b/c:ref_type:tag:ref:v*"),
     ],
@@ -136,6 +144,21 @@ def test_workers_pull_directly_what_all_connections_of_a_registry_pull() -> None
         ("111111111111", ("analytics",), ()),
         ("444455556666", ("base", "platform"), ("tools/a", "tools/b")),
     ]
+
+
+def test_only_the_repositories_of_registries_that_are_deployed_here_are_tagged() -> None:
+    dev = environment(
+        connections={
+            "docker_default": {"teams": ["analytics"]},
+            "docker_known": {"registry": {"account": "444455556666"}, "teams": ["data"]},
+            "docker_unknown": {"registry": {"region": "us-east-1"}, "teams": ["data"]},
+        },
+        workers={"pull_directly": True},
+    )
+    deployed = [dev.registry, dev.registry_of("docker_known")]
+
+    assert [dev.pulled_images(name, deployed).are_tagged for name in dev.connections] == [True, True, False]
+    assert [images.are_tagged for images in dev.pulled_directly(deployed)] == [True, True, False]
 
 
 @pytest.mark.parametrize(
