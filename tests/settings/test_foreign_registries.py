@@ -18,6 +18,7 @@ VALIDATOR = jsonschema.Draft202012Validator(schema_of_file())
 OTHER_ACCOUNT = 'account = "444455556666"'
 OTHER = "connections.docker_other"
 OTHER_REGION = 'region = "us-east-1"'
+BOTH = f"{OTHER_ACCOUNT}, {OTHER_REGION}"
 
 
 def foreign(registry: str = OTHER_ACCOUNT, images: str = 'teams = ["data"]', name: str = "docker_other") -> str:
@@ -31,14 +32,17 @@ def reader(*arguments: str) -> str:
 
 
 def owner(place: str = OTHER_ACCOUNT, team: str = "") -> str:
-    """Return a valid file with the team `data`, in another account or in another Region.
+    """Return a valid file with the team `data`, in another account or in another Region, or both.
 
     Args:
-        place: The account or the Region.
+        place: The account or the Region, or both.
         team: More settings of the team.
     """
-    own = 'account = "111111111111"' if place.startswith("account") else 'region = "eu-west-1"'
-    moved = VALID.replace(own, place).replace("analytics", "data").replace("docker_default", "docker_data")
+    moved = VALID
+    for setting in place.split(", "):
+        own = 'account = "111111111111"' if setting.startswith("account") else 'region = "eu-west-1"'
+        moved = moved.replace(own, setting)
+    moved = moved.replace("analytics", "data").replace("docker_default", "docker_data")
     return moved.replace("[teams.data]\n", f"[teams.data]\n{team}\n")
 
 
@@ -235,7 +239,6 @@ def test_the_name_of_a_pull_role_has_at_most_64_characters_only_for_another_regi
 
 
 NOT_LISTED = "prod.toml does not list this reader of the team data"
-BOTH = f"{OTHER_ACCOUNT}, {OTHER_REGION}"
 
 # The id of the case, the file prod.toml with the team `data`, the file dev.toml, and the messages.
 REFUSED_TOGETHER = [
@@ -249,6 +252,12 @@ REFUSED_TOGETHER = [
         "another account lists another account",
         owner(team='pull_accounts = ["222222222222"]'),
         reader(),
+        [f"dev.toml: {OTHER}.teams: {NOT_LISTED}; add '111111111111' to teams.data.pull_accounts of prod.toml"],
+    ),
+    (
+        "another account in another Region does not list the reader",
+        owner(BOTH, "pull_environments = []"),
+        reader(BOTH),
         [f"dev.toml: {OTHER}.teams: {NOT_LISTED}; add '111111111111' to teams.data.pull_accounts of prod.toml"],
     ),
     (
@@ -415,6 +424,10 @@ def test_every_file_of_the_other_registry_decides_about_its_own_teams(tmp_path: 
 
 ACCEPTED_TOGETHER = {
     "another account lists the account": (owner(team='pull_accounts = ["111111111111"]'), reader()),
+    "another account in another Region lists the account": (
+        owner(BOTH, 'pull_accounts = ["111111111111"]'),
+        reader(BOTH),
+    ),
     "another account lists an organization": (owner(team='pull_organization = "o-abcd123456"'), reader()),
     "another Region lists the environment": (
         owner(OTHER_REGION, 'pull_environments = ["dev"]'),

@@ -418,7 +418,8 @@ def test_unusual_values_of_settings_reach_the_template(tmp_path: Path) -> None:
         f'{account}permissions_boundary_arn = "arn:aws:iam::aws:policy/PowerUserAccess"\n'
         f"alerts.emails = {emails}\n{team}"
         '[connections.docker_slow]\nteams = ["risk"]\nrefresh_every_minutes = 180\n'
-        '[workers]\nrole_arns = ["arn:aws:iam::111111111111:role/data/airflow/worker"]\n'
+        '[workers]\nrole_arns = ["arn:aws:iam::111111111111:role/data/airflow/worker", '
+        '"arn:aws:iam::111111111111:role/service-role/mwaa", "arn:aws:iam::111111111111:role/worker_2"]\n'
     )
     (tmp_path / "single.toml").write_text(
         f'{account}connections_prefix = "single"\nalerts.emails = ["ops@example.com"]\n{team.replace("risk", "single")}'
@@ -428,7 +429,7 @@ def test_unusual_values_of_settings_reach_the_template(tmp_path: Path) -> None:
     templates = synthesize(tmp_path, tmp_path / "cdk.out")
     many, single = templates["many-DockerLogin"], templates["single-DockerLogin"]
 
-    assert the_one(many, "AWS::IAM::ManagedPolicy")["Roles"] == ["worker"]
+    assert the_one(many, "AWS::IAM::ManagedPolicy")["Roles"] == ["worker", "mwaa", "worker_2"]
     roles = of_type(many, "AWS::IAM::Role")
     assert {role["PermissionsBoundary"] for role in roles} == {"arn:aws:iam::aws:policy/PowerUserAccess"}
     assert {subscription["Endpoint"] for subscription in of_type(many, "AWS::SNS::Subscription")} == set(emails)
