@@ -36,6 +36,7 @@ START_FIRST = (
     "tests/permissions/",
     "tests/stacks/",
     "tests/local/test_deployment.py",
+    "tests/faults/test_secrets_manager.py::test_a_run_reports_a_lasting_fault_after_three_attempts",
     "tests/faults/test_soak.py",
     "tests/faults/",
 )
@@ -54,6 +55,7 @@ REHEARSALS = (
     "tests/changes/test_registries.py",
     "tests/changes/test_roles.py",
     "tests/faults/test_alarms.py",
+    "tests/faults/test_ecr.py::test_a_run_reports_a_lasting_fault_after_three_attempts",
     "tests/faults/test_function.py",
     "tests/faults/test_schedule.py",
     "tests/faults/test_soak.py",
@@ -76,6 +78,7 @@ REHEARSALS = (
     "tests/ops/doctor/test_command.py::test_a_stopped_function_is_never_invoked",
     "tests/ops/doctor/test_command.py::test_the_active_checks_invoke_the_function_and_let_an_alarm_fire",
     "tests/ops/doctor/test_command.py::test_the_report_hides_names_and_is_not_overwritten",
+    "tests/ops/doctor/test_verdicts.py",
     "tests/ops/preflight/test_breakages.py::test_exactly_the_check_that_names_a_problem_turns",
     "tests/ops/preflight/test_command.py::test_a_check_without_an_answer_in_time_is_not_tried",
     "tests/ops/preflight/test_command.py::test_a_problem_ends_with_exit_code_2_and_a_notice_with_1",
