@@ -118,13 +118,14 @@ def test_a_copied_example_gets_a_warning_for_each_principal_of_the_old_account(
     [
         (lifecycle("keep_images = 5"), f"{LIFECYCLE}.keep_images", LIFECYCLE),
         (defaults("keep_images = 5"), IMAGES, LIFECYCLE),
+        (lifecycle("expire_untagged_after_days = 9") + f"[{DEFAULTS}]\nkeep_images = 5\n", IMAGES, LIFECYCLE),
         (
             protected("release-*") + f"keep_images = 9\n[{WEB_LIFECYCLE}]\nkeep_images = 5",
             "teams.analytics.repository.'web-scraper'.lifecycle.keep_images",
             "teams.analytics.repository.'web-scraper'.lifecycle",
         ),
     ],
-    ids=["a team", "the older setting", "a repository"],
+    ids=["a team", "the older setting", "the older setting with another", "a repository"],
 )
 def test_a_number_of_images_without_protected_tags_gets_a_warning(
     tmp_path: Path, content: str, key: str, fix_in: str

@@ -53,6 +53,18 @@ def test_images_are_scanned(templates: Templates) -> None:
         assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
 
 
+def test_scans_that_are_off_are_turned_off_and_the_scans_of_the_registry_are_left_alone(tmp_path: Path) -> None:
+    for scan in ("off", "registry"):
+        text = PLAIN.replace("analytics", scan).replace("[teams", f'scan = "{scan}"\n[teams', 1)
+        (tmp_path / f"{scan}.toml").write_text(f'connections_prefix = "{scan}"\n{text}')
+
+    templates = synthesize(tmp_path, tmp_path / "cdk.out")
+
+    found = {name: of_type(templates[f"{name}-Registry"], REPOSITORY)[0] for name in ("off", "registry")}
+    assert found["off"]["ImageScanningConfiguration"] == {"ScanOnPush": False}
+    assert "ImageScanningConfiguration" not in found["registry"]
+
+
 def test_only_the_repositories_of_the_settings_have_a_lifecycle_policy(templates: Templates) -> None:
     policies = {r["RepositoryName"]: r.get("LifecyclePolicy") for r in of_type(templates["rich-Registry"], REPOSITORY)}
 

@@ -262,6 +262,18 @@ def test_workers_may_pull_directly_from_each_registry(reader: Template, alone: T
     assert ([f"{IN_ACCOUNT}/data/*"], None) in pulls(without_owner["PolicyDocument"]).values()
 
 
+def test_workers_that_pull_directly_only_single_repositories_may_log_in(tmp_path: Path) -> None:
+    (tmp_path / "single.toml").write_text(
+        'account = "111111111111"\nregion = "eu-west-1"\nalerts.off_because = "a test"\nworkers.pull_directly = true\n'
+        '[teams.risk]\nrepositories = ["var"]\npush.permission_sets = ["DataAnalyst"]\n'
+        '[connections.docker_tools]\nrepositories = ["tools/base"]\nregistry.account = "444455556666"\n'
+    )
+
+    template = synthesize(tmp_path, tmp_path / "cdk.out")["single-DockerLogin"]
+
+    assert "LogInToRegistry" in statements(the_one(template, "AWS::IAM::ManagedPolicy")["PolicyDocument"])
+
+
 def test_connections_for_other_registries_do_not_change_a_connection_for_the_own_registry(
     alone: Template, tmp_path: Path
 ) -> None:
