@@ -88,7 +88,7 @@ unit: set-up
 	@$(PYTHON) -m pytest -q -n 2 -m "not emulator and not rehearsal"
 
 test: lint
-	@$(PYTHON) -m pytest -q -n 3 -m "not rehearsal" --durations=10
+	@$(PYTHON) -m pytest -q -n 4 -m "not rehearsal" --durations=10
 
 rehearse: set-up
 	@$(PYTHON) -m pytest -q -n 2 -m rehearsal --durations=5
