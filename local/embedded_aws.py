@@ -232,6 +232,10 @@ class EmbeddedAws:
         sessions = "" if sessions_expire else "&sessions=keep"
         self._control("POST", f"/_local/advance?minutes={minutes}{sessions}")
 
+    def finish_due_runs(self) -> None:
+        """Wait until no function runs. Schedules that are due invoke their targets before."""
+        self._control("POST", "/_local/finish")
+
     def send_event(self, event: dict[str, Any]) -> None:
         """Send an event of an AWS service, such as a scan of ECR. PutEvents refuses the sources of AWS services.
 

@@ -4,6 +4,7 @@
   functions that may run at the same time, and the faults.
 - `POST /_local/advance?minutes=30` moves the clock forward by 30 minutes. Each schedule that is due
   invokes its target once. Role sessions that end in these minutes expire, unless `&sessions=keep` is added.
+- `POST /_local/finish` waits until no function runs. Schedules that are due invoke their targets before.
 - `POST /_local/concurrency?limit=10` limits the functions that run at the same time, as in a new AWS account.
 - `DELETE /_local/concurrency` removes this limit.
 - `POST /_local/stacks?pause_milliseconds=50` makes CloudFormation wait after each resource. Other requests are served
@@ -68,6 +69,8 @@ async def _run_command(scope: Message, receive: Receive) -> None:
                 raise _CommandError(400, f"minutes={minutes}: write a whole number of minutes, such as minutes=30")
             keep = query.get("sessions") == ["keep"]
             await asyncio.to_thread(clock.advance, int(minutes), sessions_expire=not keep)
+        case "POST", "/_local/finish":
+            await asyncio.to_thread(clock.finish_due_runs)
         case "POST", "/_local/snapshot":
             await asyncio.to_thread(snapshots.save, Path(json.loads(await _body(receive))["file"]))
         case "POST", "/_local/concurrency":
@@ -100,7 +103,7 @@ async def _run_command(scope: Message, receive: Receive) -> None:
             faults.clear()
         case method, path:
             commands = (
-                "GET status, POST advance, POST events, POST stacks, POST subscriptions, "
+                "GET status, POST advance, POST events, POST finish, POST stacks, POST subscriptions, "
                 "POST or DELETE concurrency or faults"
             )
             raise _CommandError(404, f"{method} {path} is not a command. Commands below /_local/: {commands}")

@@ -11,13 +11,11 @@ import importlib
 import os
 import pickle
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
-from ministack.services import lambda_svc
 
 from local.emulator.patches import clock
 
@@ -33,26 +31,12 @@ _OTHER_STORES = (
 )
 
 
-# A run that was started in a new thread is not yet counted for some milliseconds.
-_QUIET_SECONDS = 0.2
-
-
 def save(file: Path) -> None:
     """Write a snapshot after all runs of functions have ended. No deployment may run meanwhile."""
-    _wait_for_functions()
+    clock.finish_due_runs()
     stores = {(module, name): _contents(module, name) for module, name in _stores()}
     pickled = pickle.dumps((clock.minutes_advanced(), stores))
     file.write_bytes(pickle.dumps((_gateway(), pickled)))
-
-
-def _wait_for_functions() -> None:
-    """Start the runs of schedules that are due, and wait until no function runs."""
-    clock.fire_due_schedules()
-    quiet_since = time.monotonic()
-    while time.monotonic() - quiet_since < _QUIET_SECONDS:
-        time.sleep(_QUIET_SECONDS / 10)
-        if lambda_svc.executions_in_flight()[0]:
-            quiet_since = time.monotonic()
 
 
 def load(file: Path) -> None:

@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError
 from local.account import WORKER_ROLE_ARN, Account, assume, docker_login
 from local.demo import log_in, read
 from local.embedded_aws import ROOT_CREDENTIALS, EmbeddedAws
-from tests.local.emulator.patches.support import eventually
 from tests.local.logins import places_with_a_login
 
 IMAGE = "analytics/web-scraper:faults"
@@ -85,7 +84,8 @@ class Refresh:
         self.secret = deployed["SecretNameDockerDefault"]
         self._worker = worker
         self._lambda = aws.client("lambda")
-        self.log_group = _log_group(aws, self.function)
+        configuration = self._lambda.get_function_configuration(FunctionName=self.function)
+        self.log_group = configuration["LoggingConfig"]["LogGroup"]
 
     def push_an_image(self) -> None:
         """Push the image that every login must be able to pull."""
@@ -114,7 +114,9 @@ class Refresh:
 
     def lines(self, since: int) -> list[str]:
         """Return the log lines of the function since a time, in milliseconds since the epoch."""
-        return _lines(self.aws, self.log_group, since)
+        pages = self.aws.client("logs").get_paginator("filter_log_events")
+        found = pages.paginate(logGroupName=self.log_group, startTime=since)
+        return [event["message"] for page in found for event in page["events"]]
 
     def login(self) -> Login:
         """Read the docker login as an Airflow worker does, and check that it can pull an image."""
@@ -225,13 +227,12 @@ def published_version(aws: EmbeddedAws, function: str) -> str:
 def schedules_off(aws: EmbeddedAws, *, but: str = "") -> Iterator[None]:
     """Disable every schedule, except the schedule of the function `but`, until the end of the `with` block.
 
-    At the end, the clock moves forward, so that every schedule is due, and the block waits for the runs. Otherwise, the
-    runs would disturb the next test.
+    The block starts when no function runs. At its end, the clock moves forward, so that every schedule is due, and the
+    block waits for the runs. Otherwise, the runs would disturb the next test.
     """
     scheduler = aws.client("scheduler")
     enabled = [s for s in scheduler.list_schedules()["Schedules"] if s["State"] == "ENABLED"]
-    functions = {s["Name"]: s["Target"]["Arn"].rpartition(":function:")[2] for s in enabled}
-    others = [name for name, function in functions.items() if function != but]
+    others = [s["Name"] for s in enabled if s["Target"]["Arn"].rpartition(":function:")[2] != but]
 
     def switch(state: str) -> None:
         for name in others:
@@ -240,28 +241,14 @@ def schedules_off(aws: EmbeddedAws, *, but: str = "") -> Iterator[None]:
             scheduler.update_schedule(**{field: known[field] for field in kept}, State=state)
 
     switch("DISABLED")
+    aws.finish_due_runs()
     try:
         yield
     finally:
-        started = int(time.time() * 1000)
         # A schedule that is enabled first can be due twice: before and after the clock moves.
         aws.advance_clock(30)
         switch("ENABLED")
-        for function in functions.values():
-            group = _log_group(aws, function)
-            eventually(lambda group=group: "version_id" in "".join(_lines(aws, group, started)))  # type: ignore[misc]
-
-
-def _log_group(aws: EmbeddedAws, function: str) -> str:
-    configuration = aws.client("lambda").get_function_configuration(FunctionName=function)
-    group: str = configuration["LoggingConfig"]["LogGroup"]
-    return group
-
-
-def _lines(aws: EmbeddedAws, group: str, since: int) -> list[str]:
-    pages = aws.client("logs").get_paginator("filter_log_events")
-    found = pages.paginate(logGroupName=group, startTime=since)
-    return [event["message"] for page in found for event in page["events"]]
+        aws.finish_due_runs()
 
 
 def reasons(lines: list[str]) -> list[str]:

@@ -31,12 +31,14 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from ministack.services import scheduler, secretsmanager, sts
+from ministack.services import lambda_svc, scheduler, secretsmanager, sts
 
 _get_schedule = scheduler._get_schedule
 _list_schedules = scheduler._list_schedules
 _fire_due_schedules = scheduler._tick_schedules
 _firing = threading.Lock()
+# A run that was started in a new thread is not yet counted for some milliseconds.
+_QUIET_SECONDS = 0.2
 _minutes_advanced = 0
 _listeners: list[Callable[[int], None]] = []
 
@@ -87,6 +89,16 @@ def fire_due_schedules() -> None:
         _forget_deleted_schedules()
         _make_new_rate_schedules_due()
         _fire_due_schedules()
+
+
+def finish_due_runs() -> None:
+    """Invoke the targets of all schedules that are due, and wait until no function runs."""
+    fire_due_schedules()
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < _QUIET_SECONDS:
+        time.sleep(_QUIET_SECONDS / 10)
+        if lambda_svc.executions_in_flight()[0]:
+            quiet_since = time.monotonic()
 
 
 def _forget_deleted_schedules() -> None:
