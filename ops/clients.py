@@ -66,12 +66,13 @@ class Clients:
 
     Args:
         create: Returns the client of a service. It accepts a `config` of botocore.
+        creating: The lock of the session with which `create` creates clients.
     """
 
-    def __init__(self, create: Callable[..., Any]) -> None:
+    def __init__(self, create: Callable[..., Any], creating: Lock | None = None) -> None:
         self._create = create
         self._created: dict[str, Any] = {}
-        self._creating = Lock()
+        self._creating = creating or Lock()
         self._answers: dict[str, Any] = {}
         self._locks: dict[str, Lock] = {}
 
@@ -99,9 +100,7 @@ class Clients:
 
     def in_region(self, region: str) -> Clients:
         """Return clients for another Region, with the same credentials."""
-        clients = Clients(partial(self._create, region_name=region))
-        clients._creating = self._creating  # Both create their clients with one session.
-        return clients
+        return Clients(partial(self._create, region_name=region), self._creating)
 
     def ask_once(self, key: str, request: Callable[[], T]) -> T:
         """Return the answer to a request. If other threads need the same answer, only the first one sends the request.

@@ -135,12 +135,12 @@ def checks(login: Login, environment: Environment) -> Iterator[Check]:
 
 def _images(login: Login, environment: Environment) -> tuple[State, str, str]:
     pulled = environment.pulled_images(login.connection.id)
-    if login.elsewhere is None:  # The credentials are of another account than the registry.
+    if login.elsewhere is None:  # The registry belongs to another account, so no request was sent.
         fix = ecr_login(f"handoff {environment.name} --for airflow")
         return State.NOT_TRIED, f"in {pulled.registry.host}, not checked here", f"To test a pull from a worker: {fix}"
     repositories = [] if isinstance(login.elsewhere, NoAnswer) else login.elsewhere
-    answers_ = [login.elsewhere, *(each.images for each in repositories)]
-    if refused := next((each for each in answers_ if isinstance(each, NoAnswer)), None):
+    everything = [login.elsewhere, *(each.images for each in repositories)]
+    if refused := next((each for each in everything if isinstance(each, NoAnswer)), None):
         state = State.NOT_TRIED if isinstance(refused, Denied) else State.UNKNOWN
         return state, f"in {pulled.registry.host}: {refused}", ""
     where = f"in ECR in {pulled.registry.region}"

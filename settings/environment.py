@@ -845,12 +845,13 @@ class Environment(Table):
         """
         connection = self.connections[connection_id]
         registry = self.registry_of(connection_id)
+        is_own = registry == self.registry
         return PulledImages(
             registry,
             connection.teams,
             connection.repositories if connection.registry else tuple(self.existing_repositories(connection.teams)),
-            is_own=registry == self.registry,
-            are_tagged=registry == self.registry or registry in deployed,
+            is_own=is_own,
+            are_tagged=is_own or registry in deployed,
         )
 
     def pulled_directly(self, deployed: Collection[Registry] = ()) -> list[PulledImages]:

@@ -107,6 +107,7 @@ REHEARSALS = (
     "tests/settings/test_lifecycle_policy.py::test_default_settings_lose_no_image_in_1000_histories",
     "tests/stacks/test_app.py::test_no_physical_names_of_two_environments_of_an_account_meet",
     "tests/stacks/test_app.py::test_the_largest_number_of_connections_fits_into_a_template",
+    "tests/stacks/test_long_lists.py",
     "tests/stacks/test_plain_cdk.py::test_diff_compares",
     "tests/stacks/test_plain_cdk.py::test_list_shows_the_stacks_of_all_environments",
     "tests/stacks/test_program.py",

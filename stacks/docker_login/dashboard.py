@@ -66,7 +66,7 @@ class LoginDashboard(cloudwatch.Dashboard):
                 cloudwatch.TextWidget(
                     markdown="\n".join(["| Connection | Registry of another account or Region |", "|---|---|", *rows]),
                     width=_FULL,
-                    height=min(2 + len(rows), 6),  # A longer table has a scroll bar.
+                    height=min(2 + len(rows), 6),  # The graphs stay near the top.
                 )
             )
         self.add_widgets(

@@ -29,8 +29,8 @@ def airflows(stage: Stage) -> Iterator[list[Airflow]]:
     """The Airflow installations, each with a running scheduler."""
     airflows = [worker.airflow for worker in stage.workers]
     # Remove the runs of other tests, because the DAG of the example allows one active run.
-    for command in (["delete", "--yes", DAG], ["reserialize"]):
-        stage.on_each(lambda airflow, command=command: airflow.command("dags", *command))  # type: ignore[misc]
+    stage.on_each(lambda airflow: airflow.command("dags", "delete", "--yes", DAG))
+    stage.on_each(lambda airflow: airflow.command("dags", "reserialize"))
     with running(airflows):
         yield airflows
 
@@ -104,9 +104,10 @@ def api_server_answers() -> bool:
 
 def run_once(stage: Stage, dag: str) -> None:
     """Start the run TRIGGERED of a DAG without a schedule, and wait until the running schedulers have run its tasks."""
-    for command in (["unpause", dag], ["trigger", f"--run-id={TRIGGERED}", dag]):
-        for ended in stage.on_each(lambda airflow, command=command: airflow.command("dags", *command)):  # type: ignore[misc]
-            assert ended.succeeded, ended.log
+    unpaused = stage.on_each(lambda airflow: airflow.command("dags", "unpause", dag))
+    triggered = stage.on_each(lambda airflow: airflow.command("dags", "trigger", f"--run-id={TRIGGERED}", dag))
+    for ended in [*unpaused, *triggered]:
+        assert ended.succeeded, ended.log
     wait_for_the_end(stage, dag, TRIGGERED)
 
 

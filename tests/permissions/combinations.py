@@ -1,7 +1,4 @@
-"""Combinations of settings: any two values of two settings are together in at least one environment.
-
-More than nine in ten combinations of three values are also in an environment.
-"""
+"""Combinations of settings: any two values of two settings are together in at least one environment."""
 
 from itertools import combinations, product
 

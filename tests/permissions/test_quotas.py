@@ -196,23 +196,9 @@ GROWTH: dict[str, Callable[[int], str]] = {
 
 
 def test_no_policy_is_too_long_or_much_too_short_with_the_most_of_anything_that_is_accepted(tmp_path: Path) -> None:
-    large = []
-    for number, (name, growth) in enumerate(GROWTH.items()):
-        account = f"1234567890{number:02}"
-        top = (
-            f'account = "{account}"\nregion = "us-gov-west-1"\nsecret_key = "customer"\nalerts.off_because = "a test"\n'
-        )
-
-        def text(count: int, growth: Callable[[int], str] = growth, top: str = top, account: str = account) -> str:
-            return top + growth(count).replace("{account}", account)
-
-        def is_refused(count: int, text: Callable[[int], str] = text, name: str = name) -> bool:
-            return bool([*problems(Settings.model_validate({"name": name, **tomllib.loads(text(count))}))])
-
-        most = bisect_left(range(1, 300), 1, key=is_refused)
-        large.append(Environment(name, text(most)))
-        print(f"{name}: {most}")
-        (tmp_path / f"{name}.toml").write_text(text(most))
+    large = [largest(name, f"1234567890{number:02}", text) for number, (name, text) in enumerate(GROWTH.items())]
+    for environment in large:
+        (tmp_path / f"{environment.name}.toml").write_text(environment.text)
 
     every_template = synthesize(tmp_path, tmp_path / "cdk.out")
 
@@ -223,6 +209,27 @@ def test_no_policy_is_too_long_or_much_too_short_with_the_most_of_anything_that_
         assert used > (0.5 if environment.name in ("directly-registries", "directly-singles") else 0.75), (
             environment.name
         )
+
+
+def largest(name: str, account: str, growth: Callable[[int], str]) -> Environment:
+    """Return the environment with the largest number that the settings accept.
+
+    Args:
+        name: The name of the environment.
+        account: The ID of its account.
+        growth: Returns the settings for a number, without the settings that all environments share.
+    """
+    top = f'account = "{account}"\nregion = "us-gov-west-1"\nsecret_key = "customer"\nalerts.off_because = "a test"\n'
+
+    def text(number: int) -> str:
+        return top + growth(number).replace("{account}", account)
+
+    def is_refused(number: int) -> bool:
+        return bool([*problems(Settings.model_validate({"name": name, **tomllib.loads(text(number))}))])
+
+    most = bisect_left(range(1, 300), 1, key=is_refused)
+    print(f"{name}: {most}")
+    return Environment(name, text(most))
 
 
 def check_lengths(large: Environment, tmp_path: Path) -> None:

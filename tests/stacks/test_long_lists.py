@@ -8,8 +8,6 @@ import pytest
 from tests.permissions.account import path_of
 from tests.templates import Templates, synthesize
 
-pytestmark = pytest.mark.rehearsal
-
 LETTERS = "abcdefghi"
 ACCOUNT = "111111111111"
 IAM = f"arn:aws:iam::{ACCOUNT}"

@@ -9,7 +9,7 @@ with DAG(dag_id="other_registries", schedule=None, start_date=datetime(2026, 1, 
     for place in ("other_account", "other_region"):
         DockerOperator(
             task_id=f"image_of_{place}",
-            image="{{ var.value.registry_of_%s }}/platform/base:1" % place,  # noqa: UP031  # Jinja uses braces.
+            image=f"{{{{ var.value.registry_of_{place} }}}}/platform/base:1",
             docker_conn_id=f"docker_{place}",
             auto_remove="force",
             mount_tmp_dir=False,
