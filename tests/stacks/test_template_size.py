@@ -265,6 +265,10 @@ LONG_TEXTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"team": "lifecycle = { keep_images = 5, protected_tags = ['a'] }"},
         {"team": f"lifecycle = {{ keep_images = 5, protected_tags = ['a', '{LONG}'] }}"},
     ),
+    "overridden": (
+        {"team": "repository.a.lifecycle.keep_images = 5"},
+        {"team": f"repository.a.lifecycle = {{ keep_images = 5, protected_tags = ['{LONG}'] }}"},
+    ),
     "created": (
         {"team": "create_on_push = true"},
         {"team": f"create_on_push = true\nlifecycle.keep_images = 5\nrepository_defaults.mutable_tags = ['{LONG}']"},
